@@ -27,6 +27,7 @@ func Director(c Config) (Role, error) {
 		return Role{}, err
 	}
 	return Role{Name: DirectorRole, Steps: []Step{
+		Loopback(DirectorRole),
 		DirectorModules(c),
 		DirectorSysctls(c),
 		DirectorTimeouts(c),
@@ -43,6 +44,7 @@ func RealServer(c Config) (Role, error) {
 		return Role{}, err
 	}
 	return Role{Name: RealServerRole, Steps: []Step{
+		Loopback(RealServerRole),
 		RealServerSysctls(c),
 		RealServerPorts(c),
 		RealServerBlackholes(c),
