@@ -29,10 +29,10 @@ type system struct {
 
 // lockConfig tells where two lvsdr meet and how long one waits for the other.
 type lockConfig struct {
-	file        string
-	patience    time.Duration // after it the command gives up
-	silence     time.Duration // after it the wait is told
-	interval    time.Duration
+	file     string
+	patience time.Duration // after it the command gives up
+	silence  time.Duration // after it the wait is told
+	interval time.Duration
 }
 
 // local is the machine this process runs on.
