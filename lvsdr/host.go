@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
@@ -75,20 +76,51 @@ type Link struct {
 	NoARP    bool
 }
 
-// An Address is an IP address on an interface.
+// An Address is an IP address on an interface, with what it takes to put it back
+// exactly as it was.
 type Address struct {
-	Prefix     netip.Prefix // address and mask, host bits kept
-	Link       string
-	Label      string // IPv4 only; the interface's name when nobody set one
-	Deprecated bool   // IPv6: preferred lifetime 0, never picked as a source
-	NoDAD      bool   // IPv6: added without duplicate address detection
+	Prefix     netip.Prefix `json:"prefix"` // address and mask, host bits kept
+	Link       string       `json:"link"`
+	Label      string       `json:"label,omitempty"`      // IPv4 only; the interface's name when nobody set one
+	Deprecated bool         `json:"deprecated,omitempty"` // IPv6: preferred lifetime 0, never picked as a source
+	NoDAD      bool         `json:"noDAD,omitempty"`      // IPv6: added without duplicate address detection
+
+	Peer          netip.Addr    `json:"peer,omitzero"`      // the other end of a point-to-point address
+	Broadcast     netip.Addr    `json:"broadcast,omitzero"` // IPv4 only
+	Scope         uint8         `json:"scope,omitempty"`    // rtnetlink(7): 0 global, 253 link, 254 host
+	NoPrefixRoute bool          `json:"noPrefixRoute,omitempty"`
+	Metric        uint32        `json:"metric,omitempty"`   // of the prefix route; 0: the kernel's
+	Protocol      uint8         `json:"protocol,omitempty"` // who added it, IFA_PROTO; 0: not told
+	Lifetime      time.Duration `json:"lifetime,omitempty"` // whole seconds left; 0: for ever
+
+	// DADFailed tells that IPv6's duplicate address detection found the address
+	// on another host: it is not in use here. It is only read.
+	DADFailed bool `json:"-"`
+}
+
+// String renders the address in the words of ip-address(8):
+// "10.10.10.22/32 dev eth0 label eth0:0". What is as usual is left out.
+func (a Address) String() string {
+	s := a.Prefix.String() + " dev " + a.Link
+	if a.Label != "" && a.Label != a.Link {
+		s += " label " + a.Label
+	}
+	if a.Deprecated {
+		s += " preferred_lft 0"
+	}
+	return s
 }
 
 // Links is the host's interfaces and their addresses.
 type Links interface {
 	Links(ctx context.Context) ([]Link, error)
+	// SetUp brings a link up or down.
+	SetUp(ctx context.Context, link string, up bool) error
+	// Addresses returns all addresses, each link's in the kernel's order: a
+	// primary IPv4 address comes before its secondaries.
 	Addresses(ctx context.Context) ([]Address, error)
-	// AddAddress adds the address; the same one being there is no error.
+	// AddAddress adds the address; the same one being there is no error. On
+	// IPv6, one with the same prefix gets what else a says, in place.
 	AddAddress(ctx context.Context, a Address) error
 	// RemoveAddress removes the address; none there is no error.
 	RemoveAddress(ctx context.Context, a Address) error
