@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,42 +30,69 @@ func vipNetns(t *testing.T, lines ...string) {
 		t.Skipf("network namespace: %v", err)
 	}
 	for _, line := range lines {
-		words := strings.Fields(line)
-		if words[0] != "cable" {
-			if out, err := exec.Command("ip", words...).CombinedOutput(); strings.Contains(line, "type dummy") && err != nil {
-				t.Skipf("this kernel has no dummy interfaces: %s", out)
-			} else if err != nil {
-				t.Fatalf("ip %s: %v: %s", line, err, out)
-			}
-			continue
-		}
-		vipIP(t, "link", "add", words[1], "type", "veth", "peer", "name", words[2])
-		for _, end := range words[1:] {
-			vipIP(t, "link", "set", end, "addrgenmode", "none") // no DAD that ends some time
-			vipIP(t, "link", "set", end, "up")
-		}
-		for strings.Contains(vipIP(t, "link"), "LOWERLAYERDOWN") { // the kernel tells carriers later
-			time.Sleep(time.Millisecond)
+		if words := strings.Fields(line); words[0] == "cable" {
+			vipIP(t, "link add "+words[1]+" type veth peer name "+words[2],
+				// No link-local address, whose DAD would end some time.
+				"link set "+words[1]+" addrgenmode none", "link set "+words[2]+" addrgenmode none",
+				"link set "+words[1]+" up", "link set "+words[2]+" up")
+			vipWait(t, vipCarriers)
+		} else {
+			vipIP(t, line)
 		}
 	}
 }
 
-func vipIP(t *testing.T, words ...string) string {
+// vipIP runs lines of ip(8) and returns what they print.
+func vipIP(t *testing.T, lines ...string) string {
 	t.Helper()
-	out, err := exec.Command("ip", words...).CombinedOutput()
+	cmd := exec.Command("ip", "-batch", "-")
+	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n"))
+	out, err := cmd.CombinedOutput()
+	if err != nil && strings.Contains(lines[0], "type dummy") {
+		t.Skipf("this kernel has no dummy interfaces: %s", out)
+	}
 	if err != nil {
-		t.Fatalf("ip %s: %v: %s", strings.Join(words, " "), err, out)
+		t.Fatalf("ip %s: %v: %s", strings.Join(lines, "; "), err, out)
 	}
 	return string(out)
+}
+
+func vipWait(t *testing.T, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain")
+		}
+	}
+}
+
+// vipCarriers tells that no link waits for its carrier, which the kernel tells of
+// a little later.
+func vipCarriers() bool {
+	links, _ := netlink.LinkList()
+	return !slices.ContainsFunc(links, func(l netlink.Link) bool {
+		return l.Attrs().OperState == netlink.OperLowerLayerDown
+	})
+}
+
+// vipSettled tells that the local routes of the IPv6 addresses are there, which the
+// kernel adds a moment later, even without duplicate address detection.
+func vipSettled() bool {
+	addresses, _ := linuxLinks{}.Addresses(context.Background())
+	routes, _ := netlink.RouteListFiltered(unix.AF_INET6, &netlink.Route{Table: unix.RT_TABLE_LOCAL}, netlink.RT_FILTER_TABLE)
+	return !slices.ContainsFunc(addresses, func(a Address) bool {
+		return a.Prefix.Addr().Is6() && !slices.ContainsFunc(routes, func(r netlink.Route) bool {
+			return r.Dst != nil && r.Dst.IP.Equal(a.Prefix.Addr().AsSlice())
+		})
+	})
 }
 
 // vipState is everything a role could leave on a host.
 func vipState(t *testing.T, h *Host) string {
 	t.Helper()
-	vipSettle(t)
+	vipWait(t, vipSettled)
 	// A link that was up once keeps its queue.
-	s := strings.ReplaceAll(vipIP(t, "addr"), "qdisc noqueue state DOWN", "qdisc noop state DOWN")
-	s += vipIP(t, "route", "show", "table", "all") + vipIP(t, "-6", "route", "show", "table", "all")
+	s := strings.ReplaceAll(vipIP(t, "addr", "route show table all"), "qdisc noqueue state DOWN", "qdisc noop state DOWN")
 	for _, link := range []string{"all", "lo", "eth0"} {
 		if value, err := h.Sysctl.Get(promoteSysctl(link)); err == nil {
 			s += promoteSysctl(link) + " " + value + "\n"
@@ -75,25 +103,6 @@ func vipState(t *testing.T, h *Host) string {
 		s += name + "\n" + files[name]
 	}
 	return s
-}
-
-// vipSettle waits for the local routes of the IPv6 addresses, which the kernel adds
-// a moment later, even without duplicate address detection.
-func vipSettle(t *testing.T) {
-	t.Helper()
-	for {
-		addresses, err := linuxLinks{}.Addresses(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		routes := vipIP(t, "-6", "route", "show", "table", "local")
-		if !slices.ContainsFunc(addresses, func(a Address) bool {
-			return a.Prefix.Addr().Is6() && !strings.Contains(routes, "local "+a.Prefix.Addr().String()+" ")
-		}) {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // vipBudget lets so many edits pass and then kills.
