@@ -86,11 +86,6 @@ type Port struct {
 	Protocol Protocol
 }
 
-// Duration is a time.Duration written as "20s" in YAML and JSON.
+// Duration is a time.Duration written as "20s" in YAML and JSON, always with its
+// unit.
 type Duration time.Duration
-
-func (d Duration) String() string { return time.Duration(d).String() }
-
-// Validate tells whether c makes sense for a role, and fails with a
-// [*ConfigError] naming the first thing that does not.
-func (c Config) Validate(role string) error { return nil }
