@@ -218,7 +218,7 @@ func TestVirtualServices(t *testing.T) {
 	if vips := c.vips(); len(vips) != 2 || vips[0] != c.Services[0].VIP {
 		t.Errorf("vips: %v", vips)
 	}
-	if got, want := fmt.Sprint(c.openings()), "[{10.10.10.22 tcp 80} {2001:db8::22 tcp 53} {2001:db8::22 udp 53}]"; got != want {
+	if got, want := fmt.Sprint(c.openings()), "[tcp 10.10.10.22:80 tcp [2001:db8::22]:53 udp [2001:db8::22]:53]"; got != want {
 		t.Errorf("openings: %s, want %s", got, want)
 	}
 	if got, want := fmt.Sprint(c.schedulers()), "[mh wrr]"; got != want {

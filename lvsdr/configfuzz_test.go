@@ -74,7 +74,6 @@ func serverText(s Server) string {
 	return s.Address.String() + "=" + strconv.Itoa(*s.Weight)
 }
 
-
 // parsesBack fails when a parser takes a text whose value it does not take again.
 func parsesBack[T any](t *testing.T, s string, parse func(string) (T, error), text func(T) string) {
 	t.Helper()

@@ -26,6 +26,10 @@ func Director(c Config) (Role, error) {
 	if err := c.Validate(DirectorRole); err != nil {
 		return Role{}, err
 	}
+	return director(c), nil
+}
+
+func director(c Config) Role {
 	return Role{Name: DirectorRole, Steps: []Step{
 		Loopback(DirectorRole),
 		DirectorModules(c),
@@ -34,7 +38,7 @@ func Director(c Config) (Role, error) {
 		DirectorPorts(c),
 		DirectorServices(c),
 		DirectorVIPs(c),
-	}}, nil
+	}}
 }
 
 // RealServer is the role of a host that serves the VIP's connections and answers
@@ -43,13 +47,17 @@ func RealServer(c Config) (Role, error) {
 	if err := c.Validate(RealServerRole); err != nil {
 		return Role{}, err
 	}
+	return realServer(c), nil
+}
+
+func realServer(c Config) Role {
 	return Role{Name: RealServerRole, Steps: []Step{
 		Loopback(RealServerRole),
 		RealServerSysctls(c),
 		RealServerPorts(c),
 		RealServerBlackholes(c),
 		RealServerVIPs(c),
-	}}, nil
+	}}
 }
 
 // Plan returns the changes that are due to bring the host to the role ([Present])
@@ -111,13 +119,15 @@ func (r Role) apply(ctx context.Context, h *Host, want State) ([]Change, error) 
 	}
 	var made []Change
 	for _, p := range parts {
-		if len(p.changes) == 0 {
-			continue
-		}
 		done, err := p.apply(ctx, h, want)
 		made = append(made, p.changes[:done]...)
 		if err != nil {
 			return made, err
+		}
+		if want == Absent {
+			if err := h.ledger(r.Name).forgetStep(p.step.Name()); err != nil {
+				return made, &StepError{Step: p.step.Name(), Err: err}
+			}
 		}
 	}
 	return made, nil
@@ -125,6 +135,9 @@ func (r Role) apply(ctx context.Context, h *Host, want State) ([]Change, error) 
 
 // apply makes the step's changes and looks again.
 func (p stepPlan) apply(ctx context.Context, h *Host, want State) (done int, err error) {
+	if len(p.changes) == 0 {
+		return 0, nil
+	}
 	if a, ok := p.step.(Applier); ok {
 		done, err = a.Apply(ctx, h, p.changes)
 		return done, p.fail(done, err)
