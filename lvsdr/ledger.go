@@ -101,13 +101,34 @@ func (l ledger) forgetStep(name string) error {
 
 func (l ledger) write(lines map[string]string) error {
 	if len(lines) == 0 {
-		return l.files.Remove(l.name)
+		return l.remove()
 	}
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(lines)) {
 		b.WriteString(key + "\t" + lines[key] + "\n")
 	}
 	return l.files.WriteFile(l.name, []byte(b.String()), 0o644)
+}
+
+// remove removes the ledger, and its folder unless somebody else is in it.
+func (l ledger) remove() error {
+	if err := l.files.Remove(l.name); err != nil {
+		return err
+	}
+	return l.sweep()
+}
+
+// sweep removes the ledgers' folder when nobody is in it: also after a teardown
+// that was killed before it could.
+func (l ledger) sweep() error {
+	others, err := l.files.ReadDir(ledgerDir)
+	if errors.Is(err, fs.ErrNotExist) || len(others) > 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return l.files.Remove(ledgerDir)
 }
 
 // lostLedger tells whether the host was set up for the role, by the drop-in that

@@ -130,6 +130,9 @@ func (r Role) apply(ctx context.Context, h *Host, want State) ([]Change, error) 
 			}
 		}
 	}
+	if want == Absent {
+		return made, h.ledger(r.Name).sweep()
+	}
 	return made, nil
 }
 
