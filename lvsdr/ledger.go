@@ -18,6 +18,7 @@ const ledgerDir = "/run/lvsdr"
 // with the name of its step and a space. A step writes the line before it makes
 // the change, so that a set-up killed in between leaves at worst a line too many;
 // [Role.Down] strikes out a step's lines when the step has nothing left to undo.
+// Everybody may read it, so that a plan needs no rights.
 type ledger struct {
 	files Files
 	name  string
@@ -106,27 +107,7 @@ func (l ledger) write(lines map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(lines)) {
 		b.WriteString(key + "\t" + lines[key] + "\n")
 	}
-	return l.files.WriteFile(l.name, []byte(b.String()), 0o600)
-}
-
-// claim fails with [ErrOtherRole] when a host that is to get the role already has
-// another one: a director that is its own real server is not supported, and the
-// two roles' sysctls and addresses contradict each other.
-func (h *Host) claim(role string, want State) error {
-	if want == Absent {
-		return nil
-	}
-	for _, other := range []string{DirectorRole, RealServerRole} {
-		if other == role {
-			continue
-		}
-		for _, trace := range []string{h.ledger(other).name, sysctlDropIn(other)} {
-			if _, err := h.Files.ReadFile(trace); err == nil {
-				return fmt.Errorf("lvsdr: %w: %s of a %s", ErrOtherRole, trace, other)
-			}
-		}
-	}
-	return nil
+	return l.files.WriteFile(l.name, []byte(b.String()), 0o644)
 }
 
 // lostLedger tells whether the host was set up for the role, by the drop-in that

@@ -26,6 +26,10 @@ func Director(c Config) (Role, error) {
 	if err := c.Validate(DirectorRole); err != nil {
 		return Role{}, err
 	}
+	return director(c), nil
+}
+
+func director(c Config) Role {
 	return Role{Name: DirectorRole, Steps: []Step{
 		Loopback(DirectorRole),
 		DirectorModules(c),
@@ -34,7 +38,7 @@ func Director(c Config) (Role, error) {
 		DirectorPorts(c),
 		DirectorServices(c),
 		DirectorVIPs(c),
-	}}, nil
+	}}
 }
 
 // RealServer is the role of a host that serves the VIP's connections and answers
@@ -43,13 +47,17 @@ func RealServer(c Config) (Role, error) {
 	if err := c.Validate(RealServerRole); err != nil {
 		return Role{}, err
 	}
+	return realServer(c), nil
+}
+
+func realServer(c Config) Role {
 	return Role{Name: RealServerRole, Steps: []Step{
 		Loopback(RealServerRole),
 		RealServerSysctls(c),
 		RealServerPorts(c),
 		RealServerBlackholes(c),
 		RealServerVIPs(c),
-	}}, nil
+	}}
 }
 
 // Plan returns the changes that are due to bring the host to the role ([Present])

@@ -81,9 +81,11 @@ const vipKeyPrefix = "vip "
 func vipKey(vip netip.Addr) string { return vipKeyPrefix + vip.String() }
 
 // remembered returns the VIPs in the ledger, sorted.
-func (v *vipView) remembered() []netip.Addr {
+func (v *vipView) remembered() []netip.Addr { return rememberedVIPs(v.lines) }
+
+func rememberedVIPs(lines map[string]string) []netip.Addr {
 	var vips []netip.Addr
-	for key := range v.lines {
+	for key := range lines {
 		if word, ok := strings.CutPrefix(key, vipKeyPrefix); ok {
 			if vip, err := netip.ParseAddr(word); err == nil {
 				vips = append(vips, vip)
