@@ -24,9 +24,7 @@ func newApp(s *session) *cli.App {
 	for _, c := range app.Commands {
 		c.HideHelpCommand = true
 		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usage("%w", err) }
-		c.CustomHelpTemplate = commandHelp(c)
 	}
-	app.CustomAppHelpTemplate = appHelp(app)
 	return app
 }
 

@@ -51,12 +51,13 @@ func choose(app *cli.App, words []string) ([]string, error) {
 		if len(rest) > 1 && rest[0] != "--help" {
 			return nil, &usageError{text: "no command given", hint: "lvsdr help lists them"}
 		}
-		return []string{"--help"}, nil
+		return []string{"help"}, nil
 	}
 	command := app.Command(name)
 	if command == nil {
 		return nil, unknownCommand(app, name)
 	}
+	command.CustomHelpTemplate = commandHelp(command) // for --help
 	flags := append(slices.Clone(command.Flags), cli.HelpFlag)
 	for _, word := range rest {
 		if word == "--" {
