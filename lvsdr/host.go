@@ -168,20 +168,22 @@ type IPVS interface {
 	SetTimeouts(ctx context.Context, t ipvs.Timeouts) error
 }
 
-// An Opening lets one service's packets pass a firewall.
-type Opening struct {
-	VIP      netip.Addr
-	Protocol Protocol
-	Port     uint16 // 0: every port
-}
-
 // A Gate is one place of a firewall that may drop packets: a base chain on the
-// input or output hook, or a firewall manager's zone.
+// prerouting, input or output hook, or a firewall manager's zone.
 type Gate struct {
-	Name     string    // "inet filter input", "INPUT", "public": unique in its firewall
-	Output   bool      // on the way out; otherwise on the way in
+	Name     string    // "inet filter input", "legacy ip INPUT", "public": unique in its firewall
+	Family   string    // "ip" or "ip6" when only such packets pass; empty: both
+	Output   bool      // on the way out, which only a director's packets take; otherwise on the way in
 	Filters  bool      // there is a policy or rule that can drop
 	Openings []Opening // those that lvsdr has made there, sorted
+
+	// Untracked: an opening here does not accept packets but keeps them out of
+	// connection tracking, which on a director sees one direction only.
+	Untracked bool
+	// Shadowed: a rule that can drop stands before lvsdr's own.
+	Shadowed bool
+	// Owner tells whom the gate belongs to when nobody else can change it.
+	Owner string
 }
 
 // Firewall is one of the packet filters of the host. Nothing in it is flushed
@@ -189,9 +191,11 @@ type Gate struct {
 type Firewall interface {
 	Name() string // "nftables", "iptables"
 	// Gates returns every gate, in a stable order, none when the filter is not
-	// in use.
+	// in use. Looking does not bring it into use.
 	Gates(ctx context.Context) ([]Gate, error)
 	// Set makes lvsdr's openings in the gate exactly these, in one atomic step
-	// where the firewall has one. None removes lvsdr's mark.
+	// where the firewall has one: what passed before and passes after is let
+	// through all the while. None removes lvsdr's mark. A gate that is no
+	// longer there is no error.
 	Set(ctx context.Context, gate string, openings []Opening) error
 }

@@ -14,9 +14,11 @@ import (
 const ledgerDir = "/run/lvsdr"
 
 // A ledger holds what was there before set-up's first change, one line a thing:
-// key, tab, value before. An empty value means there was nothing. A step writes
-// the line before it makes the change, so that a set-up killed in between leaves
-// at worst a line too many. Everybody may read it, so that a plan needs no rights.
+// key, tab, value before. An empty value means there was nothing. A key begins
+// with the name of its step and a space. A step writes the line before it makes
+// the change, so that a set-up killed in between leaves at worst a line too many;
+// [Role.Down] strikes out a step's lines when the step has nothing left to undo.
+// Everybody may read it, so that a plan needs no rights.
 type ledger struct {
 	files Files
 	name  string
@@ -82,6 +84,21 @@ func (l ledger) forget(keys ...string) error {
 	return l.write(lines)
 }
 
+// forgetStep strikes out all lines of a step.
+func (l ledger) forgetStep(name string) error {
+	lines, err := l.read()
+	if err != nil {
+		return err
+	}
+	var keys []string
+	for key := range lines {
+		if strings.HasPrefix(key, name+" ") {
+			keys = append(keys, key)
+		}
+	}
+	return l.forget(keys...)
+}
+
 func (l ledger) write(lines map[string]string) error {
 	if len(lines) == 0 {
 		return l.files.Remove(l.name)
@@ -91,4 +108,14 @@ func (l ledger) write(lines map[string]string) error {
 		b.WriteString(key + "\t" + lines[key] + "\n")
 	}
 	return l.files.WriteFile(l.name, []byte(b.String()), 0o644)
+}
+
+// lostLedger tells whether the host was set up for the role, by the drop-in that
+// outlives reboots, but has no ledger: then the configuration is the only guide.
+func (h *Host) lostLedger(role string) bool {
+	if _, err := h.Files.ReadFile(h.ledger(role).name); err == nil {
+		return false
+	}
+	_, err := h.Files.ReadFile(sysctlDropIn(role))
+	return err == nil
 }

@@ -46,8 +46,8 @@ func (s loopbackStep) change(link, from, to string, do func(context.Context) err
 	return Change{Step: s.Name(), Op: Set, Object: "link " + link, From: from, To: to, Do: do}
 }
 
-// The ledger keeps, under "link lo", the addresses that lo had while it was down.
-const linkKeyPrefix = "link "
+// The ledger keeps, under "loopback lo", the addresses that lo had while it was down.
+const linkKeyPrefix = "loopback "
 
 func (s loopbackStep) absent(h *Host) ([]Change, error) {
 	lines, err := h.ledger(s.role).read()

@@ -119,13 +119,15 @@ func (r Role) apply(ctx context.Context, h *Host, want State) ([]Change, error) 
 	}
 	var made []Change
 	for _, p := range parts {
-		if len(p.changes) == 0 {
-			continue
-		}
 		done, err := p.apply(ctx, h, want)
 		made = append(made, p.changes[:done]...)
 		if err != nil {
 			return made, err
+		}
+		if want == Absent {
+			if err := h.ledger(r.Name).forgetStep(p.step.Name()); err != nil {
+				return made, &StepError{Step: p.step.Name(), Err: err}
+			}
 		}
 	}
 	return made, nil
@@ -133,6 +135,9 @@ func (r Role) apply(ctx context.Context, h *Host, want State) ([]Change, error) 
 
 // apply makes the step's changes and looks again.
 func (p stepPlan) apply(ctx context.Context, h *Host, want State) (done int, err error) {
+	if len(p.changes) == 0 {
+		return 0, nil
+	}
 	if a, ok := p.step.(Applier); ok {
 		done, err = a.Apply(ctx, h, p.changes)
 		return done, p.fail(done, err)

@@ -14,19 +14,41 @@ import (
 // This file writes things the way ip, sysctl, ipvsadm and a shell would be told
 // them. [World.Dump] and [Recorder.Log] are made of it; parse.go reads it.
 
-// addressText is an address as "ip addr" takes it.
+// scopes are the names that ip(8) has for address scopes (rtnetlink(7)).
+var scopes = map[string]uint8{"global": 0, "link": 253, "host": 254}
+
+// usualScope is the scope that ip(8) or, in IPv6, the kernel gives an address.
+func usualScope(addr netip.Addr) uint8 {
+	switch {
+	case addr.IsLoopback():
+		return scopes["host"]
+	case addr.Is6() && addr.IsLinkLocalUnicast():
+		return scopes["link"]
+	}
+	return scopes["global"]
+}
+
+// addressText is an address as "ip addr add" takes it, what is usual left out.
 func addressText(a lvsdr.Address) string {
 	var b strings.Builder
 	b.WriteString(a.Prefix.String() + " dev " + a.Link)
-	if a.Label != "" && a.Label != a.Link {
-		b.WriteString(" label " + a.Label)
+	add := func(there bool, text string) {
+		if there {
+			b.WriteString(" " + text)
+		}
 	}
-	if a.NoDAD {
-		b.WriteString(" nodad")
+	add(a.Label != "" && a.Label != a.Link, "label "+a.Label)
+	for name, scope := range scopes {
+		add(a.Scope == scope && scope != usualScope(a.Prefix.Addr()), "scope "+name)
 	}
-	if a.Deprecated {
-		b.WriteString(" preferred_lft 0")
-	}
+	add(a.Peer.IsValid(), "peer "+a.Peer.String())
+	add(a.Broadcast.IsValid(), "brd "+a.Broadcast.String())
+	add(a.Metric != 0, fmt.Sprintf("metric %d", a.Metric))
+	add(a.Protocol != 0, fmt.Sprintf("proto %d", a.Protocol))
+	add(a.NoPrefixRoute, "noprefixroute")
+	add(a.NoDAD, "nodad")
+	add(a.Lifetime != 0, fmt.Sprintf("valid_lft %d", int(a.Lifetime.Seconds())))
+	add(a.Deprecated, "preferred_lft 0")
 	return b.String()
 }
 

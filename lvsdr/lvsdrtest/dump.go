@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -73,14 +74,15 @@ func (s *state) dumpAddresses() []string {
 func (s *state) dumpRoutes() []string {
 	var lines []string
 	for _, r := range s.routes {
-		lines = append(lines, r.text())
+		lines = append(lines, "ip route add "+r.text())
 	}
 	slices.Sort(lines)
 	return lines
 }
 
+// text is a route as "ip route" takes it.
 func (r route) text() string {
-	b := "ip route add "
+	b := ""
 	if r.blackhole {
 		b += "blackhole "
 	}
@@ -100,6 +102,9 @@ func (r route) text() string {
 	}
 	if r.protocol != "" {
 		b += " proto " + r.protocol
+	}
+	if r.metric != 0 {
+		b += fmt.Sprintf(" metric %d", r.metric)
 	}
 	return b
 }
@@ -133,11 +138,13 @@ func (s *state) dumpIPVS() []string {
 		lines = append(lines, "ipvsadm --set "+timeoutsText(s.timeouts))
 	}
 	all := slices.Clone(s.services)
-	slices.SortFunc(all, serviceKey)
+	slices.SortFunc(all, func(a, b service) int { return a.ID.Compare(b.ID) })
 	for _, svc := range all {
 		lines = append(lines, "ipvsadm -A "+serviceText(svc.Service))
 		sorted := slices.Clone(svc.destinations)
-		slices.SortFunc(sorted, func(a, b ipvs.Destination) int { return a.Addr.Compare(b.Addr)*70000 + int(a.Port) - int(b.Port) })
+		slices.SortFunc(sorted, func(a, b ipvs.Destination) int {
+			return netip.AddrPortFrom(a.Addr, a.Port).Compare(netip.AddrPortFrom(b.Addr, b.Port))
+		})
 		for _, d := range sorted {
 			lines = append(lines, "ipvsadm -a "+destinationText(svc.ID, d))
 		}

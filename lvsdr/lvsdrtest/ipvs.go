@@ -2,10 +2,8 @@ package lvsdrtest
 
 import (
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -24,7 +22,7 @@ type timeouts = ipvs.Timeouts
 var defaultTimeouts = ipvs.Timeouts{TCP: 900 * time.Second, TCPFin: 120 * time.Second, UDP: 300 * time.Second}
 
 // errNoService is the kernel's ESRCH for a service that is not there.
-var errNoService = fmt.Errorf("no such service: %w (%w)", fs.ErrNotExist, syscall.ESRCH)
+var errNoService = &ipvs.Error{Errno: syscall.ESRCH}
 
 func (s *state) ipvsServices() []ipvs.Service {
 	var all []ipvs.Service
@@ -102,9 +100,9 @@ func (s *state) applyIPVS(commands []ipvs.Command) (int, error) {
 func (s *state) ipvsCommand(c ipvs.Command) error {
 	switch c.Op {
 	case ipvs.AddService:
-		return s.addService(*c.Service)
+		return s.addService(asWritten(*c.Service))
 	case ipvs.SetService:
-		return s.setService(*c.Service)
+		return s.setService(asWritten(*c.Service))
 	}
 	svc := s.findService(c.Service.ID)
 	if svc == nil {
@@ -122,6 +120,17 @@ func (s *state) ipvsCommand(c ipvs.Command) error {
 		return svc.removeDestination(*c.Destination)
 	}
 	return syscall.EOPNOTSUPP
+}
+
+// asWritten fills in what the client of the kernel does (see [ipvs.Service]).
+func asWritten(svc ipvs.Service) ipvs.Service {
+	if svc.Persistence > 0 {
+		svc.Flags |= ipvs.Persistent
+	}
+	if svc.Netmask == 0 {
+		svc.Netmask = svc.Addr.BitLen()
+	}
+	return svc
 }
 
 // checkService holds what ip_vs_add_service and ip_vs_edit_service refuse. The
@@ -169,9 +178,6 @@ func (s *state) setService(svc ipvs.Service) error {
 
 // asKept is a service as it is read back.
 func asKept(svc ipvs.Service) ipvs.Service {
-	if svc.Flags&ipvs.Persistent == 0 {
-		svc.Persistence = 0
-	}
 	svc.Persistence = svc.Persistence.Truncate(time.Second)
 	svc.Stats = ipvs.Stats{}
 	return svc
@@ -265,18 +271,4 @@ func (w *World) Connect(id ipvs.ID, realServer netip.AddrPort, active uint32) bo
 		return nil
 	})
 	return found
-}
-
-// serviceKey sorts services: by address, port and protocol, marks last.
-func serviceKey(a, b service) int {
-	if (a.FWMark != 0) != (b.FWMark != 0) {
-		return strings.Compare(fmt.Sprint(a.FWMark != 0), fmt.Sprint(b.FWMark != 0))
-	}
-	if c := a.Addr.Compare(b.Addr); c != 0 && a.FWMark == 0 {
-		return c
-	}
-	if a.Port != b.Port {
-		return int(a.Port) - int(b.Port)
-	}
-	return strings.Compare(idText(a.ID), idText(b.ID))
 }

@@ -1,11 +1,11 @@
 package lvsdrtest
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
 	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/lvsdr/toolkit/lvsdr"
@@ -67,36 +67,61 @@ func (s *state) secondary(i int) bool {
 	return slices.ContainsFunc(s.addresses[:i], func(a lvsdr.Address) bool { return sameSubnet(a, s.addresses[i]) })
 }
 
+// setUp brings a link up or down. Coming up, a loopback interface gets its own
+// addresses; going down, every interface loses its IPv6 ones (keep_addr_on_down).
+func (s *state) setUp(name string, up bool) error {
+	l := s.link(name)
+	if l == nil {
+		return noLink(name)
+	}
+	if l.Up == up {
+		return nil
+	}
+	l.Up = up
+	if !up {
+		s.addresses = slices.DeleteFunc(s.addresses, func(a lvsdr.Address) bool {
+			return a.Link == name && a.Prefix.Addr().Is6()
+		})
+		return nil
+	}
+	if !l.Loopback {
+		return nil
+	}
+	for _, own := range []string{"127.0.0.1/8", "::1/128"} {
+		p := netip.MustParsePrefix(own)
+		if p.Addr().Is6() && s.sysctls["net/ipv6/conf/"+name+"/disable_ipv6"] != "0" {
+			continue
+		}
+		if err := s.addAddress(lvsdr.Address{Prefix: p, Link: name, Scope: usualScope(p.Addr())}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // addAddress adds an address with the kernel's limits (measured on 6.1): the same
 // IPv4 address may be there again with another mask, not with another label; the
 // same IPv6 address only on another interface.
 func (s *state) addAddress(a lvsdr.Address) error {
-	l := s.link(a.Link)
-	if l == nil {
+	switch {
+	case s.link(a.Link) == nil:
 		return noLink(a.Link)
-	}
-	if !a.Prefix.IsValid() {
+	case !a.Prefix.IsValid():
 		return fmt.Errorf("address %s: %w", a.Prefix, syscall.EINVAL)
-	}
-	if a.Prefix.Addr().Is6() {
+	case a.Prefix.Addr().Is6():
 		return s.addAddress6(a)
-	}
-	if a.Label == "" {
+	case a.Label == "":
 		a.Label = a.Link
-	}
-	if len(a.Label) > labelLimit {
+	case len(a.Label) > labelLimit:
 		return fmt.Errorf("label %s is longer than %d characters: %w", a.Label, labelLimit, syscall.ERANGE)
 	}
-	if !strings.HasPrefix(a.Label, a.Link) {
-		return fmt.Errorf("label %s does not begin with the interface's name: %w", a.Label, syscall.EINVAL)
-	}
-	a.NoDAD, a.Deprecated = false, false
+	a.NoDAD, a.DADFailed = false, false
 	for _, there := range s.addresses {
-		if there.Link == a.Link && there.Prefix == a.Prefix {
+		if there.Link == a.Link && there.Prefix == a.Prefix && there.Peer == a.Peer {
 			if there == a {
 				return nil
 			}
-			return fmt.Errorf("%s with the label %s: %w", addressText(a), there.Label, syscall.EEXIST)
+			return fmt.Errorf("%s: %w", addressText(there), syscall.EEXIST)
 		}
 	}
 	s.addresses = append(s.addresses, a)
@@ -104,7 +129,7 @@ func (s *state) addAddress(a lvsdr.Address) error {
 }
 
 func (s *state) addAddress6(a lvsdr.Address) error {
-	a.Label = ""
+	a.Label, a.Broadcast, a.DADFailed, a.Scope = "", netip.Addr{}, false, usualScope(a.Prefix.Addr())
 	if s.sysctls["net/ipv6/conf/"+a.Link+"/disable_ipv6"] != "0" {
 		return fmt.Errorf("%s: IPv6 is disabled there: %w", addressText(a), syscall.EACCES)
 	}
@@ -113,10 +138,31 @@ func (s *state) addAddress6(a lvsdr.Address) error {
 			if there == a {
 				return nil
 			}
-			return fmt.Errorf("%s: there is %s: %w", addressText(a), addressText(there), syscall.EEXIST)
+			return fmt.Errorf("%s: %w", addressText(there), syscall.EEXIST)
 		}
 	}
 	s.addresses = append(s.addresses, a)
+	return nil
+}
+
+// ensureAddress is what [lvsdr.Links] promises of AddAddress: an IPv4 address that
+// is there already is no error, even with another label, which stays; an IPv6
+// address that is there gets what else a says, except its prefix length, as from
+// "ip addr replace" (measured on 6.1).
+func (s *state) ensureAddress(a lvsdr.Address) error {
+	err := s.addAddress(a)
+	if !errors.Is(err, syscall.EEXIST) || a.Prefix.Addr().Is4() {
+		if errors.Is(err, syscall.EEXIST) {
+			return nil
+		}
+		return err
+	}
+	for i, there := range s.addresses {
+		if there.Link == a.Link && there.Prefix.Addr() == a.Prefix.Addr() {
+			a.Prefix, a.Label, a.Scope, a.Peer = there.Prefix, there.Label, there.Scope, there.Peer
+			s.addresses[i] = a
+		}
+	}
 	return nil
 }
 

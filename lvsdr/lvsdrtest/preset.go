@@ -10,8 +10,6 @@ import (
 // what belongs to a connection, and ssh.
 const lan = `
 ip link set lo up
-ip addr add 127.0.0.1/8 dev lo
-ip addr add ::1/128 dev lo
 ip link add eth0 address 02:00:00:00:00:%[1]s type veth
 ip link set eth0 up
 ip addr add 10.10.10.%[1]s/24 dev eth0

@@ -107,6 +107,14 @@ func (v recLinks) Addresses(ctx context.Context) ([]lvsdr.Address, error) {
 	return v.inner.Addresses(ctx)
 }
 
+func (v recLinks) SetUp(ctx context.Context, link string, up bool) error {
+	command := "ip link set " + link + " down"
+	if up {
+		command = "ip link set " + link + " up"
+	}
+	return v.edit("Links.SetUp", command, func() error { return v.inner.SetUp(ctx, link, up) })
+}
+
 func (v recLinks) AddAddress(ctx context.Context, a lvsdr.Address) error {
 	return v.edit("Links.AddAddress", "ip addr add "+addressText(a), func() error { return v.inner.AddAddress(ctx, a) })
 }
@@ -144,12 +152,12 @@ func (v recRoutes) Blackholes(ctx context.Context) ([]netip.Addr, error) {
 }
 
 func (v recRoutes) AddBlackhole(ctx context.Context, addr netip.Addr) error {
-	return v.edit("Routes.AddBlackhole", "ip route add blackhole "+addr.String()+" proto "+ourProtocol,
+	return v.edit("Routes.AddBlackhole", "ip route add "+ourBlackhole(addr).text(),
 		func() error { return v.Routes.AddBlackhole(ctx, addr) })
 }
 
 func (v recRoutes) RemoveBlackhole(ctx context.Context, addr netip.Addr) error {
-	return v.edit("Routes.RemoveBlackhole", "ip route del blackhole "+addr.String()+" proto "+ourProtocol,
+	return v.edit("Routes.RemoveBlackhole", "ip route del "+ourBlackhole(addr).text(),
 		func() error { return v.Routes.RemoveBlackhole(ctx, addr) })
 }
 

@@ -5,13 +5,14 @@ import (
 	"io/fs"
 	"net/netip"
 	"slices"
-	"syscall"
+	"strconv"
 
 	"github.com/lvsdr/toolkit/lvsdr"
 )
 
-// ourProtocol is the routing protocol that marks lvsdr's blackhole routes.
-const ourProtocol = "76"
+// ours is how lvsdr's blackhole routes are marked: the routing protocol, and a
+// metric that lets every other route win.
+var ours = route{blackhole: true, protocol: strconv.Itoa(lvsdr.RouteProtocol), metric: 1 << 30}
 
 // A route of the main table that somebody added; those that follow from the
 // addresses are not kept.
@@ -21,6 +22,15 @@ type route struct {
 	link      string
 	blackhole bool
 	protocol  string // empty: boot, what ip(8) adds
+	metric    uint32
+}
+
+// better tells whether r wins against the route chosen up to now.
+func (r route) better(chosen route) bool {
+	if !chosen.dst.IsValid() || r.dst.Bits() != chosen.dst.Bits() {
+		return !chosen.dst.IsValid() || r.dst.Bits() > chosen.dst.Bits()
+	}
+	return r.metric < chosen.metric
 }
 
 // routeTo asks the local table, then the main one: longest prefix first.
@@ -32,7 +42,7 @@ func (s *state) routeTo(dst netip.Addr) (lvsdr.Route, error) {
 	}
 	best := route{}
 	for _, r := range append(s.onLink(), s.routes...) {
-		if r.dst.Contains(dst) && (!best.dst.IsValid() || r.dst.Bits() > best.dst.Bits()) && (r.blackhole || s.up(r.link)) {
+		if r.dst.Contains(dst) && r.better(best) && (r.blackhole || s.up(r.link)) {
 			best = r
 		}
 	}
@@ -40,7 +50,7 @@ func (s *state) routeTo(dst netip.Addr) (lvsdr.Route, error) {
 	case !best.dst.IsValid():
 		return lvsdr.Route{}, fmt.Errorf("no route to %s: %w", dst, fs.ErrNotExist)
 	case best.blackhole:
-		return lvsdr.Route{}, fmt.Errorf("route to %s: %w", dst, syscall.EINVAL)
+		return lvsdr.Route{}, fmt.Errorf("the route to %s is a blackhole: %w", dst, fs.ErrNotExist)
 	}
 	next := dst
 	if best.gateway.IsValid() {
@@ -49,9 +59,12 @@ func (s *state) routeTo(dst netip.Addr) (lvsdr.Route, error) {
 	return lvsdr.Route{Link: best.link, Gateway: best.gateway, Source: s.source(best.link, next)}, nil
 }
 
-// isLocal tells whether an address makes dst local: itself, and on a loopback
-// interface the whole of its subnet.
+// isLocal tells whether an address makes dst local, on an interface that is up:
+// itself, and on a loopback interface the whole of its subnet.
 func (s *state) isLocal(a lvsdr.Address, dst netip.Addr) bool {
+	if !s.up(a.Link) {
+		return false
+	}
 	if a.Prefix.Addr() == dst {
 		return true
 	}
@@ -94,14 +107,17 @@ func (s *state) source(link string, next netip.Addr) netip.Addr {
 
 func host32(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.BitLen()) }
 
-func (s *state) findBlackhole(addr netip.Addr) int {
-	return slices.IndexFunc(s.routes, func(r route) bool { return r.blackhole && r.dst == host32(addr) })
+// ourBlackhole is lvsdr's route for an address.
+func ourBlackhole(addr netip.Addr) route {
+	r := ours
+	r.dst = host32(addr)
+	return r
 }
 
 func (s *state) ourBlackholes() []netip.Addr {
 	var all []netip.Addr
 	for _, r := range s.routes {
-		if r.blackhole && r.protocol == ourProtocol {
+		if r == ourBlackhole(r.dst.Addr()) {
 			all = append(all, r.dst.Addr())
 		}
 	}
@@ -109,22 +125,18 @@ func (s *state) ourBlackholes() []netip.Addr {
 	return all
 }
 
-// addBlackhole adds lvsdr's route. One of somebody else to the same address
-// stands in its way (measured on 6.1: EEXIST whatever the protocol).
+// addBlackhole adds lvsdr's route. One of somebody else with the same address and
+// metric stands in its way, whatever its protocol; as from a real kernel, that is
+// no error.
 func (s *state) addBlackhole(addr netip.Addr) error {
-	if at := s.findBlackhole(addr); at >= 0 {
-		if s.routes[at].protocol == ourProtocol {
-			return nil
-		}
-		return fmt.Errorf("route blackhole %s of somebody else: %w", addr, syscall.EEXIST)
+	r := ourBlackhole(addr)
+	if !slices.ContainsFunc(s.routes, func(x route) bool { return x.dst == r.dst && x.metric == r.metric }) {
+		s.routes = append(s.routes, r)
 	}
-	s.routes = append(s.routes, route{dst: host32(addr), blackhole: true, protocol: ourProtocol})
 	return nil
 }
 
 func (s *state) removeBlackhole(addr netip.Addr) error {
-	if at := s.findBlackhole(addr); at >= 0 && s.routes[at].protocol == ourProtocol {
-		s.routes = slices.Delete(s.routes, at, at+1)
-	}
+	s.routes = slices.DeleteFunc(s.routes, func(x route) bool { return x == ourBlackhole(addr) })
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr"
 )
@@ -195,7 +196,7 @@ func options(words []string) map[string]string {
 	all := map[string]string{}
 	for i := 0; i < len(words); i++ {
 		switch words[i] {
-		case "nodad", "blackhole":
+		case "nodad", "noprefixroute", "blackhole":
 			all[words[i]] = words[i]
 			continue
 		}
@@ -230,7 +231,7 @@ func (s *state) runLinkSet(name, what string) error {
 	}
 	switch what {
 	case "up", "down":
-		l.Up = what == "up"
+		return s.setUp(name, what == "up")
 	case "arp off", "arp on":
 		l.NoARP = what == "arp off"
 	default:
@@ -239,12 +240,40 @@ func (s *state) runLinkSet(name, what string) error {
 	return nil
 }
 
+// parseAddress reads what stands behind "ip addr add".
 func parseAddress(prefix string, words []string) (lvsdr.Address, error) {
 	o := options(words)
 	p, err := parsePrefix(prefix)
-	return lvsdr.Address{
-		Prefix: p, Link: o["dev"], Label: o["label"], NoDAD: o["nodad"] != "", Deprecated: o["preferred_lft"] == "0",
-	}, err
+	a := lvsdr.Address{
+		Prefix: p, Link: o["dev"], Label: o["label"], NoDAD: o["nodad"] != "", NoPrefixRoute: o["noprefixroute"] != "",
+		Deprecated: o["preferred_lft"] == "0", Scope: usualScope(p.Addr()),
+	}
+	if scope, ok := scopes[o["scope"]]; ok {
+		a.Scope = scope
+	}
+	for _, v := range []struct {
+		word string
+		to   *netip.Addr
+	}{{"brd", &a.Broadcast}, {"peer", &a.Peer}} {
+		if o[v.word] != "" && err == nil {
+			*v.to, err = netip.ParseAddr(o[v.word])
+		}
+	}
+	for _, v := range []struct {
+		word string
+		put  func(uint64)
+	}{
+		{"metric", func(n uint64) { a.Metric = uint32(n) }},
+		{"proto", func(n uint64) { a.Protocol = uint8(n) }},
+		{"valid_lft", func(n uint64) { a.Lifetime = time.Duration(n) * time.Second }},
+	} {
+		if o[v.word] != "" && err == nil {
+			var n uint64
+			n, err = strconv.ParseUint(o[v.word], 10, 32)
+			v.put(n)
+		}
+	}
+	return a, err
 }
 
 // parsePrefix reads an address with or without a mask.
@@ -270,6 +299,13 @@ func parseRoute(words []string) (r route, err error) {
 		}
 	}
 	r.link, r.protocol = o["dev"], o["proto"]
+	if o["metric"] != "" {
+		n, err := strconv.ParseUint(o["metric"], 10, 32)
+		if err != nil {
+			return r, err
+		}
+		r.metric = uint32(n)
+	}
 	if words[0] != "default" {
 		r.dst, err = parsePrefix(words[0])
 		return r, err

@@ -95,8 +95,12 @@ func (v links) Addresses(ctx context.Context) ([]lvsdr.Address, error) {
 	return askCtx(ctx, v.w, func(s *state) ([]lvsdr.Address, error) { return s.copyAddresses(), nil })
 }
 
+func (v links) SetUp(ctx context.Context, link string, up bool) error {
+	return v.w.doCtx(ctx, func(s *state) error { return s.setUp(link, up) })
+}
+
 func (v links) AddAddress(ctx context.Context, a lvsdr.Address) error {
-	return v.w.doCtx(ctx, func(s *state) error { return s.addAddress(a) })
+	return v.w.doCtx(ctx, func(s *state) error { return s.ensureAddress(a) })
 }
 
 func (v links) RemoveAddress(ctx context.Context, a lvsdr.Address) error {
