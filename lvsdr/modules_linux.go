@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -100,16 +101,17 @@ func (k kmod) Find(_ context.Context, name string) error {
 		}
 	}
 	release := filepath.Base(dir)
-	return fmt.Errorf("module %s is not in /lib/modules/%s: install linux-image-%s (Debian), "+
+	return moduleMissing(fmt.Sprintf("module %s is not in /lib/modules/%s: install linux-image-%s (Debian), "+
 		"linux-modules-extra-%s or linux-generic (Ubuntu), kernel-modules-core or kernel-modules (Fedora, RHEL), "+
-		"and reboot if that brings another kernel: %w", name, release, debianFlavour(release), release, fs.ErrNotExist)
+		"and reboot if that brings another kernel", name, release, runtime.GOARCH, release))
 }
 
-// debianFlavour is the package that follows the kernel with all its modules:
-// releases of Debian end in it, as 6.1.0-13-cloud-amd64 does.
-func debianFlavour(release string) string {
-	return release[strings.LastIndexByte(release, '-')+1:]
-}
+// moduleMissing says why a module cannot be had; it is fs.ErrNotExist.
+type moduleMissing string
+
+func (m moduleMissing) Error() string { return string(m) }
+
+func (m moduleMissing) Is(target error) bool { return target == fs.ErrNotExist }
 
 // Load runs modprobe, which also loads what the module depends on.
 func (k kmod) Load(ctx context.Context, name string) error {
@@ -171,11 +173,11 @@ func (k kmod) dir() (string, error) {
 		}
 	}
 	if len(others) > 0 {
-		return "", fmt.Errorf("the running kernel is %s, but /lib/modules has the modules of %s only: reboot: %w",
-			release, strings.Join(others, ", "), fs.ErrNotExist)
+		return "", moduleMissing(fmt.Sprintf("the running kernel is %s, but /lib/modules has the modules of %s only: "+
+			"reboot after an upgrade", release, strings.Join(others, ", ")))
 	}
-	return "", fmt.Errorf("/lib/modules has no modules for the running kernel %s: "+
-		"install the distribution's kernel and reboot into it: %w", release, fs.ErrNotExist)
+	return "", moduleMissing(fmt.Sprintf("/lib/modules has no modules for the running kernel %s: install the distribution's "+
+		"kernel with its modules and reboot into it; in a container, load the module on the host", release))
 }
 
 // lookUp returns the module's file in a list of files, modules.dep(5) or
