@@ -203,7 +203,3 @@ func fileText(name string, data []byte, perm fs.FileMode) string {
 	}
 	return b.String()
 }
-
-func openingText(o lvsdr.Opening) string {
-	return fmt.Sprintf("%s %s %d", o.VIP, o.Protocol, o.Port)
-}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -150,56 +149,6 @@ func (s *state) dumpIPVS() []string {
 		}
 	}
 	return lines
-}
-
-func (s *state) dumpFirewalls() []string {
-	var lines []string
-	for _, f := range s.firewalls {
-		for _, g := range f.gates {
-			lines = append(lines, g.declaration(f)...)
-			for _, r := range g.rules {
-				lines = append(lines, r)
-			}
-			for _, o := range g.openings {
-				lines = append(lines, openText(f, g.name, o))
-			}
-		}
-	}
-	return lines
-}
-
-func (g *gate) declaration(f *firewall) []string {
-	switch {
-	case f.name == "nftables":
-		return []string{"nft add chain " + g.name + " { " + g.hook + " policy " + g.policy + "; }"}
-	case g.policy == "drop":
-		return []string{"iptables -P " + g.name + " DROP"}
-	}
-	return nil
-}
-
-// openText is lvsdr's opening in a gate as a rule of nft or iptables.
-func openText(f *firewall, gate string, o lvsdr.Opening) string {
-	if f.name == "nftables" {
-		family := "ip"
-		if o.VIP.Is6() {
-			family = "ip6"
-		}
-		match := fmt.Sprintf("%s dport %d", o.Protocol, o.Port)
-		if o.Port == 0 {
-			match = "meta l4proto " + o.Protocol.String()
-		}
-		return fmt.Sprintf("nft insert rule %s %s daddr %s %s accept comment \"lvsdr\"", gate, family, o.VIP, match)
-	}
-	tool := "iptables"
-	if o.VIP.Is6() {
-		tool = "ip6tables"
-	}
-	match := fmt.Sprintf("-p %s --dport %d", o.Protocol, o.Port)
-	if o.Port == 0 {
-		match = "-p " + o.Protocol.String()
-	}
-	return fmt.Sprintf("%s -I %s -d %s %s -m comment --comment lvsdr -j ACCEPT", tool, gate, o.VIP, match)
 }
 
 // dumpFiles writes the files and links with their contents, and the directories

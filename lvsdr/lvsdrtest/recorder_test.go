@@ -48,7 +48,7 @@ func TestRecorder(t *testing.T) {
 	}
 	want := []string{
 		"modprobe ip_vs_wrr", `sysctl -w net.ipv4.vs.sync_threshold="3 60"`, "ipvsadm --set 30 5 60",
-		`nftables: open "inet filter input" for { 10.10.10.22 tcp 80 }`,
+		`nftables: open "inet filter input" for { tcp 10.10.10.22:80 }`,
 		"ip addr add 10.10.10.22/32 dev eth0 label eth0:0", "arping -U -c 1 -I eth0 10.10.10.22",
 		"ip route add blackhole 10.10.10.22 proto 76 metric 1073741824", "ip route del blackhole 10.10.10.22 proto 76 metric 1073741824",
 		"cat >/run/lvsdr/x <<'EOF'\nx\nEOF", "ln -s /x /run/y", "rm /run/y", "ip addr del 10.10.10.22/32 dev eth0",

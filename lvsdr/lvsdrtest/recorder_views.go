@@ -247,7 +247,7 @@ func (v recFirewall) Gates(ctx context.Context) ([]lvsdr.Gate, error) {
 func (v recFirewall) Set(ctx context.Context, gate string, openings []lvsdr.Opening) error {
 	var texts []string
 	for _, o := range openings {
-		texts = append(texts, openingText(o))
+		texts = append(texts, o.String())
 	}
 	command := fmt.Sprintf("%s: open %q for { %s }", v.Name(), gate, strings.Join(texts, ", "))
 	return v.edit("Firewall.Set", command, func() error { return v.Firewall.Set(ctx, gate, openings) })

@@ -2,7 +2,6 @@ package lvsdrtest
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -19,43 +18,49 @@ func (s *state) runNft(words []string) error {
 	rest := strings.Join(words[5:], " ")
 	switch words[0] + " " + words[1] {
 	case "add chain":
-		g := f.gate(name, strings.Contains(rest, "hook output"))
+		g := f.gate(name, strings.TrimPrefix(words[2], "inet"), strings.Contains(rest, "hook output"))
 		declared := strings.TrimSpace(strings.Trim(rest, "{}"))
 		hook, policy, _ := strings.Cut(declared, " policy ")
 		g.hook, g.policy = hook, strings.Trim(policy, "; ")
 		return nil
 	case "add rule", "insert rule":
-		return f.addRule(name, "nft "+strings.Join(words, " "), words[5:], strings.HasSuffix(rest, `comment "lvsdr"`))
+		ours := strings.HasSuffix(rest, `comment "lvsdr"`)
+		return f.addRule(name, "nft "+strings.Join(words, " "), words[5:], ours, words[0] == "insert")
 	}
 	return errUsage
 }
 
-// runIptables knows policies and rules of the filter table.
+// runIptables knows policies and rules of the filter table's INPUT and OUTPUT.
 func (s *state) runIptables(words []string) error {
 	if len(words) < 4 || words[2] != "INPUT" && words[2] != "OUTPUT" {
 		return errUsage
 	}
-	f, name := s.firewalls[1], words[2]
-	f.gate("INPUT", false)
-	f.gate("OUTPUT", true)
+	f, family := s.firewalls[1], strings.TrimSuffix(words[0], "tables")
+	f.gate("legacy "+family+" INPUT", family, false)
+	f.gate("legacy "+family+" OUTPUT", family, true)
+	name := "legacy " + family + " " + words[2]
 	switch words[1] {
 	case "-P":
-		f.gate(name, name == "OUTPUT").policy = strings.ToLower(words[3])
+		f.find(name).policy = strings.ToLower(words[3])
 		return nil
 	case "-A", "-I":
-		ours := strings.Contains(strings.Join(words, " "), "--comment lvsdr")
-		return f.addRule(name, strings.Join(words, " "), words[3:], ours)
+		line := strings.Join(words, " ")
+		return f.addRule(name, line, words[3:], strings.Contains(line, "--comment lvsdr"), words[1] == "-I")
 	}
 	return errUsage
 }
 
 // addRule keeps somebody else's rule as it is, and understands lvsdr's.
-func (f *firewall) addRule(gate, line string, words []string, ours bool) error {
-	g := f.find(gate)
-	if g == nil {
+func (f *firewall) addRule(name, line string, words []string, ours, first bool) error {
+	g := f.find(name)
+	if g == nil && name != trackingGate {
 		return errUsage
 	}
 	if !ours {
+		if first {
+			g.insertRule(line)
+			return nil
+		}
 		g.rules = append(g.rules, line)
 		return nil
 	}
@@ -63,7 +68,12 @@ func (f *firewall) addRule(gate, line string, words []string, ours bool) error {
 	if err != nil {
 		return err
 	}
-	return f.set(gate, append(slices.Clone(g.openings), o))
+	if g == nil {
+		f.set(name, append(f.untracked, o))
+		return nil
+	}
+	g.openings = append([]lvsdr.Opening{o}, g.openings...)
+	return nil
 }
 
 // parseOpening reads the rules that Dump writes for openings.

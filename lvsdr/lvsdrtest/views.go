@@ -163,5 +163,8 @@ func (v filter) Gates(ctx context.Context) ([]lvsdr.Gate, error) {
 }
 
 func (v filter) Set(ctx context.Context, gate string, openings []lvsdr.Opening) error {
-	return v.w.doCtx(ctx, func(*state) error { return v.f.set(gate, openings) })
+	return v.w.doCtx(ctx, func(*state) error {
+		v.f.set(gate, openings)
+		return nil
+	})
 }

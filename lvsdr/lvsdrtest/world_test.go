@@ -44,8 +44,11 @@ ipvsadm -A -f 7 -s wrr
 ipvsadm -a -f 7 -r 10.10.10.31:0 -i -w 1
 ipvsadm -A -f 7 -6 -s wrr
 nft insert rule inet filter input ip daddr 10.10.10.22 tcp dport 80 accept comment "lvsdr"
+nft insert rule inet filter input ip saddr 192.0.2.1 drop
+nft add rule inet lvsdr prerouting ip daddr 10.10.10.22 tcp dport 80 notrack comment "lvsdr"
 iptables -P INPUT DROP
 iptables -A INPUT -p tcp --dport 22 -j ACCEPT
+ip6tables -I INPUT -d fd00:10::22 -p tcp --dport 80 -m comment --comment lvsdr -j ACCEPT
 cat >/etc/sysctl.d/99-x.conf <<'EOF'
 net.ipv4.ip_forward = 1
 EOF
