@@ -12,6 +12,7 @@ import (
 type iptablesRules struct {
 	policy map[string]string         // of the built-in chains
 	chains map[string][]iptablesRule // in order
+	drops  map[string]bool           // what canDrop has found out
 }
 
 // An iptablesRule is one line of iptables -S: the words after "-A CHAIN", and
@@ -32,7 +33,7 @@ var iptablesPassing = map[string]bool{
 
 // parseIptables reads what iptables -S printed.
 func parseIptables(listing string) iptablesRules {
-	r := iptablesRules{map[string]string{}, map[string][]iptablesRule{}}
+	r := iptablesRules{map[string]string{}, map[string][]iptablesRule{}, map[string]bool{}}
 	for line := range strings.Lines(listing) {
 		line = strings.TrimSpace(line)
 		words := splitWords(line)
@@ -118,10 +119,13 @@ func (r iptablesRule) selective() bool {
 // canDrop tells whether the chain may drop a service's packets. It does not work
 // out whether a rule matches them: to be wrong costs a rule that is not needed.
 func (r iptablesRules) canDrop(chain string) bool {
-	if policy, ok := r.policy[chain]; ok && policy != "ACCEPT" {
-		return true
+	if drops, ok := r.drops[chain]; ok {
+		return drops
 	}
-	return slices.ContainsFunc(r.chains[chain], r.ruleDrops)
+	r.drops[chain] = false // the kernel has no loops; this is for listings that do
+	policy, ok := r.policy[chain]
+	r.drops[chain] = ok && policy != "ACCEPT" || slices.ContainsFunc(r.chains[chain], r.ruleDrops)
+	return r.drops[chain]
 }
 
 func (r iptablesRules) ruleDrops(rule iptablesRule) bool {
@@ -130,7 +134,7 @@ func (r iptablesRules) ruleDrops(rule iptablesRule) bool {
 	}
 	target := rule.after("-j", "-g")
 	if _, ok := r.chains[target]; ok {
-		return r.canDrop(target) // the kernel has no loops
+		return r.canDrop(target)
 	}
 	if iptablesPassing[target] {
 		return false
