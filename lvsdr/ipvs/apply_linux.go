@@ -101,7 +101,7 @@ func isAbsence(r refusal) bool { return errors.Is(r.err, unix.ENOENT) }
 func (c *Client) moved(ctx context.Context) (bool, error) {
 	before := c.family
 	err := c.resolve(ctx)
-	return c.family != before, err
+	return err == nil && c.family != before, err
 }
 
 // carryOut sends the commands as one batch, only the last of which is to be

@@ -59,9 +59,13 @@ func Dial() (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ipvs: open: %w", err)
 	}
+	return newClient(sock), nil
+}
+
+func newClient(sock *socket) *Client {
 	c := &Client{sock: sock}
 	c.cleanup = runtime.AddCleanup(c, func(fd int) { _ = unix.Close(fd) }, sock.fd)
-	return c, nil
+	return c
 }
 
 // Close closes the client; calls after it fail with [fs.ErrClosed].

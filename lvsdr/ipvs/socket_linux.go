@@ -32,6 +32,8 @@ type socket struct {
 	iovecs  [slots]unix.Iovec
 	buffer  []byte
 	n, next int // datagrams received, and the first of them not yet taken
+
+	patience time.Duration
 }
 
 // mmsghdr is struct mmsghdr of recvmmsg(2).
@@ -51,14 +53,18 @@ func dial() (*socket, error) {
 		return nil, os.NewSyscallError("connect", err)
 	}
 	setOptions(fd)
-	s := &socket{fd: fd, buffer: make([]byte, slots*slotSize)}
+	return newSocket(fd), nil
+}
+
+func newSocket(fd int) *socket {
+	s := &socket{fd: fd, buffer: make([]byte, slots*slotSize), patience: replyTimeout}
 	for i := range s.headers {
 		s.iovecs[i].Base = &s.buffer[i*slotSize]
 		s.iovecs[i].SetLen(slotSize)
 		s.headers[i].Iov = &s.iovecs[i]
 		s.headers[i].SetIovlen(1)
 	}
-	return s, nil
+	return s
 }
 
 // setOptions asks for what makes errors better and shorter, and does without
@@ -122,10 +128,10 @@ func (s *socket) receive() error {
 	}
 }
 
-// wait waits until there is a datagram, the context ends or replyTimeout passes.
+// wait waits until there is a datagram, the context ends or patience does.
 func (s *socket) wait(ctx context.Context) error {
 	fds := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}
-	for deadline := time.Now().Add(replyTimeout); ; {
+	for deadline := time.Now().Add(s.patience); ; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -136,7 +142,7 @@ func (s *socket) wait(ctx context.Context) error {
 		case n > 0:
 			return nil
 		case time.Now().After(deadline):
-			return fmt.Errorf("no answer from the kernel in %v: %w", replyTimeout, os.ErrDeadlineExceeded)
+			return fmt.Errorf("no answer from the kernel in %v: %w", s.patience, os.ErrDeadlineExceeded)
 		}
 	}
 }
