@@ -131,17 +131,14 @@ func lines(o *output, changes []lvsdr.Change) []string {
 
 var colours = map[lvsdr.Op]string{lvsdr.Add: green, lvsdr.Set: yellow, lvsdr.Remove: red}
 
+// values is what stands behind the object: what is added, what is removed, or
+// what it is set from and to.
 func values(c lvsdr.Change) string {
 	from, to := oneLine(c.From), oneLine(c.To)
-	switch {
-	case from != "" && to != "":
-		return from + " -> " + to
-	case from != "":
-		return from + " ->"
-	case to != "":
-		return "-> " + to
+	if c.Op == lvsdr.Set || from != "" && to != "" {
+		return strings.TrimSpace(from + " -> " + to)
 	}
-	return ""
+	return from + to
 }
 
 // oneLine keeps a value with line breaks in its line.
