@@ -24,7 +24,7 @@ func TestLockExcludes(t *testing.T) {
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			for range 100 {
+			for range 25 {
 				unlock, err := s.lock(context.Background())
 				if err != nil {
 					t.Error(err)
