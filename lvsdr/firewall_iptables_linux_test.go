@@ -13,8 +13,9 @@ import (
 func needIptables(t *testing.T, variant string) (v4, v6 string) {
 	t.Helper()
 	v4, v6 = "iptables-"+variant, "ip6tables-"+variant
-	fwTool(t, v4, "iptables-"+variant)
-	fwTool(t, v6, "iptables-"+variant)
+	feature := map[string]string{"legacy": "iptables", "nft": "nft"}[variant]
+	fwTool(t, v4, feature)
+	fwTool(t, v6, feature)
 	h := newFwHost(t)
 	for _, command := range []string{v4, v6} {
 		var err error
@@ -22,7 +23,7 @@ func needIptables(t *testing.T, variant string) (v4, v6 string) {
 			_, err = runTool(context.Background(), "", command, "-A", "INPUT", "-m", "comment", "--comment", "x", "-j", "ACCEPT")
 		})
 		if err != nil {
-			fwMissing(t, "iptables-"+variant, "this kernel has no "+command+": "+err.Error())
+			fwMissing(t, feature, "this kernel has no "+command+": "+err.Error())
 		}
 	}
 	return v4, v6

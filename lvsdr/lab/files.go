@@ -18,12 +18,14 @@ import (
 // privateFolders are each host's own.
 var privateFolders = []string{"/etc", "/var/lib", "/run"}
 
-// fromMachine is what of the machine's /etc every host gets a copy of: what
-// programs need in order to start. The rest of /etc a host has not.
+// fromMachine are the patterns of what of the machine's /etc every host gets a copy
+// of: what programs need in order to start, and few files, since each costs a host
+// a millisecond in User-Mode Linux. The rest of /etc a host has not.
 var fromMachine = []string{
-	"alternatives", "ethertypes", "group", "gshadow", "host.conf", "iproute2", "ld.so.cache", "ld.so.conf",
-	"ld.so.conf.d", "localtime", "login.defs", "modprobe.d", "nsswitch.conf", "os-release", "passwd",
-	"protocols", "rpc", "services", "shadow", "ssl", "terminfo",
+	"alternatives/*tables*", "alternatives/awk", "alternatives/nc", "alternatives/pager", "alternatives/which",
+	"ethertypes", "group", "gshadow", "host.conf", "iproute2", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
+	"localtime", "login.defs", "modprobe.d", "nsswitch.conf", "os-release", "passwd", "protocols", "services",
+	"shadow",
 }
 
 // emptyFolders are there on any Debian host, for what is written into them.
@@ -31,8 +33,12 @@ var emptyFolders = []string{
 	"etc/modules-load.d", "etc/sysctl.d", "etc/systemd/system", "etc/default", "run/lock", "var/lib/misc",
 }
 
-// privateFiles mounts the host's own folders, kept below dir, over the machine's.
+// privateFiles mounts the host's own folders over the machine's. They are kept in
+// memory, mounted over dir in the host's mount namespace only, and end with it.
 func privateFiles(dir, hostname string) error {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
+		return fmt.Errorf("mounting memory for its files: %w", err)
+	}
 	if err := makeEtc(filepath.Join(dir, "etc"), hostname); err != nil {
 		return fmt.Errorf("its /etc: %w", err)
 	}
@@ -53,12 +59,8 @@ func makeEtc(etc, hostname string) error {
 	if err := os.MkdirAll(etc, 0o755); err != nil {
 		return err
 	}
-	for _, name := range fromMachine {
-		err := copyTree(filepath.Join("/etc", name), filepath.Join(etc, name))
-		// One that is absent, or not for an unprivileged user's eyes, does without.
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-			return err
-		}
+	if err := copyFromMachine(etc); err != nil {
+		return err
 	}
 	for name, text := range map[string]string{
 		"hostname":    hostname + "\n",
@@ -70,6 +72,26 @@ func makeEtc(etc, hostname string) error {
 		}
 	}
 	return chooseIPTables(filepath.Join(etc, "alternatives"))
+}
+
+func copyFromMachine(etc string) error {
+	if err := os.Mkdir(filepath.Join(etc, "alternatives"), 0o755); err != nil {
+		return err
+	}
+	for _, pattern := range fromMachine {
+		names, err := filepath.Glob(filepath.Join("/etc", pattern))
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			err := copyTree(name, filepath.Join(etc, strings.TrimPrefix(name, "/etc/")))
+			// One that is not for an unprivileged user's eyes is done without.
+			if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // copyTree copies a file, link or folder. Links are copied as links.
@@ -126,9 +148,6 @@ func chooseIPTables(alternatives string) error {
 			}
 			link := filepath.Join(alternatives, name+suffix)
 			if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-			if err := os.MkdirAll(alternatives, 0o755); err != nil {
 				return err
 			}
 			if err := os.Symlink(legacy, link); err != nil {

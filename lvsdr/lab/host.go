@@ -13,7 +13,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 
@@ -43,7 +42,7 @@ func newHost(dir, name string) (*Host, error) {
 		if err := unix.Sethostname([]byte(name)); err != nil {
 			return err
 		}
-		if err := privateFiles(filepath.Join(dir, name), name); err != nil {
+		if err := privateFiles(dir, name); err != nil {
 			return err
 		}
 		mountSys()

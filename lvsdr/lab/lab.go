@@ -45,7 +45,7 @@ type Lab struct {
 	Director    *Host
 	RealServers []*Host
 
-	dir    string // the hosts' private files
+	dir    string // where each host mounts its private files
 	bridge *bridge
 
 	mu    sync.Mutex
