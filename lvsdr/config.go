@@ -89,4 +89,3 @@ type Port struct {
 // Duration is a time.Duration written as "20s" in YAML and JSON, always with its
 // unit.
 type Duration time.Duration
-

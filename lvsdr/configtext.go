@@ -98,7 +98,7 @@ func notAPort(s, number string) string {
 
 // plainNumber tells whether s is a decimal number in its only usual spelling.
 func plainNumber(s string) bool {
-	return strings.Trim(s, "0123456789") == "" && (s == "0" || !strings.HasPrefix(s, "0"))
+	return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
 }
 
 // String renders the port as [ParsePort] reads it, without /tcp.

@@ -6,9 +6,12 @@ package lvsdr
 // namespace of the calling thread.
 func Local() *Host {
 	return &Host{
-		Files:   OSFiles{},
-		Sysctl:  procSys{},
-		Modules: kmod{},
-		// Links, Routes, IPVS and Firewalls come with their real views.
+		Files:     OSFiles{},
+		Sysctl:    procSys{},
+		Modules:   kmod{},
+		Links:     linuxLinks{},
+		Routes:    linuxRoutes{},
+		IPVS:      newKernelIPVS(),
+		Firewalls: localFirewalls(),
 	}
 }

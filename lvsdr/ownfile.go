@@ -39,7 +39,10 @@ func (o ownFile) present(h *Host, content string, final func() (string, error)) 
 	if missing {
 		change.Op = Add
 	} else if body, _ := splitMade(string(old)); body == content {
-		return nil, nil
+		// A teardown that was broken off has begun to take it away.
+		if owed, err := o.remembered(h); err != nil || len(owed) == 0 {
+			return nil, err
+		}
 	}
 	return []Change{change}, nil
 }
@@ -49,21 +52,33 @@ func (o ownFile) write(h *Host, final func() (string, error)) error {
 	if err != nil {
 		return err
 	}
-	var made []string
+	made, err := o.remembered(h)
+	if err != nil {
+		return err
+	}
+	var more, keys []string
+	for _, dir := range made {
+		keys = append(keys, o.ledgerKey(dir))
+	}
 	old, err := h.Files.ReadFile(o.name)
 	switch {
 	case err == nil:
-		_, made = splitMade(string(old))
+		_, more = splitMade(string(old))
 	case errors.Is(err, fs.ErrNotExist):
-		made, err = missingDirs(h.Files, path.Dir(o.name))
+		more, err = missingDirs(h.Files, path.Dir(o.name))
 	}
 	if err != nil {
 		return err
 	}
-	for _, dir := range made {
+	made = append(made, more...)
+	slices.Sort(made)
+	for _, dir := range slices.Compact(made) {
 		body += madeMark + dir + "\n"
 	}
-	return h.Files.WriteFile(o.name, []byte(body), 0o644)
+	if err := h.Files.WriteFile(o.name, []byte(body), 0o644); err != nil {
+		return err
+	}
+	return h.ledger(o.role).forget(keys...)
 }
 
 // absent plans that the file, what a killed write has left of it, and the
