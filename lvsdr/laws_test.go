@@ -156,7 +156,7 @@ func TestLaws(t *testing.T) {
 	for name := range roles {
 		for start, commands := range worlds {
 			for config := range configs {
-				if config == "30 services" && start != "clean" && start != "IPVS in use" || refused(name, config, start) {
+				if !paired(config, start) || refused(name, config, start) {
 					continue
 				}
 				t.Run(strings.Join([]string{name, config, start}, "/"), func(t *testing.T) {
@@ -166,6 +166,15 @@ func TestLaws(t *testing.T) {
 			}
 		}
 	}
+}
+
+// paired: every configuration meets two worlds and every world two
+// configurations. The laws are too many edits for all with all.
+func paired(config, start string) bool {
+	if config == "mission" || config == "both families, two VIPs" {
+		return true
+	}
+	return start == "clean" || start == "IPVS in use"
 }
 
 // refused: on such a director every IPv4 real server is local, so that IPVS would
