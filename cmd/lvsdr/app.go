@@ -9,9 +9,9 @@ import (
 // newApp is the table of commands.
 func newApp(s *session) *cli.App {
 	app := &cli.App{
-		Name:            "lvsdr",
-		HideHelpCommand: true, // ours knows "unknown command" as everywhere else
-		HideVersion:     true,
+		Name:        "lvsdr",
+		HideHelp:    true, // help is ours, see help.go, and urfave/cli's is a global variable
+		HideVersion: true,
 		// Without it urfave/cli ends the process itself.
 		ExitErrHandler:            func(*cli.Context, error) {},
 		DisableSliceFlagSeparator: true,
@@ -22,11 +22,9 @@ func newApp(s *session) *cli.App {
 	}
 	app.Commands = append(app.Commands, completeCommand(s, app), helpCommand(s, app))
 	for _, c := range app.Commands {
-		c.HideHelpCommand = true
+		c.HideHelp = true
 		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usage("%w", err) }
-		c.CustomHelpTemplate = commandHelp(c)
 	}
-	app.CustomAppHelpTemplate = appHelp(app)
 	return app
 }
 
@@ -43,4 +41,10 @@ func allFlags(app *cli.App) []cli.Flag {
 	return slices.Clip(all)
 }
 
-func versionFlag() cli.Flag { return &cli.BoolFlag{Name: "version"} }
+// helpFlags go with every command.
+func helpFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}},
+		&cli.BoolFlag{Name: "version"},
+	}
+}

@@ -15,6 +15,7 @@ import (
 func completeCommand(s *session, app *cli.App) *cli.Command {
 	return &cli.Command{
 		Name:   "__complete",
+		Usage:  "print the candidates for the last word of a command line",
 		Hidden: true,
 		Action: func(c *cli.Context) error {
 			words := c.Args().Slice()

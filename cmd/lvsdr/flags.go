@@ -27,25 +27,25 @@ func roleFlags() []cli.Flag {
 func serviceFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "vip", Category: clusterFlags,
-			Usage: "the virtual IP, `ADDR`; repeatable"},
+			Usage: "`ADDR` the virtual IP; repeatable"},
 		&cli.StringSliceFlag{Name: "port", Aliases: []string{"p"}, Category: clusterFlags,
-			Usage: "balanced `PORT[/PROTO]`: 80, 53/udp, 2905/sctp; repeatable (default: 80)"},
+			Usage: "`PORT[/PROTO]` the port that is balanced: 80, 53/udp, 2905/sctp; repeatable (default: 80)"},
 		&cli.StringSliceFlag{Name: "real-server", Aliases: []string{"r"}, Category: clusterFlags,
-			Usage: "a real server, `ADDR[=WEIGHT]`; repeatable, required for a director"},
+			Usage: "`ADDR[=WEIGHT]` a real server and its share; repeatable, required for a director (default weight: 1)"},
 		&cli.StringFlag{Name: "scheduler", Aliases: []string{"s"}, Category: clusterFlags,
-			Usage: "the kernel's scheduler, `NAME` as in ipvsadm(8) (default: wrr)"},
+			Usage: "`NAME` the scheduler, as in ipvsadm(8): rr, wrr, lc, wlc, sh, mh, … (default: wrr)"},
 		&cli.StringFlag{Name: "scheduler-flags", Category: clusterFlags,
-			Usage: "the scheduler's flags, `LIST` as in ipvsadm -b: sh-port,sh-fallback,mh-port,mh-fallback"},
+			Usage: "`LIST` the scheduler's flags, as in ipvsadm -b: sh-port,sh-fallback or mh-port,mh-fallback"},
 		&cli.StringFlag{Name: "persistence", Category: clusterFlags,
-			Usage: "keep a client on its real server for this `DURATION`: 20s; 0 is none (default: none)"},
+			Usage: "`DURATION` how long a client stays with its real server: 20s; 0 is none (default: none)"},
 		&cli.StringFlag{Name: "persistence-netmask", Category: clusterFlags,
-			Usage: "prefix `LENGTH` that makes clients one client, as ipvsadm -M (default: every address its own)"},
+			Usage: "`LENGTH` the prefix that makes clients one client, as in ipvsadm -M (default: every address its own)"},
 		&cli.BoolFlag{Name: "one-packet", Category: clusterFlags,
 			Usage: "schedule every UDP datagram on its own, as ipvsadm -o"},
 		&cli.StringFlag{Name: "timeouts", Category: clusterFlags,
-			Usage: "IPVS's connection timeouts, `TCP,TCPFIN,UDP`: 30s,5s,60s; 0 leaves one alone (default: leave the kernel's)"},
+			Usage: "`TCP,TCPFIN,UDP` IPVS's connection timeouts: 30s,5s,60s; 0 leaves one alone (default: leave the kernel's)"},
 		&cli.StringFlag{Name: "drain", Category: clusterFlags,
-			Usage: "how long a removed real server may keep its connections, `DURATION` (default: 30s)"},
+			Usage: "`DURATION` how long a removed real server may keep its connections (default: 30s)"},
 	}
 }
 
@@ -53,11 +53,11 @@ func serviceFlags() []cli.Flag {
 func thisHostFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, Category: clusterFlags,
-			Usage: "read the cluster from `FILE` instead of the flags above (default: " + defaultConfig + " when it exists and none of them is given)"},
+			Usage: "`FILE` the cluster as YAML instead of the flags above (default: " + defaultConfig + " when it exists and none of them is given)"},
 		&cli.StringFlag{Name: "interface", Aliases: []string{"i"}, Category: hostFlags,
-			Usage: "the LAN interface that carries the VIP on a director, `NAME` (default: the one whose route reaches the real servers)"},
+			Usage: "`NAME` the LAN interface that carries the VIP on a director (default: the one whose route reaches the real servers)"},
 		&cli.StringFlag{Name: "firewall", Category: hostFlags,
-			Usage: "the packet filter to open, `NAME`: auto, nftables, iptables, none (default: auto)"},
+			Usage: "`NAME` the packet filter to open: auto, nftables, iptables or none (default: auto)"},
 		&cli.BoolFlag{Name: "runtime", Category: hostFlags,
 			Usage: "change the running host only; write nothing that outlives a reboot"},
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: hostFlags,
@@ -77,5 +77,5 @@ func messageFlags() []cli.Flag {
 
 func outputFlag() cli.Flag {
 	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: outputFlags,
-		Usage: "`FORMAT` of the result: text or json (default: text)"}
+		Usage: "`FORMAT` text or json (default: text)"}
 }

@@ -102,14 +102,13 @@ func spelling(f cli.Flag, value string) string {
 	return strings.TrimSuffix(text+" "+value, " ")
 }
 
-// placeholder takes the name in backquotes out of a flag's usage.
+// placeholder takes the leading name in backquotes off a flag's usage.
 func placeholder(usage string) (value, text string) {
-	before, rest, ok := strings.Cut(usage, "`")
+	value, text, ok := strings.Cut(strings.TrimPrefix(usage, "`"), "` ")
 	if !ok {
 		return "", usage
 	}
-	value, after, _ := strings.Cut(rest, "`")
-	return value, before + value + after
+	return value, text
 }
 
 func wrap(text, margin string, width int) string {

@@ -74,17 +74,19 @@ func tryLock(name string) (unlock func(), err error) {
 	}
 }
 
-// openLock makes the folder too, again if the last holder removes it in between.
-func openLock(name string) (*os.File, error) {
-	for try := 0; ; try++ {
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			return nil, err
+// openLock makes the folder too, and again if the last holder removes it in
+// between: then making it fails with "exists", or the file has no folder.
+func openLock(name string) (file *os.File, err error) {
+	for range 100 {
+		err = os.MkdirAll(filepath.Dir(name), 0o755)
+		if err == nil {
+			file, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
 		}
-		file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
-		if !errors.Is(err, fs.ErrNotExist) || try == 100 {
-			return file, err
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
+			break
 		}
 	}
+	return file, err
 }
 
 func isNamed(file *os.File, name string) bool {

@@ -37,12 +37,15 @@ type failure struct {
 
 func describe(ctx context.Context, err error, r *report) *failure {
 	f := &failure{Message: err.Error(), Hint: hint(ctx, err, r)}
-	if ctx.Err() != nil && exitStatus(ctx, err) == exitInterrupted {
-		f.Message = "interrupted: " + strings.TrimPrefix(f.Message, "lvsdr: ")
-	}
 	var step *lvsdr.StepError
 	if errors.As(err, &step) {
 		f.Step, f.Change = step.Step, step.Change
+	}
+	if exitStatus(ctx, err) == exitInterrupted {
+		f.Message = "interrupted: " + strings.TrimPrefix(f.Message, "lvsdr: ")
+		if f.Change != nil && errors.Is(err, context.Canceled) {
+			f.Message = "interrupted before this change: " + f.Change.String()
+		}
 	}
 	var config *lvsdr.ConfigError
 	if errors.As(err, &config) {
@@ -91,6 +94,8 @@ func (r *report) summary(ok bool) string {
 		return count + " to make"
 	case n > 0:
 		return count + " made"
+	case r.teardown && r.Role == "":
+		return "nothing to do: nothing of lvsdr is set up on this host"
 	case r.teardown:
 		return "nothing to do: nothing of a " + spoken(r.Role) + " is set up on this host"
 	}
@@ -126,17 +131,14 @@ func lines(o *output, changes []lvsdr.Change) []string {
 
 var colours = map[lvsdr.Op]string{lvsdr.Add: green, lvsdr.Set: yellow, lvsdr.Remove: red}
 
+// values is what stands behind the object: what is added, what is removed, or
+// what it is set from and to.
 func values(c lvsdr.Change) string {
 	from, to := oneLine(c.From), oneLine(c.To)
-	switch {
-	case from != "" && to != "":
-		return from + " -> " + to
-	case from != "":
-		return from + " ->"
-	case to != "":
-		return "-> " + to
+	if c.Op == lvsdr.Set || from != "" && to != "" {
+		return strings.TrimSpace(from + " -> " + to)
 	}
-	return ""
+	return from + to
 }
 
 // oneLine keeps a value with line breaks in its line.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -53,7 +54,7 @@ func (s *session) findRole(ctx context.Context, src source) (string, error) {
 	}
 	servers := realServers(src.Config)
 	for _, a := range addresses {
-		if servers[a.Prefix.Addr()] {
+		if slices.Contains(servers, a.Prefix.Addr()) {
 			s.note("this host has %s, a real server's address in %s: role realserver", a.Prefix.Addr(), src.where())
 			return lvsdr.RealServerRole, nil
 		}
@@ -61,7 +62,7 @@ func (s *session) findRole(ctx context.Context, src source) (string, error) {
 	if len(servers) == 0 {
 		return "", nameTheRole("no real server is listed in " + src.where() + ", so this host's role cannot be found")
 	}
-	for addr := range servers {
+	for _, addr := range servers {
 		if why, err := s.notOnLAN(ctx, addr); err != nil {
 			return "", err
 		} else if why != "" {
@@ -86,11 +87,12 @@ func (s *session) notOnLAN(ctx context.Context, addr netip.Addr) (string, error)
 	return "", nil
 }
 
-func realServers(c lvsdr.Config) map[netip.Addr]bool {
-	all := map[netip.Addr]bool{}
+// realServers lists every real server, in the order of the configuration.
+func realServers(c lvsdr.Config) []netip.Addr {
+	var all []netip.Addr
 	for _, service := range c.Services {
 		for _, server := range service.RealServers {
-			all[server.Address] = true
+			all = append(all, server.Address)
 		}
 	}
 	return all

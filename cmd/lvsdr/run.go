@@ -23,7 +23,7 @@ func run(ctx context.Context, args []string, sys *system, stdout, stderr io.Writ
 	s := &session{sys: sys}
 	app := newApp(s)
 	app.Writer, app.ErrWriter = stdout, stderr
-	words, err := arrange(args, append(allFlags(app), cli.HelpFlag, versionFlag()))
+	words, err := arrange(args, append(allFlags(app), helpFlags()...))
 	s.output = newOutput(words, sys, stdout, stderr)
 	if err == nil {
 		words, err = choose(app, words)
@@ -44,28 +44,26 @@ type session struct {
 // choose checks the command and its flags, and gives the words to the app.
 func choose(app *cli.App, words []string) ([]string, error) {
 	name, rest := words[0], words[1:]
-	if slices.Contains(rest, "--version") && name == "" {
+	flags := rest[:slices.Index(rest, "--")]
+	switch {
+	case slices.Contains(flags, "--help"):
+		return []string{"help", name}, nil
+	case slices.Contains(flags, "--version"):
 		return []string{"version"}, nil
-	}
-	if name == "" {
-		if len(rest) > 1 && rest[0] != "--help" {
-			return nil, &usageError{text: "no command given", hint: "lvsdr help lists them"}
-		}
-		return []string{"--help"}, nil
+	case name == "" && len(flags) > 0:
+		return nil, &usageError{text: "no command given", hint: "lvsdr help lists them"}
+	case name == "":
+		return []string{"help"}, nil
 	}
 	command := app.Command(name)
 	if command == nil {
 		return nil, unknownCommand(app, name)
 	}
-	flags := append(slices.Clone(command.Flags), cli.HelpFlag)
-	for _, word := range rest {
-		if word == "--" {
-			break
-		}
-		flag, _, _ := strings.Cut(word[2:], "=")
-		if lookup(flags, flag) == nil {
+	for _, word := range flags {
+		flag, _, _ := strings.Cut(word, "=")
+		if lookup(command.Flags, flag[2:]) == nil {
 			return nil, &usageError{
-				text: "lvsdr " + name + " has no flag --" + flag,
+				text: "lvsdr " + name + " has no flag " + flag,
 				hint: "lvsdr help " + name + " lists its flags",
 			}
 		}

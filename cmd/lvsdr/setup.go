@@ -55,10 +55,23 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 		s.report.Changes, err = job.Plan(c.Context, s.sys.host, lvsdr.Present)
 		return err
 	}
-	return s.change(c.Context, job.Name, func(ctx context.Context) error {
+	err = s.change(c.Context, job.Name, func(ctx context.Context) error {
 		s.report.Changes, err = job.Up(ctx, s.sys.host)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return s.warnOfConflicts(c.Context)
+}
+
+// warnOfConflicts tells what on this host works against the role's sysctls.
+func (s *session) warnOfConflicts(ctx context.Context) error {
+	conflicts, err := lvsdr.SysctlConflicts(ctx, s.sys.host, s.report.Role)
+	for _, c := range conflicts {
+		s.report.Warnings = append(s.report.Warnings, c.String())
+	}
+	return err
 }
 
 // prepare reads everything there is to know before the host is touched.
