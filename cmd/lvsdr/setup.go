@@ -39,7 +39,8 @@ func planCommand(s *session) *cli.Command {
 		Flags:     roleFlags(),
 		Action:    func(c *cli.Context) error { return s.setup(c, true) },
 		Description: `One line a change: the step, what is done, the object, the value before -> after.
-The same as "lvsdr setup --dry-run". It needs no rights beyond reading.`,
+The same as "lvsdr setup --dry-run". It changes nothing; where the firewall or IPVS can be read by
+root only, it needs root too.`,
 		UsageText: `lvsdr plan realserver --vip 10.10.10.22`,
 	}
 }
