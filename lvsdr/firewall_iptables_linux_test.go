@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 func needIptables(t *testing.T, variant string) (v4, v6 string) {
 	t.Helper()
 	v4, v6 = "iptables-"+variant, "ip6tables-"+variant
+	t.Setenv("XTABLES_LOCKFILE", filepath.Join(t.TempDir(), "lock")) // not the machine's
 	feature := map[string]string{"legacy": "iptables", "nft": "nft"}[variant]
 	fwTool(t, v4, feature)
 	fwTool(t, v6, feature)

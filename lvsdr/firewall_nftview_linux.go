@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -66,6 +68,9 @@ type nftView struct {
 // readNft calls look with a view of the rules, and again when it fails because
 // they changed under it. A kernel without nf_tables has no chains.
 func readNft(ctx context.Context, look func(*nftView) error) error {
+	if !nftLoaded() {
+		return nil
+	}
 	var err error
 	for range 5 {
 		if err := ctx.Err(); err != nil {
@@ -108,6 +113,34 @@ func nftSocket(c *netlink.Conn) error {
 		return err
 	}
 	return c.SetDeadline(time.Now().Add(30 * time.Second))
+}
+
+// nftLoaded is false when this kernel surely has no nf_tables loaded: then asking
+// would load it. It is built in or a module that nfnetlink must be there for.
+func nftLoaded() bool {
+	modules, err := os.ReadFile("/proc/modules")
+	if err != nil {
+		return true
+	}
+	for line := range strings.Lines(string(modules)) {
+		if strings.HasPrefix(line, "nf_tables ") {
+			return true
+		}
+	}
+	if strings.Contains("\n"+string(modules), "\nnfnetlink ") {
+		return false
+	}
+	// Every protocol of netlink that is there has a socket of the kernel's own.
+	sockets, err := os.ReadFile("/proc/thread-self/net/netlink")
+	if err != nil {
+		return true
+	}
+	for line := range strings.Lines(string(sockets)) {
+		if f := strings.Fields(line); len(f) > 1 && f[1] == strconv.Itoa(unix.NETLINK_NETFILTER) {
+			return true
+		}
+	}
+	return false
 }
 
 // nftUnused makes the errors of a kernel without nf_tables none: nfnetlink

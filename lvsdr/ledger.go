@@ -18,6 +18,8 @@ const ledgerDir = "/run/lvsdr"
 // with the name of its step and a space. A step writes the line before it makes
 // the change, so that a set-up killed in between leaves at worst a line too many;
 // [Role.Down] strikes out a step's lines when the step has nothing left to undo.
+// The role's own line is there from before its first change to after its last,
+// so that a ledger without other lines is not taken for one that was lost.
 // Everybody may read it, so that a plan needs no rights.
 type ledger struct {
 	files Files
@@ -108,6 +110,27 @@ func (l ledger) write(lines map[string]string) error {
 		b.WriteString(key + "\t" + lines[key] + "\n")
 	}
 	return l.files.WriteFile(l.name, []byte(b.String()), 0o644)
+}
+
+// roleKey is the role's own line.
+const roleKey = "role"
+
+// open writes the role's own line.
+func (l ledger) open() error { return l.remember(map[string]string{roleKey: ""}) }
+
+// close strikes it out, and leaves no folder behind that nobody needs.
+func (l ledger) close() error {
+	if err := l.forget(roleKey); err != nil {
+		return err
+	}
+	names, err := l.files.ReadDir(ledgerDir)
+	if errors.Is(err, fs.ErrNotExist) || len(names) > 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return l.files.Remove(ledgerDir)
 }
 
 // lostLedger tells whether the host was set up for the role, by the drop-in that

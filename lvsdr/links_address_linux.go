@@ -67,7 +67,23 @@ func (linuxLinks) AddAddress(ctx context.Context, a Address) error {
 	if errors.Is(err, unix.EACCES) && a.Prefix.Addr().Is6() {
 		return fmt.Errorf("IPv6 is off on %s (net.ipv6.conf.%s.disable_ipv6): %w", a.Link, a.Link, err)
 	}
+	if err == nil && a.NoDAD {
+		waitInUse(ctx, a.Prefix.Addr())
+	}
 	return err
+}
+
+// waitInUse waits, for a second at most, until the kernel takes packets for an
+// IPv6 address just added: a worker routes it later (net/ipv6/addrconf.c,
+// addrconf_dad_work). Not on a link that is down.
+func waitInUse(ctx context.Context, addr netip.Addr) {
+	deadline := time.Now().Add(time.Second)
+	for time.Now().Before(deadline) && ctx.Err() == nil {
+		if r, err := (linuxRoutes{}).To(ctx, addr); err == nil && r.Local {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // RemoveAddress implements [Links]. It removes the address with just this mask

@@ -17,9 +17,10 @@ const madeMark = "#lvsdr:made "
 // that had to be made for it, which it names itself, go with it. Nothing is
 // planned for it with [Host.Runtime].
 type ownFile struct {
-	name string // the absolute name
-	role string // whose ledger remembers the directories while the file goes
-	step string // whose changes these are
+	name string   // the absolute name
+	role string   // whose ledger remembers the directories while the file goes
+	step string   // whose changes these are
+	dirs []string // further directories that are made together with the file
 }
 
 // present plans the file with the content, which is asked for once more when the
@@ -43,7 +44,10 @@ func (o ownFile) present(h *Host, content func() (string, error)) ([]Change, err
 	if missing {
 		change.Op = Add
 	} else if body, _ := splitMade(string(old)); body == want {
-		return nil, nil
+		// A teardown that was broken off has begun to take it away.
+		if owed, err := o.remembered(h); err != nil || len(owed) == 0 {
+			return nil, err
+		}
 	}
 	return []Change{change}, nil
 }
@@ -53,21 +57,33 @@ func (o ownFile) write(h *Host, content func() (string, error)) error {
 	if err != nil {
 		return err
 	}
-	var made []string
+	made, err := o.remembered(h)
+	if err != nil {
+		return err
+	}
+	var more, keys []string
+	for _, dir := range made {
+		keys = append(keys, o.ledgerKey(dir))
+	}
 	old, err := h.Files.ReadFile(o.name)
 	switch {
 	case err == nil:
-		_, made = splitMade(string(old))
+		_, more = splitMade(string(old))
 	case errors.Is(err, fs.ErrNotExist):
-		made, err = missingDirs(h.Files, path.Dir(o.name))
+		more, err = missingDirs(h.Files, append([]string{path.Dir(o.name)}, o.dirs...)...)
 	}
 	if err != nil {
 		return err
 	}
-	for _, dir := range made {
+	made = append(made, more...)
+	slices.Sort(made)
+	for _, dir := range slices.Compact(made) {
 		body += madeMark + dir + "\n"
 	}
-	return h.Files.WriteFile(o.name, []byte(body), 0o644)
+	if err := h.Files.WriteFile(o.name, []byte(body), 0o644); err != nil {
+		return err
+	}
+	return h.ledger(o.role).forget(keys...)
 }
 
 // absent plans that the file, what a killed write has left of it, and the
@@ -170,20 +186,22 @@ func splitMade(content string) (body string, dirs []string) {
 	return b.String(), dirs
 }
 
-// missingDirs returns the directories on the way to dir that are not there, the
+// missingDirs returns the directories on the way to dirs that are not there, the
 // topmost first.
-func missingDirs(files Files, dir string) ([]string, error) {
+func missingDirs(files Files, dirs ...string) ([]string, error) {
 	var missing []string
-	for ; dir != "/"; dir = path.Dir(dir) {
-		_, err := files.ReadDir(dir)
-		if err == nil {
-			break
+	for _, dir := range dirs {
+		for ; dir != "/"; dir = path.Dir(dir) {
+			_, err := files.ReadDir(dir)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			missing = append(missing, dir)
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		missing = append(missing, dir)
 	}
-	slices.Reverse(missing)
-	return missing, nil
+	slices.Sort(missing)
+	return slices.Compact(missing), nil
 }

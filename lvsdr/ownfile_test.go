@@ -1,8 +1,23 @@
 package lvsdr
 
 import (
+	"strings"
 	"testing"
 )
+
+// A set-up killed while it wrote the file for the first time, and not run again.
+func TestOwnFileLeftover(t *testing.T) {
+	c := newCtlHost()
+	r := ctlRole(DirectorRole, ctlConfig("10.10.10.22"))
+	c.files["/etc/modules-load.d/.lvsdr-lvsdr.conf"] = "# Writ"
+	got := ctlDown(t, r, c.host())
+	if len(got) != 1 || got[0] != "remove /etc/modules-load.d/lvsdr.conf" {
+		t.Errorf("got %q", got)
+	}
+	if strings.Contains(c.state(), ".lvsdr-") {
+		t.Errorf("left %s", c.state())
+	}
+}
 
 func TestOwnFileLeavesFoldersInUse(t *testing.T) {
 	c := newCtlHost()

@@ -2,6 +2,7 @@ package lvsdr
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
@@ -117,6 +118,13 @@ func (r Role) apply(ctx context.Context, h *Host, want State) ([]Change, error) 
 	if err != nil {
 		return nil, err
 	}
+	l := h.ledger(r.Name)
+	due := slices.ContainsFunc(parts, func(p stepPlan) bool { return len(p.changes) > 0 })
+	if want == Present && due {
+		if err := l.open(); err != nil {
+			return nil, fmt.Errorf("lvsdr: %w", err)
+		}
+	}
 	var made []Change
 	for _, p := range parts {
 		done, err := p.apply(ctx, h, want)
@@ -125,9 +133,14 @@ func (r Role) apply(ctx context.Context, h *Host, want State) ([]Change, error) 
 			return made, err
 		}
 		if want == Absent {
-			if err := h.ledger(r.Name).forgetStep(p.step.Name()); err != nil {
+			if err := l.forgetStep(p.step.Name()); err != nil {
 				return made, &StepError{Step: p.step.Name(), Err: err}
 			}
+		}
+	}
+	if want == Absent {
+		if err := l.close(); err != nil {
+			return made, fmt.Errorf("lvsdr: %w", err)
 		}
 	}
 	return made, nil

@@ -122,6 +122,7 @@ func (f ctlFiles) Remove(name string) error {
 	if names, err := f.ReadDir(name); err == nil && len(names) > 0 {
 		return &fs.PathError{Op: "remove", Path: name, Err: syscall.ENOTEMPTY}
 	}
+	delete(f.h.files, temporaryName(name))
 	delete(f.h.files, name)
 	delete(f.h.files, name+"/")
 	return nil

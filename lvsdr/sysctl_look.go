@@ -112,21 +112,19 @@ func sideEffect(key string) (off string, ok bool) {
 // and are not yet: of ip_forward also what switching it off again would not bring
 // back by itself.
 func (l *sysctlLook) unrecorded(s sysctl, recorded map[string]string) map[string]string {
-	lines := map[string]string{}
-	value, ok := l.live[s.Key]
-	if _, known := recorded[s.Key]; known || !ok {
-		return lines
+	values := map[string]string{}
+	if value, ok := l.live[s.Key]; ok {
+		values[s.Key] = value
 	}
-	lines[s.Key] = value
-	if s.Key != ipForward || value != "0" {
-		return lines
-	}
-	for key, value := range l.live {
-		if off, ok := sideEffect(key); ok && value != off {
-			lines[key] = value
+	if s.Key == ipForward && l.live[ipForward] == "0" {
+		for key, value := range l.live {
+			if off, ok := sideEffect(key); ok && value != off {
+				values[key] = value
+			}
 		}
 	}
-	return lines
+	maps.DeleteFunc(values, func(key, _ string) bool { _, known := recorded[key]; return known })
+	return values
 }
 
 // ours tells whether lvsdr has set the key to what it is now.

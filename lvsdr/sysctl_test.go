@@ -303,6 +303,38 @@ func TestSysctlsKeepFirstBefore(t *testing.T) {
 	}
 }
 
+// Somebody switches forwarding off after the set-up, and redirects with it: that is
+// what comes back after the next set-up and teardown. What stands in the drop-in
+// is not written down twice.
+func TestSysctlsForwardingSwitchedOff(t *testing.T) {
+	for _, runtime := range []bool{true, false} {
+		c := newCtlHost()
+		h := c.host()
+		r := ctlRole(RealServerRole, ctlConfig("10.10.10.22"))
+		ctlUp(t, r, h)
+		if err := h.Sysctl.Set(ipForward, "0"); err != nil {
+			t.Fatal(err)
+		}
+		c.keys["net/ipv4/conf/all/accept_redirects"] = "0"
+		h.Runtime = runtime
+		ctlUp(t, r, h)
+		want := ""
+		if runtime {
+			want = "sysctl net/ipv4/conf/all/accept_redirects\t0\n"
+		}
+		if got := c.files["/run/lvsdr/realserver"]; got != want {
+			t.Errorf("runtime %v: the ledger has %q", runtime, got)
+		}
+		h.Runtime = false
+		ctlDown(t, r, h)
+		for _, key := range []string{ipForward, "net/ipv4/conf/all/accept_redirects"} {
+			if got := c.keys[key]; got != "0" {
+				t.Errorf("runtime %v: down left %s at %s", runtime, key, got)
+			}
+		}
+	}
+}
+
 // After a reboot without IPVS loaded a teardown finds nothing to set.
 func TestDirectorSysctlsWithoutKeys(t *testing.T) {
 	c := newCtlHost()

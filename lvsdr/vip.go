@@ -84,14 +84,8 @@ func (v *vipView) present(link Link) ([]Change, error) {
 		before[vipKey(vip)] = encodeAddresses(v.at[vip])
 		changes = append(changes, v.place(want, wrong, remember))
 	}
-	for _, vip := range without(v.remembered(), v.vips) {
-		change, err := v.giveBack(vip)
-		if err != nil {
-			return nil, err
-		}
-		changes = append(changes, change)
-	}
-	return changes, nil
+	former, err := v.giveBack(without(v.remembered(), v.vips))
+	return append(changes, former...), err
 }
 
 // wanted is the address that vip is to be, on link.

@@ -136,6 +136,9 @@ func (v *vipView) route(ctx context.Context, rip netip.Addr) (Route, error) {
 	if err != nil {
 		return route, err
 	}
+	if link, ok := v.behindLoopback(rip); ok && route.Local {
+		return Route{Link: link.Name}, nil
+	}
 	if route.Local && !v.isVIP[rip] {
 		return route, fmt.Errorf("real server %s is this host: a director that is its own real server is not supported", rip)
 	}
@@ -143,6 +146,21 @@ func (v *vipView) route(ctx context.Context, rip netip.Addr) (Route, error) {
 		return route, fmt.Errorf("real server %s is behind the gateway %s: direct routing changes only MAC addresses, so the director needs an address of its own in the real server's subnet", rip, route.Gateway)
 	}
 	return route, nil
+}
+
+// behindLoopback returns the link whose subnet a real server is in that is local
+// only because of a VIP on loopback with a wide mask (the kernel makes all of such
+// a subnet local), which is set right before anything is forwarded.
+func (v *vipView) behindLoopback(rip netip.Addr) (Link, bool) {
+	if len(v.at[rip]) > 0 {
+		return Link{}, false
+	}
+	for _, link := range v.links {
+		if !link.Loopback && slices.ContainsFunc(v.subnets(link), func(p netip.Prefix) bool { return p.Contains(rip) }) {
+			return link, true
+		}
+	}
+	return Link{}, false
 }
 
 // cutOff fails when taking the wrong addresses away would leave an interface

@@ -21,27 +21,34 @@ func (v *vipView) absent() ([]Change, error) {
 			return !slices.ContainsFunc(v.at[vip], v.marked)
 		})
 	}
-	var changes []Change
-	for _, vip := range vips {
-		change, err := v.giveBack(vip)
-		if err != nil {
-			return nil, err
-		}
-		changes = append(changes, change)
+	changes, err := v.giveBack(vips)
+	if err != nil {
+		return nil, err
 	}
 	return append(changes, v.demotions()...), nil
 }
 
-// giveBack returns the change that makes a VIP what it was before set-up.
+// giveBack returns the changes that make VIPs what they were before set-up.
 // An address whose interface is gone does not come back. One that was the
 // primary of its subnet comes back as a secondary when others of the subnet are
 // there: to change that would take the host's own addresses away for a moment,
 // and with them routes.
-func (v *vipView) giveBack(vip netip.Addr) (Change, error) {
-	before, err := v.before(vip)
-	if err != nil {
-		return Change{}, err
+func (v *vipView) giveBack(vips []netip.Addr) ([]Change, error) {
+	var changes []Change
+	for _, vip := range vips {
+		before, err := v.before(vip)
+		if err != nil {
+			return nil, err
+		}
+		if ours, missing := v.differ(vip, before); len(ours)+len(missing) > 0 {
+			changes = append(changes, v.giveBackChange(vip, ours, missing))
+		}
 	}
+	return changes, nil
+}
+
+// differ returns what of a VIP is ours, and what is missing of before.
+func (v *vipView) differ(vip netip.Addr, before []Address) (ours, missing []Address) {
 	before = slices.DeleteFunc(before, func(a Address) bool {
 		_, there := v.linkNamed(a.Link)
 		return !there
@@ -49,7 +56,6 @@ func (v *vipView) giveBack(vip netip.Addr) (Change, error) {
 	has := func(all []Address, a Address) bool {
 		return slices.ContainsFunc(all, func(b Address) bool { return sameAddress(a, b) })
 	}
-	var ours, missing []Address
 	for _, a := range v.at[vip] {
 		if v.marked(a) && !has(before, a) {
 			ours = append(ours, a)
@@ -60,17 +66,14 @@ func (v *vipView) giveBack(vip netip.Addr) (Change, error) {
 			missing = append(missing, a)
 		}
 	}
-	return v.giveBackChange(vip, ours, missing), nil
+	return ours, missing
 }
 
 func (v *vipView) giveBackChange(vip netip.Addr, ours, missing []Address) Change {
 	change := Change{Step: vipStep{}.Name(), Op: Remove, Object: joinAddresses(ours)}
-	switch {
-	case len(missing) > 0:
+	if len(missing) > 0 {
 		change.Op, change.Object = Set, vip.String()
 		change.From, change.To = joinAddresses(ours), joinAddresses(missing)
-	case len(ours) == 0: // set-up was killed after it wrote, or somebody was faster
-		change.Object = "line of " + vip.String() + " in " + v.ledger.name
 	}
 	change.Do = func(ctx context.Context) error {
 		if err := swap(ctx, v.host.Links, ours, missing); err != nil {

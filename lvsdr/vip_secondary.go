@@ -3,7 +3,6 @@ package lvsdr
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"strings"
 )
 
@@ -13,7 +12,7 @@ import (
 // __inet_del_ifa). A VIP that was added as 10.10.10.22/24 first is such a primary.
 // The sysctl is set before that is removed, and given back at teardown.
 
-const promoteKeyPrefix = "promote "
+const promoteKeyPrefix = vipKeyPrefix + "promote_secondaries "
 
 func promoteSysctl(link string) string {
 	return "net/ipv4/conf/" + link + "/promote_secondaries"
@@ -37,30 +36,12 @@ func (v *vipView) promotions(wrong []Address, before map[string]string, remember
 // demotions returns the changes that give promote_secondaries back.
 func (v *vipView) demotions() []Change {
 	var changes []Change
-	for key, value := range v.lines {
-		link, ok := strings.CutPrefix(key, promoteKeyPrefix)
-		if !ok {
-			continue
+	for _, link := range v.links {
+		before, ok := v.lines[promoteKeyPrefix+link.Name]
+		if ok && v.promotes(link.Name) {
+			changes = append(changes, v.promotion(link.Name, "1", before, func() error { return nil }))
 		}
-		forget := func() error { return v.ledger.forget(key) }
-		if _, there := v.linkNamed(link); !there {
-			changes = append(changes, Change{
-				Step: vipStep{}.Name(), Op: Remove, Object: "line of " + link + " in " + v.ledger.name,
-				Do: func(context.Context) error { return forget() },
-			})
-			continue
-		}
-		change := v.promotion(link, "1", value, func() error { return nil })
-		set := change.Do
-		change.Do = func(ctx context.Context) error {
-			if err := set(ctx); err != nil {
-				return err
-			}
-			return forget()
-		}
-		changes = append(changes, change)
 	}
-	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(a.Object, b.Object) })
 	return changes
 }
 

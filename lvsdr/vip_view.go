@@ -3,9 +3,7 @@ package lvsdr
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"slices"
 	"strings"
@@ -48,15 +46,8 @@ func (s vipStep) look(ctx context.Context, h *Host) (*vipView, error) {
 	for _, vip := range append(v.remembered(), v.vips...) {
 		v.isVIP[vip] = true
 	}
-	if len(v.lines) > 0 {
-		return v, nil
-	}
-	_, err = h.Files.ReadFile(sysctlDropIn(s.role))
-	v.lost = err == nil
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return v, err
+	v.lost = h.lostLedger(s.role)
+	return v, nil
 }
 
 func (v *vipView) linkNamed(name string) (Link, bool) {

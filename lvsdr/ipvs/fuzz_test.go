@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The seeds of the decoder's fuzz tests are in testdata/fuzz: what a 6.1 kernel
-// answered. Here are requests, whose attributes are the same.
+// More seeds are in testdata/fuzz: what a 6.1 kernel answered to us. Those given
+// here are requests, whose attributes are the same.
 
 func FuzzDecodeService(f *testing.F) {
 	for _, s := range roundTrips {

@@ -32,9 +32,9 @@ func TestClusterByHand(t *testing.T) {
 			// The scheduler is loaded first: adding a service that loads it while a
 			// network namespace is taken down locks the kernel up for good (Linux 6.1).
 			sh(t, l.Director, "modprobe -a ip_vs ip_vs_wrr")
-			sh(t, l.Director, "ipvsadm -A "+tt.service+" -s wrr")
-			sh(t, l.Director, "ipvsadm -a "+tt.service+" -r "+tt.rips[0]+":80 -g -w 1")
-			sh(t, l.Director, "ipvsadm -a "+tt.service+" -r "+tt.rips[1]+":80 -g -w 3")
+			sh(t, l.Director, "ipvsadm -A "+tt.service+" -s wrr && "+
+				"ipvsadm -a "+tt.service+" -r "+tt.rips[0]+":80 -g -w 1 && "+
+				"ipvsadm -a "+tt.service+" -r "+tt.rips[1]+":80 -g -w 3")
 			nodad := ""
 			if tt.vip.Is6() {
 				nodad = " nodad"

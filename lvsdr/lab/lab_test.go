@@ -46,8 +46,24 @@ func serve(t *testing.T, hosts ...*lab.Host) {
 	}
 }
 
-func TestHostsReachEachOther(t *testing.T) {
+// One lab serves all of these: in User-Mode Linux making one takes a second.
+func TestHosts(t *testing.T) {
 	l := newLab(t)
+	for _, tt := range []struct {
+		name string
+		test func(*testing.T, *lab.Lab)
+	}{
+		{"reach each other", hostsReachEachOther},
+		{"have their own files", hostsHaveTheirOwn},
+		{"have their own sysctls", hostsHaveTheirSysctls},
+		{"tell of a failed program", runTellsOfFailure},
+		{"can be more", addRefuses},
+	} {
+		t.Run(tt.name, func(t *testing.T) { tt.test(t, l) })
+	}
+}
+
+func hostsReachEachOther(t *testing.T, l *lab.Lab) {
 	serve(t, l.Hosts()...)
 	for _, h := range l.Hosts() {
 		for _, a := range []netip.Prefix{h.IPv4, h.IPv6} {
@@ -85,8 +101,7 @@ func ask(t *testing.T, from *lab.Host, to netip.AddrPort) string {
 	return string(answer[:n])
 }
 
-func TestHostHasItsOwn(t *testing.T) {
-	l := newLab(t)
+func hostsHaveTheirOwn(t *testing.T, l *lab.Lab) {
 	machine, err := os.ReadDir("/etc")
 	if err != nil {
 		t.Fatal(err)
@@ -119,8 +134,7 @@ func TestHostHasItsOwn(t *testing.T) {
 	}
 }
 
-func TestSysctlsAreTheHosts(t *testing.T) {
-	l := newLab(t)
+func hostsHaveTheirSysctls(t *testing.T, l *lab.Lab) {
 	const key = "/proc/sys/net/ipv4/ip_forward"
 	err := l.Director.Do(func() error { return os.WriteFile(key, []byte("1"), 0o644) })
 	if err != nil {
@@ -136,8 +150,7 @@ func TestSysctlsAreTheHosts(t *testing.T) {
 	}
 }
 
-func TestRunTellsOfFailure(t *testing.T) {
-	l := newLab(t)
+func runTellsOfFailure(t *testing.T, l *lab.Lab) {
 	_, err := l.Client.Run(context.Background(), "sh", "-c", "echo no >&2; exit 3")
 	var exit *lab.ExitError
 	if !errors.As(err, &exit) || exit.Stderr != "no\n" || exit.Host != "client" {
@@ -155,8 +168,7 @@ func TestRunTellsOfFailure(t *testing.T) {
 	}
 }
 
-func TestAddRefuses(t *testing.T) {
-	l := newLab(t)
+func addRefuses(t *testing.T, l *lab.Lab) {
 	for _, name := range []string{"dev-1", "", "a-name-too-long-"} {
 		if h, err := l.Add(context.Background(), name); err == nil {
 			t.Errorf("added %q: %v", name, h)
