@@ -63,6 +63,9 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 	if err != nil {
 		return err
 	}
+	if err := s.startUnit(c.Context); err != nil {
+		return err
+	}
 	return s.warnOfConflicts(c.Context)
 }
 
@@ -91,7 +94,9 @@ func (s *session) prepare(c *cli.Context) (lvsdr.Role, error) {
 		}
 		s.report.Role = name
 	}
-	return makeRole(name, src)
+	role, err := makeRole(name, src)
+	role.Steps = append(role.Steps, s.unitStep(name, src))
+	return role, err
 }
 
 // begin reads what the commands on roles have in common.
