@@ -16,7 +16,7 @@ const (
 	mergeTag = "!!merge"
 
 	// maxAliased bounds what aliases may multiply a small file into.
-	maxAliased = 1 << 20
+	maxAliased = 1 << 18
 )
 
 // decode reads the nodes into a Config. The library's own decoder would say what

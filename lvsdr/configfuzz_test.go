@@ -15,6 +15,9 @@ func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte("services:\n  - &s {vip: 10.0.0.1, realServers: &r [{address: 10.0.0.2}]}\n  - {<<: *s, realServers: *r}\n"))
 	f.Add([]byte("services: [{vip: 10.0.0.1, scheduler: sh, schedulerFlags: [sh-port], persistence: 1h, persistenceNetmask: 24, ports: [0]}]\ndrain: 0\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 2000 {
+			return // aliases make more of it than can be read many times
+		}
 		c, err := ParseConfig("f", data)
 		if err != nil {
 			place(t, err)

@@ -42,7 +42,7 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"a list", "- vip: 10.0.0.1\n", 1, 1, "", "- vip: 10.0.0.1", "interface, services, timeouts, firewall or drain"},
 		{"a word", "10.0.0.1\n", 1, 1, "", "10.0.0.1", "keys with values are wanted"},
 		{"tag", service("scheduler: !!str wrr"), 3, 16, "services[0].scheduler", "!!str wrr", "without a tag"},
-		{"alias bomb", "services: [" + bomb() + "]\n", 1, 39, "services[1024].ports[0]", "80, 80, 80, 80, 80, 80, 80, 80, 80, 80,…", "too large"},
+		{"alias bomb", "services: [" + bomb() + "]\n", 1, 3111, "services[256].ports[768]", "80, 80, 80, 80, 80, 80, 80, 80, 80, 80,…", "too large"},
 
 		// Keys.
 		{"unknown key", "services: [{vip: 10.0.0.1}]\nfoo: 1\n", 2, 1, "foo", "foo", "interface, services, timeouts, firewall or drain"},

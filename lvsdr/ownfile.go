@@ -17,9 +17,10 @@ const madeMark = "#lvsdr:made "
 // that had to be made for it, which it names itself, go with it. Nothing is
 // planned for it with [Host.Runtime].
 type ownFile struct {
-	name string // the absolute name
-	role string // whose ledger remembers the directories while the file goes
-	step string // whose changes these are
+	name string   // the absolute name
+	role string   // whose ledger remembers the directories while the file goes
+	step string   // whose changes these are
+	dirs []string // further directories that are made together with the file
 }
 
 // present plans the file with content, which ends with a newline. What is written
@@ -65,7 +66,7 @@ func (o ownFile) write(h *Host, final func() (string, error)) error {
 	case err == nil:
 		_, more = splitMade(string(old))
 	case errors.Is(err, fs.ErrNotExist):
-		more, err = missingDirs(h.Files, path.Dir(o.name))
+		more, err = missingDirs(h.Files, append([]string{path.Dir(o.name)}, o.dirs...)...)
 	}
 	if err != nil {
 		return err
@@ -181,20 +182,22 @@ func splitMade(content string) (body string, dirs []string) {
 	return b.String(), dirs
 }
 
-// missingDirs returns the directories on the way to dir that are not there, the
+// missingDirs returns the directories on the way to dirs that are not there, the
 // topmost first.
-func missingDirs(files Files, dir string) ([]string, error) {
+func missingDirs(files Files, dirs ...string) ([]string, error) {
 	var missing []string
-	for ; dir != "/"; dir = path.Dir(dir) {
-		_, err := files.ReadDir(dir)
-		if err == nil {
-			break
+	for _, dir := range dirs {
+		for ; dir != "/"; dir = path.Dir(dir) {
+			_, err := files.ReadDir(dir)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			missing = append(missing, dir)
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		missing = append(missing, dir)
 	}
-	slices.Reverse(missing)
-	return missing, nil
+	slices.Sort(missing)
+	return slices.Compact(missing), nil
 }

@@ -32,7 +32,7 @@ func (s *session) lock(ctx context.Context) (unlock func(), err error) {
 		select {
 		case <-time.After(c.interval):
 		case <-tell:
-			s.say("waiting for another lvsdr (%s) …", holder(c.file))
+			s.note("waiting for another lvsdr (%s) …", holder(c.file))
 		case <-ctx.Done():
 			if errors.Is(context.Cause(ctx), errLocked) {
 				return nil, fmt.Errorf("another lvsdr (%s) is still at work on this host after %v; nothing was changed",

@@ -110,14 +110,18 @@ func spoken(role string) string {
 	return role
 }
 
+// widestObject is what the column of objects grows to; a longer one sticks out
+// instead of pushing all values out of sight.
+const widestObject = 60
+
 // lines renders one line a change: step, op, object, from -> to.
 func lines(o *output, changes []lvsdr.Change) []string {
 	var step, op, object int
 	for _, c := range changes {
 		step = max(step, utf8.RuneCountInString(c.Step))
 		op = max(op, len(c.Op))
-		if values(c) != "" {
-			object = max(object, utf8.RuneCountInString(oneLine(c.Object)))
+		if n := utf8.RuneCountInString(oneLine(c.Object)); values(c) != "" && n <= widestObject {
+			object = max(object, n)
 		}
 	}
 	out := make([]string, len(changes))

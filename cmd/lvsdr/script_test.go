@@ -170,6 +170,12 @@ func scriptEtc(ts *testscript.TestScript, neg bool, args []string) {
 func scriptGiven(ts *testscript.TestScript, neg bool, args []string) {
 	st := theStage(ts)
 	switch args[0] {
+	case "systemd":
+		if neg {
+			st.sys.systemd = nil
+			return
+		}
+		st.sys.systemd = &manager{stage: st}
 	case "no-ipvs":
 		st.world.WithoutIPVS()
 	case "no-rights":
@@ -195,3 +201,38 @@ func scriptGiven(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("unknown trouble %q", args[0])
 	}
 }
+
+// manager is a systemd on the host in memory. Its state stands in a file there.
+type manager struct{ stage *stage }
+
+func (m *manager) Running() bool { return true }
+
+func (m *manager) note(word string) error {
+	files := m.stage.world.Host().Files
+	log, _ := files.ReadFile(managerLog)
+	return files.WriteFile(managerLog, append(log, word+"\n"...), 0o644)
+}
+
+const managerLog = "/run/systemd.log"
+
+func (m *manager) Reload(context.Context) error { return m.note("reload") }
+
+func (m *manager) Enable(_ context.Context, unit string) error {
+	const dir = "/etc/systemd/system/"
+	if err := m.stage.world.Host().Files.Symlink(dir+unit, dir+"multi-user.target.wants/"+unit); err != nil {
+		return err
+	}
+	return m.note("enable " + unit)
+}
+
+// Start runs set-up once more, as the unit does: the lock must be free.
+func (m *manager) Start(_ context.Context, unit string) error {
+	unlock, err := tryLock(m.stage.sys.lock.file)
+	if err != nil {
+		return err
+	}
+	unlock()
+	return m.note("start " + unit)
+}
+
+func (m *manager) Stop(_ context.Context, unit string) error { return m.note("stop " + unit) }

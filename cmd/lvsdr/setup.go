@@ -39,7 +39,8 @@ func planCommand(s *session) *cli.Command {
 		Flags:     roleFlags(),
 		Action:    func(c *cli.Context) error { return s.setup(c, true) },
 		Description: `One line a change: the step, what is done, the object, the value before -> after.
-The same as "lvsdr setup --dry-run". It needs no rights beyond reading.`,
+The same as "lvsdr setup --dry-run". It changes nothing; where the firewall or IPVS can be read by
+root only, it needs root too.`,
 		UsageText: `lvsdr plan realserver --vip 10.10.10.22`,
 	}
 }
@@ -60,6 +61,9 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 		return err
 	})
 	if err != nil {
+		return err
+	}
+	if err := s.startUnit(c.Context); err != nil {
 		return err
 	}
 	return s.warnOfConflicts(c.Context)
@@ -90,7 +94,9 @@ func (s *session) prepare(c *cli.Context) (lvsdr.Role, error) {
 		}
 		s.report.Role = name
 	}
-	return makeRole(name, src)
+	role, err := makeRole(name, src)
+	role.Steps = append(role.Steps, s.unitStep(name, src))
+	return role, err
 }
 
 // begin reads what the commands on roles have in common.

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/units"
 )
 
 // system is what the command needs of the world, so that its tests can run it
@@ -16,8 +17,9 @@ type system struct {
 	dir      string // the working directory
 	readFile func(name string) ([]byte, error)
 	getenv   func(key string) string
-	terminal bool // stdout is one
-	program  string
+	terminal bool          // stdout is one
+	program  string        // the absolute path of this command, for the unit
+	systemd  units.Manager // nil where none runs
 
 	// capabilities returns the effective ones, a bit each (capabilities(7)).
 	capabilities func() (uint64, error)
@@ -53,6 +55,7 @@ func local() *system {
 		getenv:       os.Getenv,
 		terminal:     err == nil,
 		program:      program,
+		systemd:      units.Systemd(),
 		capabilities: effectiveCapabilities,
 		writable:     writable,
 		lock: lockConfig{

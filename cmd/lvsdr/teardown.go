@@ -59,7 +59,9 @@ func (s *session) leaving(c *cli.Context) (lvsdr.Role, error) {
 		s.note("this host is a %s", spoken(name))
 		s.report.Role = name
 	}
-	return lvsdr.Former(name, config)
+	role, err := lvsdr.Former(name, config)
+	role.Steps = append(role.Steps, s.unitStep(name, source{}))
+	return role, err
 }
 
 // roleHere is the role that left its marks on this host, empty when none did.
