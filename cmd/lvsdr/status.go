@@ -106,7 +106,7 @@ func look(ctx context.Context, h *lvsdr.Host) (*status, error) {
 		return nil, err
 	}
 	st := &status{Role: strings.Join(roles, ","), Services: []serviceStatus{}}
-	services, err := h.IPVS.Services(ctx)
+	services, err := h.IPVSWithStats().Services(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func lookAt(ctx context.Context, h *lvsdr.Host, service ipvs.Service) (serviceSt
 	if service.FWMark == 0 {
 		st.Protocol, st.VIP = service.Protocol.String(), service.Addr.String()
 	}
-	servers, err := h.IPVS.Destinations(ctx, service.ID)
+	servers, err := h.IPVSWithStats().Destinations(ctx, service.ID)
 	for _, d := range servers {
 		one := serverStatus{
 			Address: d.Addr.String(), Port: d.Port, Forwarding: forwarding[d.Forwarding], Weight: d.Weight,
