@@ -75,6 +75,9 @@ func (v *vipView) present(link Link) ([]Change, error) {
 		want := v.wanted(vip, link)
 		wrong, there := v.compare(want)
 		if there && len(wrong) == 0 {
+			if _, due := v.lines[announceKey(vip)]; due {
+				changes = append(changes, v.announcement(want))
+			}
 			continue
 		}
 		if err := v.cutOff(link, wrong); err != nil {
@@ -82,9 +85,12 @@ func (v *vipView) present(link Link) ([]Change, error) {
 		}
 		changes = append(changes, v.promotions(wrong, before, remember)...)
 		before[vipKey(vip)] = encodeAddresses(v.at[vip])
+		if v.role == DirectorRole {
+			before[announceKey(vip)] = "due"
+		}
 		changes = append(changes, v.place(want, wrong, remember))
 	}
-	former, err := v.giveBack(without(v.remembered(), v.vips))
+	former, err := v.giveBack(Present, without(v.remembered(), v.vips))
 	return append(changes, former...), err
 }
 
@@ -132,23 +138,18 @@ func serves(a, want Address) bool {
 // place returns the change that puts a VIP where it is wanted, in the place of
 // what is wrong.
 func (v *vipView) place(want Address, wrong []Address, remember func() error) Change {
-	change := Change{Step: vipStep{}.Name(), Op: Add, Object: want.String()}
+	change := v.change(Present, Add, want.String(), func(ctx context.Context) error {
+		if err := remember(); err != nil {
+			return err
+		}
+		return swap(ctx, v.host.Links, wrong, []Address{want})
+	})
 	if len(wrong) > 0 {
 		change.Op, change.Object = Set, want.Prefix.Addr().String()
 		change.From, change.To = joinAddresses(v.at[want.Prefix.Addr()]), want.String()
 	}
-	links, announce := v.host.Links, v.role == DirectorRole
-	change.Do = func(ctx context.Context) error {
-		if err := remember(); err != nil {
-			return err
-		}
-		if err := swap(ctx, links, wrong, []Address{want}); err != nil || !announce {
-			return err
-		}
-		if err := links.Announce(ctx, want.Link, want.Prefix.Addr()); err != nil {
-			return fmt.Errorf("the VIP is there, but its neighbours could not be told, who may still know another MAC address for it: %w", err)
-		}
-		return nil
+	if v.role == DirectorRole {
+		v.announced(&change, want)
 	}
 	return change
 }

@@ -21,7 +21,7 @@ func (v *vipView) absent() ([]Change, error) {
 			return !slices.ContainsFunc(v.at[vip], v.marked)
 		})
 	}
-	changes, err := v.giveBack(vips)
+	changes, err := v.giveBack(Absent, vips)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (v *vipView) absent() ([]Change, error) {
 // primary of its subnet comes back as a secondary when others of the subnet are
 // there: to change that would take the host's own addresses away for a moment,
 // and with them routes.
-func (v *vipView) giveBack(vips []netip.Addr) ([]Change, error) {
+func (v *vipView) giveBack(want State, vips []netip.Addr) ([]Change, error) {
 	var changes []Change
 	for _, vip := range vips {
 		before, err := v.before(vip)
@@ -41,7 +41,7 @@ func (v *vipView) giveBack(vips []netip.Addr) ([]Change, error) {
 			return nil, err
 		}
 		if ours, missing := v.differ(vip, before); len(ours)+len(missing) > 0 {
-			changes = append(changes, v.giveBackChange(vip, ours, missing))
+			changes = append(changes, v.giveBackChange(want, vip, ours, missing))
 		}
 	}
 	return changes, nil
@@ -69,17 +69,17 @@ func (v *vipView) differ(vip netip.Addr, before []Address) (ours, missing []Addr
 	return ours, missing
 }
 
-func (v *vipView) giveBackChange(vip netip.Addr, ours, missing []Address) Change {
-	change := Change{Step: vipStep{}.Name(), Op: Remove, Object: joinAddresses(ours)}
+func (v *vipView) giveBackChange(want State, vip netip.Addr, ours, missing []Address) Change {
+	change := v.change(want, Remove, joinAddresses(ours), func(ctx context.Context) error {
+		err := swap(ctx, v.host.Links, ours, missing)
+		if err != nil || want == Absent { // then Role.Down strikes out all lines at once
+			return err
+		}
+		return v.ledger.forget(vipKey(vip), announceKey(vip))
+	})
 	if len(missing) > 0 {
 		change.Op, change.Object = Set, vip.String()
 		change.From, change.To = joinAddresses(ours), joinAddresses(missing)
-	}
-	change.Do = func(ctx context.Context) error {
-		if err := swap(ctx, v.host.Links, ours, missing); err != nil {
-			return err
-		}
-		return v.ledger.forget(vipKey(vip))
 	}
 	return change
 }
