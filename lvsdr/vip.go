@@ -86,7 +86,7 @@ func (v *vipView) present(link Link) ([]Change, error) {
 		changes = append(changes, v.promotions(wrong, before, remember)...)
 		before[vipKey(vip)] = encodeAddresses(v.at[vip])
 		if v.role == DirectorRole {
-			before[announceKey(vip)] = "due"
+			before[announceKey(vip)] = ""
 		}
 		changes = append(changes, v.place(want, wrong, remember))
 	}

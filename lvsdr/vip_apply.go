@@ -17,31 +17,6 @@ func (v *vipView) change(want State, op Op, object string, do func(context.Conte
 	return Change{Step: vipStep{}.Name(), Op: op, Object: object, Do: do, Data: vipEdit{want: want, do: do}}
 }
 
-// announced has the change announce a VIP when it is made.
-func (v *vipView) announced(c *Change, vip Address) {
-	edit := c.Data.(vipEdit)
-	edit.announce = vip
-	c.Data = edit
-	c.Do = func(ctx context.Context) error {
-		if err := edit.do(ctx); err != nil {
-			return err
-		}
-		return announce(ctx, v.host.Links, v.ledger, vip.Link, vip.Prefix.Addr())
-	}
-}
-
-// announcement returns the change that announces a VIP which is there already:
-// the set-up that put it there was killed in between, or was not allowed to.
-func (v *vipView) announcement(vip Address) Change {
-	c := v.change(Present, Add, "announcement of "+vip.Prefix.Addr().String()+" dev "+vip.Link,
-		func(context.Context) error { return nil })
-	v.announced(&c, vip)
-	return c
-}
-
-// announceKey is in the ledger while the VIP is still to be announced.
-func announceKey(vip netip.Addr) string { return vipKeyPrefix + "announce " + vip.String() }
-
 // Apply makes the changes and then announces the new VIPs together, which takes
 // as long as announcing one; also when a later change failed or was cancelled.
 func (s vipStep) Apply(ctx context.Context, h *Host, changes []Change) (done int, err error) {
@@ -77,15 +52,4 @@ func (s vipStep) confirm(ctx context.Context, h *Host, want State) error {
 		err = fmt.Errorf("%w: still due: %s", ErrNoEffect, left[0])
 	}
 	return err
-}
-
-func announce(ctx context.Context, links Links, l ledger, link string, vips ...netip.Addr) error {
-	if err := links.Announce(ctx, link, vips...); err != nil {
-		return fmt.Errorf("the VIP is there, but its neighbours could not be told, who may still know another MAC address for it: %w", err)
-	}
-	keys := make([]string, len(vips))
-	for i, vip := range vips {
-		keys[i] = announceKey(vip)
-	}
-	return l.forget(keys...)
 }
