@@ -94,7 +94,7 @@ func (v *vipView) present(link Link) ([]Change, error) {
 		}
 		changes = append(changes, v.place(want, wrong, remember, tell))
 	}
-	former, err := v.giveBack(without(v.remembered(), v.vips))
+	former, err := v.giveBack(without(v.remembered(), v.vips), true)
 	return append(changes, former...), err
 }
 
