@@ -32,7 +32,9 @@ func (v *vipView) absent() ([]Change, error) {
 // An address whose interface is gone does not come back. One that was the
 // primary of its subnet comes back as a secondary when others of the subnet are
 // there: to change that would take the host's own addresses away for a moment,
-// and with them routes.
+// and with them routes. While the role stays, a VIP that is as before already, by
+// a set-up that was broken off, is struck out of the ledger, so that it is not
+// taken from who has it next.
 func (v *vipView) giveBack(want State, vips []netip.Addr) ([]Change, error) {
 	var changes []Change
 	for _, vip := range vips {
@@ -40,7 +42,7 @@ func (v *vipView) giveBack(want State, vips []netip.Addr) ([]Change, error) {
 		if err != nil {
 			return nil, err
 		}
-		if ours, missing := v.differ(vip, before); len(ours)+len(missing) > 0 {
+		if ours, missing := v.differ(vip, before); len(ours)+len(missing) > 0 || want == Present {
 			changes = append(changes, v.giveBackChange(want, vip, ours, missing))
 		}
 	}
@@ -77,9 +79,12 @@ func (v *vipView) giveBackChange(want State, vip netip.Addr, ours, missing []Add
 		}
 		return v.ledger.forget(vipKey(vip), announceKey(vip))
 	})
-	if len(missing) > 0 {
+	switch {
+	case len(missing) > 0:
 		change.Op, change.Object = Set, vip.String()
 		change.From, change.To = joinAddresses(ours), joinAddresses(missing)
+	case len(ours) == 0:
+		change.Object = "record of " + vip.String()
 	}
 	return change
 }
