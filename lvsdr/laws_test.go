@@ -1,6 +1,7 @@
 package lvsdr_test
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -155,7 +156,7 @@ func TestLaws(t *testing.T) {
 	for name := range roles {
 		for start, commands := range worlds {
 			for config := range configs {
-				if config == "30 services" && start != "clean" && start != "IPVS in use" {
+				if !paired(config, start) || refused(name, config, start) {
 					continue
 				}
 				t.Run(strings.Join([]string{name, config, start}, "/"), func(t *testing.T) {
@@ -167,9 +168,47 @@ func TestLaws(t *testing.T) {
 	}
 }
 
+// paired: every configuration meets two worlds and every world two
+// configurations. The laws are too many edits for all with all.
+func paired(config, start string) bool {
+	if config == "mission" || config == "both families, two VIPs" {
+		return true
+	}
+	return start == "clean" || start == "IPVS in use"
+}
+
+// refused: on such a director every IPv4 real server is local, so that IPVS would
+// not forward to it. Planning says so.
+func refused(name, config, start string) bool {
+	return name == lvsdr.DirectorRole && start == "VIP/24 on lo" && config != "IPv6"
+}
+
+func TestRealServersBehindLoopbackAreRefused(t *testing.T) {
+	w := lvsdrtest.Director(worlds["VIP/24 on lo"])
+	before := w.Dump()
+	for _, link := range []string{"", "eth0"} {
+		c := mission()
+		c.Interface = link
+		role, err := lvsdr.Director(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := role.Up(context.Background(), w.Host())
+		if err == nil || !strings.Contains(err.Error(), `"ip address del 10.10.10.22/24 dev lo"`) {
+			t.Errorf("interface %q: %v", link, err)
+		}
+		if len(made) > 0 || w.Dump() != before {
+			t.Errorf("interface %q: something was touched: %v", link, made)
+		}
+	}
+}
+
 func TestLawsOfRuntime(t *testing.T) {
 	for name := range roles {
 		for start, commands := range worlds {
+			if refused(name, "", start) {
+				continue
+			}
 			t.Run(name+"/"+start, func(t *testing.T) {
 				t.Parallel()
 				lvsdrtest.CheckLaws(t, role(name, "both families, two VIPs"), world(name, commands, true))

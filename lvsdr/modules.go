@@ -36,7 +36,7 @@ func (m modules) Plan(ctx context.Context, h *Host, want State) ([]Change, error
 	if err != nil {
 		return nil, err
 	}
-	atBoot, err := file.present(h, func() (string, error) { return m.atBoot(), nil })
+	atBoot, err := file.present(h, m.atBoot(), func() (string, error) { return m.atBoot(), nil })
 	return append(changes, atBoot...), err
 }
 

@@ -2,6 +2,7 @@ package lvsdr
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -42,10 +43,16 @@ func sortOpenings(openings []Opening) []Opening {
 	return slices.Compact(openings)
 }
 
+// joinOpenings names the first few openings and tells how many more there are.
 func joinOpenings(openings []Opening) string {
+	const shown = 3
 	var names []string
-	for _, o := range openings {
+	for _, o := range openings[:min(shown, len(openings))] {
 		names = append(names, o.String())
 	}
-	return strings.Join(names, ", ")
+	text := strings.Join(names, ", ")
+	if more := len(openings) - shown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }

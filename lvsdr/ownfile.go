@@ -23,9 +23,9 @@ type ownFile struct {
 	dirs []string // further directories that are made together with the file
 }
 
-// present plans the file with the content, which is asked for once more when the
-// change is made and ends with a newline.
-func (o ownFile) present(h *Host, content func() (string, error)) ([]Change, error) {
+// present plans the file with content, which ends with a newline. What is written
+// is what final returns when the change is made.
+func (o ownFile) present(h *Host, content string, final func() (string, error)) ([]Change, error) {
 	if h.Runtime {
 		return nil, nil
 	}
@@ -34,16 +34,12 @@ func (o ownFile) present(h *Host, content func() (string, error)) ([]Change, err
 	if err != nil && !missing {
 		return nil, err
 	}
-	want, err := content()
-	if err != nil {
-		return nil, err
-	}
 	change := Change{Step: o.step, Op: Set, Object: o.name, Do: func(context.Context) error {
-		return o.write(h, content)
+		return o.write(h, final)
 	}}
 	if missing {
 		change.Op = Add
-	} else if body, _ := splitMade(string(old)); body == want {
+	} else if body, _ := splitMade(string(old)); body == content {
 		// A teardown that was broken off has begun to take it away.
 		if owed, err := o.remembered(h); err != nil || len(owed) == 0 {
 			return nil, err
@@ -52,8 +48,8 @@ func (o ownFile) present(h *Host, content func() (string, error)) ([]Change, err
 	return []Change{change}, nil
 }
 
-func (o ownFile) write(h *Host, content func() (string, error)) error {
-	body, err := content()
+func (o ownFile) write(h *Host, final func() (string, error)) error {
+	body, err := final()
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ type OwnFile struct {
 // Present returns the change that is due for the file to have the content, which
 // ends with a newline.
 func (f OwnFile) Present(h *Host, content string) ([]Change, error) {
-	return f.file().present(h, func() (string, error) { return content, nil })
+	return f.file().present(h, content, func() (string, error) { return content, nil })
 }
 
 // Absent returns the change that is due for the file, and the directories made

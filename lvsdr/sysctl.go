@@ -62,7 +62,7 @@ func (s sysctls) file(ctx context.Context, h *Host, look *sysctlLook) ([]Change,
 	if len(s.wanted) == 0 {
 		return own.absent(h)
 	}
-	return own.present(h, func() (string, error) {
+	return own.present(h, look.dropIn(), func() (string, error) {
 		look, err := s.look(ctx, h)
 		if err != nil {
 			return "", err

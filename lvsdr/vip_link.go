@@ -89,6 +89,9 @@ func (s vipStep) reach(ctx context.Context, v *vipView, link Link, rip netip.Add
 	if len(v.at[rip]) > 0 && !v.isVIP[rip] {
 		return fmt.Errorf("real server %s is this host: a director that is its own real server is not supported", rip)
 	}
+	if a, ok := v.swallows(rip); ok {
+		return errSwallowed(a, rip)
+	}
 	if slices.ContainsFunc(v.subnets(link), func(p netip.Prefix) bool { return p.Contains(rip) }) {
 		return nil
 	}
@@ -136,8 +139,8 @@ func (v *vipView) route(ctx context.Context, rip netip.Addr) (Route, error) {
 	if err != nil {
 		return route, err
 	}
-	if link, ok := v.behindLoopback(rip); ok && route.Local {
-		return Route{Link: link.Name}, nil
+	if a, ok := v.swallows(rip); ok && route.Local {
+		return route, errSwallowed(a, rip)
 	}
 	if route.Local && !v.isVIP[rip] {
 		return route, fmt.Errorf("real server %s is this host: a director that is its own real server is not supported", rip)
@@ -148,19 +151,21 @@ func (v *vipView) route(ctx context.Context, rip netip.Addr) (Route, error) {
 	return route, nil
 }
 
-// behindLoopback returns the link whose subnet a real server is in that is local
-// only because of a VIP on loopback with a wide mask (the kernel makes all of such
-// a subnet local), which is set right before anything is forwarded.
-func (v *vipView) behindLoopback(rip netip.Addr) (Link, bool) {
-	if len(v.at[rip]) > 0 {
-		return Link{}, false
-	}
-	for _, link := range v.links {
-		if !link.Loopback && slices.ContainsFunc(v.subnets(link), func(p netip.Prefix) bool { return p.Contains(rip) }) {
-			return link, true
+// swallows returns the address on loopback whose wide mask makes a real server
+// local: all of the subnet is, on such an interface (net/ipv4/fib_frontend.c,
+// fib_add_ifaddr). IPVS would deliver the real server's share on this host.
+func (v *vipView) swallows(rip netip.Addr) (Address, bool) {
+	for _, a := range v.all {
+		if link, ok := v.linkNamed(a.Link); ok && link.Loopback && rip.Is4() && a.Prefix.Addr() != rip && a.Prefix.Contains(rip) {
+			return a, true
 		}
 	}
-	return Link{}, false
+	return Address{}, false
+}
+
+func errSwallowed(a Address, rip netip.Addr) error {
+	return fmt.Errorf("%s on %s makes all of %s this host's own, real server %s too: %q",
+		a.Prefix, a.Link, a.Prefix.Masked(), rip, "ip address del "+a.Prefix.String()+" dev "+a.Link)
 }
 
 // cutOff fails when taking the wrong addresses away would leave an interface
