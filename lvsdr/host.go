@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
@@ -75,20 +76,51 @@ type Link struct {
 	NoARP    bool
 }
 
-// An Address is an IP address on an interface.
+// An Address is an IP address on an interface, with what it takes to put it back
+// exactly as it was.
 type Address struct {
-	Prefix     netip.Prefix // address and mask, host bits kept
-	Link       string
-	Label      string // IPv4 only; the interface's name when nobody set one
-	Deprecated bool   // IPv6: preferred lifetime 0, never picked as a source
-	NoDAD      bool   // IPv6: added without duplicate address detection
+	Prefix     netip.Prefix `json:"prefix"` // address and mask, host bits kept
+	Link       string       `json:"link"`
+	Label      string       `json:"label,omitempty"`      // IPv4 only; the interface's name when nobody set one
+	Deprecated bool         `json:"deprecated,omitempty"` // IPv6: preferred lifetime 0, never picked as a source
+	NoDAD      bool         `json:"noDAD,omitempty"`      // IPv6: added without duplicate address detection
+
+	Peer          netip.Addr    `json:"peer,omitzero"`      // the other end of a point-to-point address
+	Broadcast     netip.Addr    `json:"broadcast,omitzero"` // IPv4 only
+	Scope         uint8         `json:"scope,omitempty"`    // rtnetlink(7): 0 global, 253 link, 254 host
+	NoPrefixRoute bool          `json:"noPrefixRoute,omitempty"`
+	Metric        uint32        `json:"metric,omitempty"`   // of the prefix route; 0: the kernel's
+	Protocol      uint8         `json:"protocol,omitempty"` // who added it, IFA_PROTO; 0: not told
+	Lifetime      time.Duration `json:"lifetime,omitempty"` // whole seconds left; 0: for ever
+
+	// DADFailed tells that IPv6's duplicate address detection found the address
+	// on another host: it is not in use here. It is only read.
+	DADFailed bool `json:"-"`
+}
+
+// String renders the address in the words of ip-address(8):
+// "10.10.10.22/32 dev eth0 label eth0:0". What is as usual is left out.
+func (a Address) String() string {
+	s := a.Prefix.String() + " dev " + a.Link
+	if a.Label != "" && a.Label != a.Link {
+		s += " label " + a.Label
+	}
+	if a.Deprecated {
+		s += " preferred_lft 0"
+	}
+	return s
 }
 
 // Links is the host's interfaces and their addresses.
 type Links interface {
 	Links(ctx context.Context) ([]Link, error)
+	// SetUp brings a link up or down.
+	SetUp(ctx context.Context, link string, up bool) error
+	// Addresses returns all addresses, each link's in the kernel's order: a
+	// primary IPv4 address comes before its secondaries.
 	Addresses(ctx context.Context) ([]Address, error)
-	// AddAddress adds the address; the same one being there is no error.
+	// AddAddress adds the address; the same one being there is no error. On
+	// IPv6, one with the same prefix gets what else a says, in place.
 	AddAddress(ctx context.Context, a Address) error
 	// RemoveAddress removes the address; none there is no error.
 	RemoveAddress(ctx context.Context, a Address) error
@@ -136,20 +168,22 @@ type IPVS interface {
 	SetTimeouts(ctx context.Context, t ipvs.Timeouts) error
 }
 
-// An Opening lets one service's packets pass a firewall.
-type Opening struct {
-	VIP      netip.Addr
-	Protocol Protocol
-	Port     uint16 // 0: every port
-}
-
 // A Gate is one place of a firewall that may drop packets: a base chain on the
-// input or output hook, or a firewall manager's zone.
+// prerouting, input or output hook, or a firewall manager's zone.
 type Gate struct {
-	Name     string    // "inet filter input", "INPUT", "public": unique in its firewall
-	Output   bool      // on the way out; otherwise on the way in
+	Name     string    // "inet filter input", "legacy ip INPUT", "public": unique in its firewall
+	Family   string    // "ip" or "ip6" when only such packets pass; empty: both
+	Output   bool      // on the way out, which only a director's packets take; otherwise on the way in
 	Filters  bool      // there is a policy or rule that can drop
 	Openings []Opening // those that lvsdr has made there, sorted
+
+	// Untracked: an opening here does not accept packets but keeps them out of
+	// connection tracking, which on a director sees one direction only.
+	Untracked bool
+	// Shadowed: a rule that can drop stands before lvsdr's own.
+	Shadowed bool
+	// Owner tells whom the gate belongs to when nobody else can change it.
+	Owner string
 }
 
 // Firewall is one of the packet filters of the host. Nothing in it is flushed
@@ -157,9 +191,11 @@ type Gate struct {
 type Firewall interface {
 	Name() string // "nftables", "iptables"
 	// Gates returns every gate, in a stable order, none when the filter is not
-	// in use.
+	// in use. Looking does not bring it into use.
 	Gates(ctx context.Context) ([]Gate, error)
 	// Set makes lvsdr's openings in the gate exactly these, in one atomic step
-	// where the firewall has one. None removes lvsdr's mark.
+	// where the firewall has one: what passed before and passes after is let
+	// through all the while. None removes lvsdr's mark. A gate that is no
+	// longer there is no error.
 	Set(ctx context.Context, gate string, openings []Opening) error
 }

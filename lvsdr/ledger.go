@@ -14,9 +14,13 @@ import (
 const ledgerDir = "/run/lvsdr"
 
 // A ledger holds what was there before set-up's first change, one line a thing:
-// key, tab, value before. An empty value means there was nothing. A step writes
-// the line before it makes the change, so that a set-up killed in between leaves
-// at worst a line too many.
+// key, tab, value before. An empty value means there was nothing. A key begins
+// with the name of its step and a space. A step writes the line before it makes
+// the change, so that a set-up killed in between leaves at worst a line too many;
+// [Role.Down] strikes out a step's lines when the step has nothing left to undo.
+// The role's own line is there from before its first change to after its last,
+// so that a ledger without other lines is not taken for one that was lost.
+// Everybody may read it, so that a plan needs no rights.
 type ledger struct {
 	files Files
 	name  string
@@ -82,6 +86,21 @@ func (l ledger) forget(keys ...string) error {
 	return l.write(lines)
 }
 
+// forgetStep strikes out all lines of a step.
+func (l ledger) forgetStep(name string) error {
+	lines, err := l.read()
+	if err != nil {
+		return err
+	}
+	var keys []string
+	for key := range lines {
+		if strings.HasPrefix(key, name+" ") {
+			keys = append(keys, key)
+		}
+	}
+	return l.forget(keys...)
+}
+
 func (l ledger) write(lines map[string]string) error {
 	if len(lines) == 0 {
 		return l.files.Remove(l.name)
@@ -90,25 +109,36 @@ func (l ledger) write(lines map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(lines)) {
 		b.WriteString(key + "\t" + lines[key] + "\n")
 	}
-	return l.files.WriteFile(l.name, []byte(b.String()), 0o600)
+	return l.files.WriteFile(l.name, []byte(b.String()), 0o644)
 }
 
-// claim fails with [ErrOtherRole] when a host that is to get the role already has
-// another one: a director that is its own real server is not supported, and the
-// two roles' sysctls and addresses contradict each other.
-func (h *Host) claim(role string, want State) error {
-	if want == Absent {
+// roleKey is the role's own line.
+const roleKey = "role"
+
+// open writes the role's own line.
+func (l ledger) open() error { return l.remember(map[string]string{roleKey: ""}) }
+
+// close strikes it out, and leaves no folder behind that nobody needs.
+func (l ledger) close() error {
+	if err := l.forget(roleKey); err != nil {
+		return err
+	}
+	names, err := l.files.ReadDir(ledgerDir)
+	if errors.Is(err, fs.ErrNotExist) || len(names) > 0 {
 		return nil
 	}
-	for _, other := range []string{DirectorRole, RealServerRole} {
-		if other == role {
-			continue
-		}
-		for _, trace := range []string{h.ledger(other).name, sysctlDropIn(other)} {
-			if _, err := h.Files.ReadFile(trace); err == nil {
-				return fmt.Errorf("lvsdr: %w: %s of a %s", ErrOtherRole, trace, other)
-			}
-		}
+	if err != nil {
+		return err
 	}
-	return nil
+	return l.files.Remove(ledgerDir)
+}
+
+// lostLedger tells whether the host was set up for the role, by the drop-in that
+// outlives reboots, but has no ledger: then the configuration is the only guide.
+func (h *Host) lostLedger(role string) bool {
+	if _, err := h.Files.ReadFile(h.ledger(role).name); err == nil {
+		return false
+	}
+	_, err := h.Files.ReadFile(sysctlDropIn(role))
+	return err == nil
 }

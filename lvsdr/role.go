@@ -2,6 +2,7 @@ package lvsdr
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
@@ -26,14 +27,19 @@ func Director(c Config) (Role, error) {
 	if err := c.Validate(DirectorRole); err != nil {
 		return Role{}, err
 	}
+	return director(c), nil
+}
+
+func director(c Config) Role {
 	return Role{Name: DirectorRole, Steps: []Step{
+		Loopback(DirectorRole),
 		DirectorModules(c),
 		DirectorSysctls(c),
 		DirectorTimeouts(c),
 		DirectorPorts(c),
 		DirectorServices(c),
 		DirectorVIPs(c),
-	}}, nil
+	}}
 }
 
 // RealServer is the role of a host that serves the VIP's connections and answers
@@ -42,12 +48,17 @@ func RealServer(c Config) (Role, error) {
 	if err := c.Validate(RealServerRole); err != nil {
 		return Role{}, err
 	}
+	return realServer(c), nil
+}
+
+func realServer(c Config) Role {
 	return Role{Name: RealServerRole, Steps: []Step{
+		Loopback(RealServerRole),
 		RealServerSysctls(c),
 		RealServerPorts(c),
 		RealServerBlackholes(c),
 		RealServerVIPs(c),
-	}}, nil
+	}}
 }
 
 // Plan returns the changes that are due to bring the host to the role ([Present])
@@ -107,15 +118,29 @@ func (r Role) apply(ctx context.Context, h *Host, want State) ([]Change, error) 
 	if err != nil {
 		return nil, err
 	}
+	l := h.ledger(r.Name)
+	due := slices.ContainsFunc(parts, func(p stepPlan) bool { return len(p.changes) > 0 })
+	if want == Present && due {
+		if err := l.open(); err != nil {
+			return nil, fmt.Errorf("lvsdr: %w", err)
+		}
+	}
 	var made []Change
 	for _, p := range parts {
-		if len(p.changes) == 0 {
-			continue
-		}
 		done, err := p.apply(ctx, h, want)
 		made = append(made, p.changes[:done]...)
 		if err != nil {
 			return made, err
+		}
+		if want == Absent {
+			if err := l.forgetStep(p.step.Name()); err != nil {
+				return made, &StepError{Step: p.step.Name(), Err: err}
+			}
+		}
+	}
+	if want == Absent {
+		if err := l.close(); err != nil {
+			return made, fmt.Errorf("lvsdr: %w", err)
 		}
 	}
 	return made, nil
@@ -123,6 +148,9 @@ func (r Role) apply(ctx context.Context, h *Host, want State) ([]Change, error) 
 
 // apply makes the step's changes and looks again.
 func (p stepPlan) apply(ctx context.Context, h *Host, want State) (done int, err error) {
+	if len(p.changes) == 0 {
+		return 0, nil
+	}
 	if a, ok := p.step.(Applier); ok {
 		done, err = a.Apply(ctx, h, p.changes)
 		return done, p.fail(done, err)

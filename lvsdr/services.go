@@ -1,5 +1,337 @@
 package lvsdr
 
-// DirectorServices is the step that keeps the virtual services and their real
-// servers in the IPVS table.
-func DirectorServices(c Config) Step { return pending{"services"} }
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+// services keeps the virtual services in the IPVS table. Only differences are
+// sent, in place, additions before removals: a connection that the change does
+// not concern never notices. A service is taken as the configuration's whole
+// truth: real servers in it that the configuration does not have are removed.
+// Every other service is left alone.
+type services struct {
+	want  []virtualService
+	drain time.Duration
+}
+
+// DirectorServices is the step that has the configuration's virtual services and
+// their real servers in the IPVS table, forwarding method direct routing. It is
+// an [Applier]: it sends its changes in batches, and lets a removed TCP or SCTP
+// real server finish its connections, at weight 0, for at most c.Drain.
+func DirectorServices(c Config) Step {
+	return &services{want: c.virtualServices(), drain: c.drain()}
+}
+
+func (*services) Name() string { return "service" }
+
+// serviceKey is the ledger's key of a service; its value is what [encodeService]
+// made of the service that was there before, empty for none.
+func serviceKey(id ipvs.ID) string { return servicePrefix + id.String() }
+
+const servicePrefix = "service "
+
+func (s *services) Plan(ctx context.Context, h *Host, want State) ([]Change, error) {
+	before, err := h.ledger(DirectorRole).read()
+	if err != nil {
+		return nil, err
+	}
+	have, err := h.IPVS.Services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	there := byID(have)
+	targets, err := s.targets(h, before, want, there)
+	if err != nil {
+		return nil, err
+	}
+	d := serviceDiff{step: s, host: h}
+	for i := range targets {
+		live := virtualService{}
+		if row := there[targets[i].ID]; row != nil {
+			live.Service = *row
+			if live.Destinations, err = h.IPVS.Destinations(ctx, row.ID); err != nil {
+				return nil, err
+			}
+			d.compare(&targets[i], &live)
+		} else {
+			d.compare(&targets[i], nil)
+		}
+	}
+	return d.changes(), nil
+}
+
+// A serviceTarget is what should become of one service: absent when gone is set.
+type serviceTarget struct {
+	virtualService
+	gone  bool
+	known bool // the ledger already has what was there before
+	back  bool // this is what was there before
+}
+
+// targets lists the services this step answers for: the configuration's and those
+// of the ledger.
+func (s *services) targets(h *Host, before map[string]string, want State, there map[ipvs.ID]*ipvs.Service) ([]serviceTarget, error) {
+	var targets []serviceTarget
+	wanted := make(map[string]bool, len(s.want))
+	if want == Present {
+		targets = make([]serviceTarget, 0, len(s.want))
+		for _, v := range s.want {
+			key := serviceKey(v.ID)
+			_, known := before[key]
+			wanted[key] = true
+			targets = append(targets, serviceTarget{virtualService: v, known: known})
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(before)) {
+		if !strings.HasPrefix(key, servicePrefix) || wanted[key] {
+			continue
+		}
+		t, err := givenBack(key, before[key])
+		if err != nil {
+			return nil, err
+		}
+		targets = append(targets, t)
+	}
+	if want == Absent && h.lostLedger(DirectorRole) {
+		for _, v := range s.want {
+			if there[v.ID] != nil {
+				targets = append(targets, serviceTarget{virtualService: v, gone: true})
+			}
+		}
+	}
+	return targets, nil
+}
+
+// givenBack is the target that restores what the ledger says was there before.
+func givenBack(key, before string) (serviceTarget, error) {
+	t := serviceTarget{known: true, back: true, gone: before == ""}
+	var err error
+	if t.gone {
+		t.ID, err = parseServiceKey(key)
+	} else {
+		t.virtualService, err = decodeService(before)
+	}
+	if err != nil {
+		return t, fmt.Errorf("ledger: %s: %w", key, err)
+	}
+	return t, nil
+}
+
+func (s *services) Apply(ctx context.Context, h *Host, changes []Change) (int, error) {
+	edits := make([]*serviceEdit, len(changes))
+	for i := range changes {
+		edits[i] = changes[i].Data.(*serviceEdit)
+	}
+	if err := remember(h, edits); err != nil {
+		return 0, err
+	}
+	removals := len(edits)
+	for i, e := range edits {
+		if e.command.Op == ipvs.RemoveDestination {
+			removals = i
+			break
+		}
+	}
+	done, err := send(ctx, h, edits[:removals])
+	if err != nil {
+		return done, err
+	}
+	if removals < len(edits) {
+		if err := s.drainAll(ctx, h, edits[removals:]); err != nil {
+			return done, err
+		}
+		n, err := send(ctx, h, edits[removals:])
+		if done += n; err != nil {
+			return done, err
+		}
+	}
+	if err := confirm(ctx, h, edits); err != nil {
+		return done, err
+	}
+	return done, forget(h, edits)
+}
+
+// send carries out the edits' own commands in one stream of batches; those with
+// none only strike a line out of the ledger.
+func send(ctx context.Context, h *Host, edits []*serviceEdit) (int, error) {
+	commands := make([]ipvs.Command, 0, len(edits))
+	for _, e := range edits {
+		commands = append(commands, e.command)
+	}
+	if len(commands) == 0 {
+		return 0, nil
+	}
+	return h.IPVS.Apply(ctx, commands)
+}
+
+// remember writes down what was there before the edits, for services of which the
+// ledger does not know yet.
+func remember(h *Host, edits []*serviceEdit) error {
+	lines := map[string]string{}
+	for _, e := range edits {
+		if e.target.known {
+			continue
+		}
+		key := serviceKey(e.command.Service.ID)
+		if _, ok := lines[key]; ok {
+			continue
+		}
+		lines[key] = ""
+		if e.live == nil {
+			continue
+		}
+		before, err := encodeService(e.live)
+		if err != nil {
+			return err
+		}
+		lines[key] = before
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return h.ledger(DirectorRole).remember(lines)
+}
+
+// forget strikes out the services that are as before again, and ours no more.
+func forget(h *Host, edits []*serviceEdit) error {
+	var keys []string
+	for _, e := range edits {
+		if e.target.back {
+			keys = append(keys, serviceKey(e.target.ID))
+		}
+	}
+	return h.ledger(DirectorRole).forget(keys...)
+}
+
+// drainAll sets the real servers that are to be removed to weight 0 and waits
+// until their connections have ended, at most s.drain. New connections of a
+// persistent client go elsewhere too, by expire_quiescent_template.
+func (s *services) drainAll(ctx context.Context, h *Host, edits []*serviceEdit) error {
+	var busy []*serviceEdit
+	var quiesce []ipvs.Command
+	for _, e := range edits {
+		if !e.drains() || s.drain <= 0 {
+			continue
+		}
+		busy = append(busy, e)
+		if e.command.Destination.Weight != 0 {
+			idle := *e.command.Destination
+			idle.Weight = 0
+			quiesce = append(quiesce, ipvs.Command{Op: ipvs.SetDestination, Service: e.command.Service, Destination: &idle})
+		}
+	}
+	if len(busy) == 0 {
+		return nil
+	}
+	if _, err := h.IPVS.Apply(ctx, quiesce); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(s.drain)
+	for len(busy) > 0 && time.Now().Before(deadline) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(drainPoll):
+		}
+		var err error
+		if busy, err = stillBusy(ctx, h, busy); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drainPoll is how often a drain looks at the connections that are left.
+const drainPoll = 200 * time.Millisecond
+
+func stillBusy(ctx context.Context, h *Host, edits []*serviceEdit) ([]*serviceEdit, error) {
+	var busy []*serviceEdit
+	for _, e := range edits {
+		have, err := h.IPVS.Destinations(ctx, e.command.Service.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range have {
+			if sameServer(&d, e.command.Destination) && d.Active > 0 {
+				busy = append(busy, e)
+			}
+		}
+	}
+	return busy, nil
+}
+
+// confirm looks again at every service that was touched.
+func confirm(ctx context.Context, h *Host, edits []*serviceEdit) error {
+	rows, err := touchedRows(ctx, h, edits)
+	if err != nil {
+		return err
+	}
+	seen := map[ipvs.ID]bool{}
+	for _, e := range edits {
+		id := e.command.Service.ID
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		live, err := look(ctx, h, id, rows, &e.target.virtualService)
+		if err != nil {
+			return err
+		}
+		d := serviceDiff{host: h}
+		d.compare(e.target, live)
+		if left := d.changes(); len(left) > 0 {
+			return fmt.Errorf("%s: %w", left[0].String(), ErrNoEffect)
+		}
+	}
+	return nil
+}
+
+// touchedRows reads the services anew when one of the edits was on a service, and
+// returns nil when all were on real servers.
+func touchedRows(ctx context.Context, h *Host, edits []*serviceEdit) (map[ipvs.ID]*ipvs.Service, error) {
+	onService := func(e *serviceEdit) bool { return e.command.Destination == nil }
+	if !slices.ContainsFunc(edits, onService) {
+		return nil, nil
+	}
+	have, err := h.IPVS.Services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return byID(have), nil
+}
+
+func byID(rows []ipvs.Service) map[ipvs.ID]*ipvs.Service {
+	index := make(map[ipvs.ID]*ipvs.Service, len(rows))
+	for i := range rows {
+		index[rows[i].ID] = &rows[i]
+	}
+	return index
+}
+
+// look reads one service and its real servers; with rows nil the row itself is
+// known to be unchanged.
+func look(ctx context.Context, h *Host, id ipvs.ID, rows map[ipvs.ID]*ipvs.Service, unchanged *virtualService) (*virtualService, error) {
+	live := &virtualService{Service: unchanged.Service}
+	if rows != nil {
+		row := rows[id]
+		if row == nil {
+			return nil, nil
+		}
+		live.Service = *row
+	}
+	var err error
+	live.Destinations, err = h.IPVS.Destinations(ctx, id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return live, err
+}

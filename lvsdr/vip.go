@@ -1,7 +1,209 @@
 package lvsdr
 
-// DirectorVIPs is the step that has the VIPs on the LAN interface and announced.
-func DirectorVIPs(c Config) Step { return pending{"vips"} }
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+)
 
-// RealServerVIPs is the step that has the VIPs on the loopback interface.
-func RealServerVIPs(c Config) Step { return pending{"vips"} }
+// DirectorVIPs is the step that has every VIP on the LAN interface and announced
+// there: IPv4 as /32 with the label "eth0:0", IPv6 as /128 and deprecated, so that
+// the director never talks to a real server from the VIP, which the real server
+// would take for its own.
+//
+// There is no duplicate address detection for the VIP: IPv4 has none in the
+// kernel, and IPv6's would keep the VIP from answering for one to two seconds,
+// as keepalived does it. Two hosts that answer for the VIP are for a check to
+// find, in both families alike.
+//
+// What is in the way is set right and put back at teardown: the VIP with another
+// mask or label or on another interface. A VIP that is just as wanted before
+// set-up is nobody's change and stays.
+func DirectorVIPs(c Config) Step { return vipStep{DirectorRole, c} }
+
+// RealServerVIPs is the step that has every VIP on the loopback interface: IPv4 as
+// /32 with the label "lo:0", IPv6 as /128. Loopback is not on the LAN: with the
+// role's ARP sysctls nobody there learns of the VIP, IPv6's duplicate address
+// detection does not run and its neighbour discovery does not answer. What is in
+// the way is treated as by [DirectorVIPs].
+func RealServerVIPs(c Config) Step { return vipStep{RealServerRole, c} }
+
+type vipStep struct {
+	role   string
+	config Config
+}
+
+func (vipStep) Name() string { return "vip" }
+
+func (s vipStep) Plan(ctx context.Context, h *Host, want State) ([]Change, error) {
+	v, err := s.look(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	if want == Absent {
+		return v.absent()
+	}
+	link, err := s.link(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	return v.present(link)
+}
+
+// link returns the interface that is to carry the VIPs.
+func (s vipStep) link(ctx context.Context, v *vipView) (Link, error) {
+	if s.role == DirectorRole {
+		return s.lanLink(ctx, v)
+	}
+	i := slices.IndexFunc(v.links, func(l Link) bool { return l.Loopback })
+	if i < 0 {
+		return Link{}, fmt.Errorf("there is no loopback interface")
+	}
+	return v.links[i], nil
+}
+
+// present returns the changes that bring every VIP onto link and give back those
+// that are no longer in the configuration.
+func (v *vipView) present(link Link) ([]Change, error) {
+	var changes []Change
+	before := map[string]string{}
+	remember := sync.OnceValue(func() error { return v.ledger.remember(before) })
+	for _, vip := range v.vips {
+		want := v.wanted(vip, link)
+		wrong, there := v.compare(want)
+		if there && len(wrong) == 0 {
+			continue
+		}
+		if err := v.cutOff(link, wrong); err != nil {
+			return nil, err
+		}
+		changes = append(changes, v.promotions(wrong, before, remember)...)
+		before[vipKey(vip)] = encodeAddresses(v.at[vip])
+		changes = append(changes, v.place(want, wrong, remember))
+	}
+	former, err := v.giveBack(without(v.remembered(), v.vips))
+	return append(changes, former...), err
+}
+
+// wanted is the address that vip is to be, on link.
+func (v *vipView) wanted(vip netip.Addr, link Link) Address {
+	a := Address{Prefix: hostPrefix(vip), Link: link.Name}
+	if vip.Is4() {
+		a.Label = vipLabel(link.Name)
+		return a
+	}
+	a.NoDAD = true
+	a.Deprecated = v.role == DirectorRole
+	return a
+}
+
+// vipLabel is the label of a VIP on a link, "eth0:0". A label has at most 15
+// characters (IFNAMSIZ); where it would have more there is none, which the kernel
+// spells as the link's own name.
+func vipLabel(link string) string {
+	if len(link)+len(":0") > 15 {
+		return link
+	}
+	return link + ":0"
+}
+
+// compare returns what stands in the way of want, and whether want is there.
+func (v *vipView) compare(want Address) (wrong []Address, there bool) {
+	for _, a := range v.at[want.Prefix.Addr()] {
+		if serves(a, want) {
+			there = true
+		} else {
+			wrong = append(wrong, a)
+		}
+	}
+	return wrong, there
+}
+
+// serves tells whether a is as good as want. Scope, broadcast and the like may
+// differ: with "ifconfig eth0:0 10.10.10.22 netmask 255.255.255.255" they do.
+func serves(a, want Address) bool {
+	return a.Link == want.Link && a.Prefix == want.Prefix && a.Label == want.Label &&
+		!a.Peer.IsValid() && a.Lifetime == 0 && !a.DADFailed && (a.Deprecated || !want.Deprecated)
+}
+
+// place returns the change that puts a VIP where it is wanted, in the place of
+// what is wrong.
+func (v *vipView) place(want Address, wrong []Address, remember func() error) Change {
+	change := Change{Step: vipStep{}.Name(), Op: Add, Object: want.String()}
+	if len(wrong) > 0 {
+		change.Op, change.Object = Set, want.Prefix.Addr().String()
+		change.From, change.To = joinAddresses(v.at[want.Prefix.Addr()]), want.String()
+	}
+	links, announce := v.host.Links, v.role == DirectorRole
+	change.Do = func(ctx context.Context) error {
+		if err := remember(); err != nil {
+			return err
+		}
+		if err := swap(ctx, links, wrong, []Address{want}); err != nil || !announce {
+			return err
+		}
+		if err := links.Announce(ctx, want.Link, want.Prefix.Addr()); err != nil {
+			return fmt.Errorf("the VIP is there, but its neighbours could not be told, who may still know another MAC address for it: %w", err)
+		}
+		return nil
+	}
+	return change
+}
+
+// swap takes addresses away for others, so that an IP address that is in both is
+// local all the time where the kernel lets it be: in IPv4 it can be there twice,
+// with two masks or on two interfaces.
+func swap(ctx context.Context, links Links, remove, add []Address) error {
+	var last []Address
+	for _, a := range remove {
+		if !slices.ContainsFunc(add, func(b Address) bool { return clash(a, b) }) {
+			last = append(last, a)
+			continue
+		}
+		if err := links.RemoveAddress(ctx, a); err != nil {
+			return fmt.Errorf("remove %s: %w", a, err)
+		}
+	}
+	for _, a := range add {
+		if err := links.AddAddress(ctx, a); err != nil {
+			return fmt.Errorf("add %s: %w", a, err)
+		}
+	}
+	for _, a := range slices.DeleteFunc(last, func(a Address) bool { return slices.ContainsFunc(add, a.inPlace) }) {
+		if err := links.RemoveAddress(ctx, a); err != nil {
+			return fmt.Errorf("remove %s: %w", a, err)
+		}
+	}
+	return nil
+}
+
+// clash tells that a must go before b can come: the kernel takes an IPv4 address
+// once with the same mask on an interface (net/ipv4/devinet.c, __inet_insert_ifa),
+// an IPv6 address only once (net/ipv6/addrconf.c, ipv6_add_addr), except that it
+// changes in place.
+func clash(a, b Address) bool {
+	if a.Link != b.Link || a.Prefix.Addr() != b.Prefix.Addr() {
+		return false
+	}
+	if a.Prefix.Addr().Is4() {
+		return a.Prefix == b.Prefix
+	}
+	return !a.inPlace(b)
+}
+
+// inPlace tells that adding b turns a into b.
+func (a Address) inPlace(b Address) bool {
+	return a.Prefix.Addr().Is6() && a.Link == b.Link && a.Prefix == b.Prefix &&
+		a.Peer == b.Peer && !a.DADFailed
+}
+
+func joinAddresses(all []Address) string {
+	words := make([]string, len(all))
+	for i, a := range all {
+		words[i] = a.String()
+	}
+	return strings.Join(words, ", ")
+}

@@ -8,6 +8,7 @@
 package ipvs
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -52,18 +53,38 @@ func ParseProtocol(s string) (Protocol, error) {
 // ID names a virtual service: an address, port and protocol, or a firewall mark
 // with the address family it is for.
 type ID struct {
-	Addr     netip.Addr // for a firewall mark only its family counts
+	// Addr's family alone counts for a firewall mark; read back, it is then the
+	// unspecified address of that family, and port and protocol are 0.
+	Addr     netip.Addr
 	Port     uint16
 	Protocol Protocol
 	FWMark   uint32
 }
 
-// String renders the ID as "tcp 10.10.10.22:80" or "fwm 7".
+// String renders the ID as "tcp 10.10.10.22:80", "fwm 7" or "fwm 7 ipv6".
 func (id ID) String() string {
-	if id.FWMark != 0 {
-		return fmt.Sprintf("fwm %d", id.FWMark)
+	switch {
+	case id.FWMark == 0:
+		return id.Protocol.String() + " " + netip.AddrPortFrom(id.Addr, id.Port).String()
+	case id.Addr.Is6():
+		return fmt.Sprintf("fwm %d ipv6", id.FWMark)
 	}
-	return id.Protocol.String() + " " + netip.AddrPortFrom(id.Addr, id.Port).String()
+	return fmt.Sprintf("fwm %d", id.FWMark)
+}
+
+// Compare orders addresses before firewall marks, then by address, port and
+// protocol, so that the services of one VIP stand together.
+func (id ID) Compare(other ID) int {
+	if c := cmp.Compare(id.FWMark, other.FWMark); c != 0 {
+		return c
+	}
+	if c := id.Addr.Compare(other.Addr); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(id.Port, other.Port); c != 0 {
+		return c
+	}
+	return cmp.Compare(id.Protocol, other.Protocol)
 }
 
 // Flags are a service's flags (IP_VS_SVC_F_*).
@@ -83,10 +104,14 @@ type Service struct {
 	ID
 	Scheduler   string
 	Flags       Flags         // without the kernel's own IP_VS_SVC_F_HASHED
-	Persistence time.Duration // whole seconds; 0 without the flag Persistent
-	Netmask     int           // prefix length of persistence: 1 to 32 or 128
-	PE          string        // persistence engine, "sip" or empty
-	Stats       Stats
+	Persistence time.Duration // whole seconds; written, it implies the flag Persistent
+	// Netmask is the prefix length that makes clients one client for persistence:
+	// 1 to 32, or 128 for IPv6. Written as 0 it becomes 32 or 128, because a mask
+	// of 0.0.0.0 would send every client to one real server. Read as 0, some other
+	// tool has set a mask that is no prefix length of at least 1.
+	Netmask int
+	PE      string // persistence engine, "sip" or empty
+	Stats   Stats
 }
 
 // Forwarding is a destination's forwarding method (IP_VS_CONN_F_FWD_MASK).
@@ -138,22 +163,44 @@ const (
 	RemoveDestination
 )
 
+func (o Op) String() string {
+	switch o {
+	case AddService:
+		return "add service"
+	case SetService:
+		return "set service"
+	case RemoveService:
+		return "remove service"
+	case AddDestination:
+		return "add real server"
+	case SetDestination:
+		return "set real server"
+	case RemoveDestination:
+		return "remove real server"
+	}
+	return fmt.Sprintf("command %d", uint8(o))
+}
+
+// onDestination tells whether the command is about a real server.
+func (o Op) onDestination() bool { return o >= AddDestination && o <= RemoveDestination }
+
 // Command is one change of the table. Destination counts only for the commands
-// on destinations; of Service these need no more than the ID.
+// on destinations; of Service these, and RemoveService, need no more than the ID.
+// Counters and Stats are not written.
 type Command struct {
 	Op          Op
 	Service     *Service
 	Destination *Destination
 }
 
-// CommandError tells which command of a batch the kernel refused.
-// Err unwraps to fs.ErrExist or fs.ErrNotExist where it is that, and to the errno.
-type CommandError struct {
-	Index   int
-	Command Command
-	Err     error
+// String renders the command as "add real server 10.10.10.31:80 of tcp 10.10.10.22:80".
+func (c Command) String() string {
+	if c.Service == nil {
+		return c.Op.String()
+	}
+	if c.Op.onDestination() && c.Destination != nil {
+		at := netip.AddrPortFrom(c.Destination.Addr, c.Destination.Port)
+		return fmt.Sprintf("%v %v of %v", c.Op, at, c.Service.ID)
+	}
+	return fmt.Sprintf("%v %v", c.Op, c.Service.ID)
 }
-
-func (e *CommandError) Error() string { return fmt.Sprintf("ipvs: command %d: %v", e.Index, e.Err) }
-
-func (e *CommandError) Unwrap() error { return e.Err }

@@ -5,13 +5,16 @@ package lab
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
-// ready waits until every host's link carries frames: the kernel tells a cable's
-// two ends and the bridge of each other a little later.
+// ready waits until every host's link carries frames, and its IPv6 addresses are
+// in use: the kernel tells a cable's two ends and the bridge of each other, and
+// routes an IPv6 address, a little later.
 func (l *Lab) ready(ctx context.Context) error {
 	for _, h := range l.Hosts() {
 		for {
@@ -38,7 +41,31 @@ func (h *Host) linkUp() (up bool, err error) {
 		if err == nil {
 			up = link.Attrs().OperState == netlink.OperUp
 		}
+		if err != nil || !up {
+			return err
+		}
+		up, err = addressesInUse(link)
 		return err
 	})
 	return up, err
+}
+
+// addressesInUse tells whether the local table has the link's IPv6 addresses.
+func addressesInUse(link netlink.Link) (bool, error) {
+	addresses, err := netlink.AddrList(link, netlink.FAMILY_V6)
+	if err != nil {
+		return false, err
+	}
+	local, err := netlink.RouteListFiltered(netlink.FAMILY_V6,
+		&netlink.Route{Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE)
+	if err != nil {
+		return false, err
+	}
+	for _, a := range addresses {
+		used := func(r netlink.Route) bool { return r.Dst != nil && r.Dst.IP.Equal(a.IP) }
+		if !slices.ContainsFunc(local, used) {
+			return false, nil
+		}
+	}
+	return true, nil
 }

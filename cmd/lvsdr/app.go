@@ -1,0 +1,50 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/urfave/cli/v2"
+)
+
+// newApp is the table of commands.
+func newApp(s *session) *cli.App {
+	app := &cli.App{
+		Name:        "lvsdr",
+		HideHelp:    true, // help is ours, see help.go, and urfave/cli's is a global variable
+		HideVersion: true,
+		// Without it urfave/cli ends the process itself.
+		ExitErrHandler:            func(*cli.Context, error) {},
+		DisableSliceFlagSeparator: true,
+		Commands: []*cli.Command{
+			setupCommand(s), planCommand(s), teardownCommand(s), statusCommand(s),
+			unitsCommand(s), completionCommand(s), versionCommand(s),
+		},
+	}
+	app.Commands = append(app.Commands, completeCommand(s, app), helpCommand(s, app))
+	for _, c := range app.Commands {
+		c.HideHelp = true
+		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usage("%w", err) }
+	}
+	return app
+}
+
+// allFlags are the flags of all commands; the same name means the same everywhere.
+func allFlags(app *cli.App) []cli.Flag {
+	var all []cli.Flag
+	for _, c := range app.Commands {
+		for _, f := range c.Flags {
+			if lookup(all, f.Names()[0]) == nil {
+				all = append(all, f)
+			}
+		}
+	}
+	return slices.Clip(all)
+}
+
+// helpFlags go with every command.
+func helpFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}},
+		&cli.BoolFlag{Name: "version"},
+	}
+}

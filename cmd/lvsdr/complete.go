@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+)
+
+// completeCommand is what the completion scripts ask: given the words of a
+// command line up to the cursor it prints the candidates for the last one, one a
+// line, with a description behind a tab; ":files" asks for the names of files.
+func completeCommand(s *session, app *cli.App) *cli.Command {
+	return &cli.Command{
+		Name:   "__complete",
+		Usage:  "print the candidates for the last word of a command line",
+		Hidden: true,
+		Action: func(c *cli.Context) error {
+			words := c.Args().Slice()
+			if len(words) == 0 {
+				return nil
+			}
+			last := len(words) - 1
+			for _, candidate := range s.candidates(c.Context, app, words[:last], words[last]) {
+				s.printf("%s", candidate)
+			}
+			return nil
+		},
+	}
+}
+
+// candidates returns those that begin with what is typed of the last word.
+func (s *session) candidates(ctx context.Context, app *cli.App, before []string, word string) []string {
+	if len(before) == 0 {
+		return matching(word, commandNames(app))
+	}
+	command := app.Command(before[0])
+	if command == nil {
+		return nil
+	}
+	flag, typed := flagBeingGiven(command, before, word)
+	switch {
+	case flag != "":
+		return matching(typed, s.flagValues(ctx, flag))
+	case strings.HasPrefix(word, "-"):
+		return matching(word, flagNames(command))
+	}
+	return matching(word, argumentsOf(app, command, before[1:]))
+}
+
+// flagBeingGiven is the flag whose value the last word is, "" when it is none.
+// Bash cuts "--output=json" into three words.
+func flagBeingGiven(command *cli.Command, before []string, word string) (flag, typed string) {
+	previous := before[len(before)-1]
+	if previous == "=" && len(before) > 1 {
+		previous = before[len(before)-2]
+	}
+	if word == "=" {
+		word = ""
+	}
+	if name, value, ok := strings.Cut(word, "="); ok && strings.HasPrefix(name, "-") {
+		previous, word = name, value
+	}
+	if !strings.HasPrefix(previous, "-") {
+		return "", ""
+	}
+	f := lookup(command.Flags, strings.TrimLeft(previous, "-"))
+	if f == nil || !takesValue(f) {
+		return "", ""
+	}
+	return f.Names()[0], word
+}
+
+// flagValues are the values worth offering; most flags have none to offer.
+func (s *session) flagValues(ctx context.Context, flag string) []string {
+	switch flag {
+	case "config":
+		return []string{":files"}
+	case "output":
+		return []string{"text", "json"}
+	case "scheduler":
+		return lvsdr.Schedulers
+	case "scheduler-flags":
+		return []string{"sh-fallback", "sh-port", "mh-fallback", "mh-port"}
+	case "firewall":
+		return s.firewallNames()
+	case "port":
+		return []string{"80", "443", "53/udp"}
+	case "interface":
+		return s.interfaces(ctx)
+	}
+	return nil
+}
+
+func (s *session) firewallNames() []string {
+	names := []string{"auto"}
+	for _, f := range s.sys.host.Firewalls {
+		names = append(names, f.Name())
+	}
+	return append(names, "none")
+}
+
+func (s *session) interfaces(ctx context.Context) []string {
+	links, err := s.sys.host.Links.Links(ctx)
+	if err != nil {
+		return nil // nothing to offer
+	}
+	var names []string
+	for _, link := range links {
+		if !link.Loopback {
+			names = append(names, link.Name)
+		}
+	}
+	return names
+}
+
+// argumentsOf are the words a command may have besides flags.
+func argumentsOf(app *cli.App, command *cli.Command, before []string) []string {
+	var all []string
+	switch command.Name {
+	case "setup", "plan", "teardown", "units":
+		all = []string{
+			"director\tthe host with the VIP on the LAN, which forwards",
+			"realserver\ta host that serves the VIP's connections",
+		}
+	case "completion":
+		all = shells
+	case "help":
+		all = commandNames(app)
+	}
+	for _, word := range before {
+		for _, candidate := range all {
+			if name, _, _ := strings.Cut(candidate, "\t"); name == word {
+				return nil // it is there already
+			}
+		}
+	}
+	return all
+}
+
+func commandNames(app *cli.App) []string {
+	var names []string
+	for _, c := range app.Commands {
+		if !c.Hidden {
+			names = append(names, c.Name+"\t"+c.Usage)
+		}
+	}
+	return names
+}
+
+func flagNames(command *cli.Command) []string {
+	var names []string
+	for _, f := range command.Flags {
+		d, ok := f.(cli.DocGenerationFlag)
+		if !ok {
+			continue
+		}
+		_, text := placeholder(d.GetUsage())
+		names = append(names, "--"+f.Names()[0]+"\t"+text)
+	}
+	return append(names, "--help\texplain the command")
+}
+
+// matching keeps the candidates that begin with what is typed.
+func matching(typed string, candidates []string) []string {
+	var out []string
+	for _, c := range candidates {
+		if c == ":files" || strings.HasPrefix(c, typed) {
+			out = append(out, c)
+		}
+	}
+	return out
+}

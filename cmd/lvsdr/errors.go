@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+)
+
+// usageError is a mistake on the command line: exit status 2, nothing was touched.
+type usageError struct {
+	text  string
+	hint  string
+	cause error
+}
+
+func usage(format string, args ...any) *usageError {
+	err := fmt.Errorf(format, args...)
+	return &usageError{text: err.Error(), cause: err}
+}
+
+func (e *usageError) Error() string { return e.text }
+func (e *usageError) Unwrap() error { return e.cause }
+
+// hintError is an error that knows what to do about it.
+type hintError struct {
+	error
+	hint string
+}
+
+func (e *hintError) Unwrap() error { return e.error }
+
+// exitStatus tells the exit status of an error. A command that finished in spite
+// of a signal has no error and is done.
+func exitStatus(ctx context.Context, err error) int {
+	var wrong *usageError
+	var config *lvsdr.ConfigError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &wrong), errors.As(err, &config):
+		return exitUsage
+	case ctx.Err() != nil:
+		return exitInterrupted
+	}
+	return exitFailed
+}
+
+// hint tells what to do about an error. The library's errors tell what is wrong;
+// what to type is said here.
+func hint(ctx context.Context, err error, r *report) string {
+	var wrong *usageError
+	var known *hintError
+	switch {
+	case errors.As(err, &wrong):
+		return wrong.hint
+	case errors.As(err, &known):
+		return known.hint
+	case ctx.Err() != nil:
+		return again(r)
+	case errors.Is(err, lvsdr.ErrNoIPVS):
+		return hintNoIPVS
+	case errors.Is(err, lvsdr.ErrOtherRole) && r != nil:
+		return "give the other role back first: lvsdr teardown " + otherRole(r.Role)
+	case errors.Is(err, lvsdr.ErrNoEffect):
+		return "something else on this host sets it back, or the kernel ignores it; " + again(r)
+	case errors.Is(err, fs.ErrPermission):
+		return hintRoot
+	case r != nil && len(r.Changes) > 0:
+		return again(r)
+	}
+	return ""
+}
+
+const (
+	hintRoot   = "run it as root: sudo lvsdr …"
+	hintNoIPVS = "install the kernel package that has the module ip_vs " +
+		"(Debian: linux-image-amd64 instead of a cloud kernel; Ubuntu: linux-modules-extra-$(uname -r); " +
+		"Fedora, RHEL: kernel-modules); in a container, run modprobe ip_vs on its host"
+)
+
+// again tells how to go on after a command that was broken off.
+func again(r *report) string {
+	switch {
+	case r == nil || r.DryRun:
+		return ""
+	case r.teardown:
+		return "run the same command again to go on"
+	case len(r.Changes) == 0:
+		return "nothing was changed"
+	}
+	return "run the same command again to go on, or give back what was done: lvsdr teardown " + r.Role
+}
+
+func otherRole(role string) string {
+	if role == lvsdr.DirectorRole {
+		return lvsdr.RealServerRole
+	}
+	return lvsdr.DirectorRole
+}

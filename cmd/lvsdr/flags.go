@@ -1,0 +1,81 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/urfave/cli/v2"
+)
+
+// The headings of the flags in help.
+const (
+	clusterFlags = "The cluster"
+	hostFlags    = "This host"
+	outputFlags  = "Output"
+)
+
+// defaultConfig is used when it exists and no flag describes the service.
+const defaultConfig = "/etc/lvsdr/lvsdr.yaml"
+
+// roleFlags are the flags of setup, plan, teardown and units. They are made anew
+// for each command because urfave/cli keeps the values in them.
+func roleFlags() []cli.Flag {
+	return slices.Concat(serviceFlags(), thisHostFlags(), messageFlags())
+}
+
+// serviceFlags describe the service, as the configuration file does: with a file
+// they are refused.
+func serviceFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "vip", Category: clusterFlags,
+			Usage: "`ADDR` the virtual IP; repeatable"},
+		&cli.StringSliceFlag{Name: "port", Aliases: []string{"p"}, Category: clusterFlags,
+			Usage: "`PORT[/PROTO]` the port that is balanced: 80, 53/udp, 2905/sctp; repeatable (default: 80)"},
+		&cli.StringSliceFlag{Name: "real-server", Aliases: []string{"r"}, Category: clusterFlags,
+			Usage: "`ADDR[=WEIGHT]` a real server and its share; repeatable, required for a director (default weight: 1)"},
+		&cli.StringFlag{Name: "scheduler", Aliases: []string{"s"}, Category: clusterFlags,
+			Usage: "`NAME` the scheduler, as in ipvsadm(8): rr, wrr, lc, wlc, sh, mh, … (default: wrr)"},
+		&cli.StringFlag{Name: "scheduler-flags", Category: clusterFlags,
+			Usage: "`LIST` the scheduler's flags, as in ipvsadm -b: sh-port,sh-fallback or mh-port,mh-fallback"},
+		&cli.StringFlag{Name: "persistence", Category: clusterFlags,
+			Usage: "`DURATION` how long a client stays with its real server: 20s; 0 is none (default: none)"},
+		&cli.StringFlag{Name: "persistence-netmask", Category: clusterFlags,
+			Usage: "`LENGTH` the prefix that makes clients one client, as in ipvsadm -M (default: every address its own)"},
+		&cli.BoolFlag{Name: "one-packet", Category: clusterFlags,
+			Usage: "schedule every UDP datagram on its own, as ipvsadm -o"},
+		&cli.StringFlag{Name: "timeouts", Category: clusterFlags,
+			Usage: "`TCP,TCPFIN,UDP` IPVS's connection timeouts: 30s,5s,60s; 0 leaves one alone (default: leave the kernel's)"},
+		&cli.StringFlag{Name: "drain", Category: clusterFlags,
+			Usage: "`DURATION` how long a removed real server may keep its connections (default: 30s)"},
+	}
+}
+
+// thisHostFlags are about this host only, so they go with a file as well.
+func thisHostFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, Category: clusterFlags,
+			Usage: "`FILE` the cluster as YAML instead of the flags above (default: " + defaultConfig + " when it exists and none of them is given)"},
+		&cli.StringFlag{Name: "interface", Aliases: []string{"i"}, Category: hostFlags,
+			Usage: "`NAME` the LAN interface that carries the VIP on a director (default: the one whose route reaches the real servers)"},
+		&cli.StringFlag{Name: "firewall", Category: hostFlags,
+			Usage: "`NAME` the packet filter to open: auto, nftables, iptables or none (default: auto)"},
+		&cli.BoolFlag{Name: "runtime", Category: hostFlags,
+			Usage: "change the running host only; write nothing that outlives a reboot"},
+		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: hostFlags,
+			Usage: "print the changes, make none"},
+	}
+}
+
+func messageFlags() []cli.Flag {
+	return []cli.Flag{
+		outputFlag(),
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: outputFlags,
+			Usage: "print no summary and no warnings; after setup and teardown nothing but errors"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: outputFlags,
+			Usage: "tell on stderr what is read and looked at"},
+	}
+}
+
+func outputFlag() cli.Flag {
+	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: outputFlags,
+		Usage: "`FORMAT` text or json (default: text)"}
+}

@@ -1,0 +1,19 @@
+// Lvsdr sets up the hosts of an LVS direct-routing cluster: one command on the
+// director, one on each real server. Everything that knows LVS is in package
+// lvsdr; here is the command line.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks to stop between two changes; from then on a signal
+	// has its default action again, so a second one kills at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], local(), os.Stdout, os.Stderr))
+}

@@ -1,0 +1,121 @@
+package main
+
+// The rules of output.
+//
+// Results go to stdout: the changes, the status, a unit, a version, help that was
+// asked for. Everything else goes to stderr: errors, hints, warnings, waiting,
+// what --verbose tells. So a pipe gets results only.
+//
+// Errors begin with "lvsdr: ", hints with "hint: ", warnings with "lvsdr: warning: ".
+// Messages have no capital at the beginning and no period at the end.
+//
+// With --output json stdout is exactly one JSON document on one line, also on
+// error, when it holds what was done so far and the error; docs/output.md
+// describes it. The error is told on stderr as well.
+//
+// Colour only on a terminal, never with NO_COLOR set (no-color.org), and never as
+// the only carrier of a meaning.
+//
+// --quiet leaves out what a script does not need, never an error and never a JSON
+// document. Hints live here, in the command; the library's errors tell only what
+// is wrong.
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// output is where results and messages go.
+type output struct {
+	stdout, stderr               io.Writer
+	json, quiet, verbose, colour bool
+}
+
+// newOutput looks at the words itself, because a wrong command line is told in
+// the format that was asked for as well.
+func newOutput(words []string, sys *system, stdout, stderr io.Writer) *output {
+	o := &output{stdout: stdout, stderr: stderr}
+	o.json = slices.Contains(words, "--output=json")
+	o.quiet = slices.Contains(words, "--quiet")
+	o.verbose = slices.Contains(words, "--verbose")
+	o.colour = sys.terminal && !o.json && sys.getenv("NO_COLOR") == "" && sys.getenv("TERM") != "dumb"
+	return o
+}
+
+func (o *output) printf(format string, args ...any) {
+	fmt.Fprintf(o.stdout, format+"\n", args...)
+}
+
+// say tells something on the way, in text and in JSON mode alike.
+func (o *output) say(format string, args ...any) {
+	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
+		fmt.Fprintln(o.stderr, "lvsdr: "+strings.TrimSuffix(line, "\n"))
+	}
+}
+
+// note is a say that --quiet leaves out.
+func (o *output) note(format string, args ...any) {
+	if !o.quiet {
+		o.say(format, args...)
+	}
+}
+
+func (o *output) detail(format string, args ...any) {
+	if o.verbose {
+		o.say(format, args...)
+	}
+}
+
+// document prints v as the one JSON document.
+func (o *output) document(v any) error {
+	e := json.NewEncoder(o.stdout)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func (o *output) paint(colour, text string) string {
+	if !o.colour {
+		return text
+	}
+	return colour + text + "\x1b[0m"
+}
+
+// The colours.
+const (
+	green  = "\x1b[32m"
+	yellow = "\x1b[33m"
+	red    = "\x1b[31m"
+	bold   = "\x1b[1m"
+)
+
+// finish prints what a command came to and returns its exit status.
+func (s *session) finish(ctx context.Context, err error) int {
+	status := exitStatus(ctx, err)
+	var f *failure
+	if err != nil {
+		f = describe(ctx, err, s.report)
+	}
+	if r := s.report; r != nil && !s.json {
+		r.print(s.output, err == nil)
+	} else if s.json && (r != nil || f != nil) {
+		if r == nil {
+			r = &report{}
+		}
+		r.Error = f
+		if e := s.document(r.complete()); e != nil && err == nil {
+			s.say("%v", e)
+			return exitFailed
+		}
+	}
+	if f != nil {
+		s.say("%s", strings.TrimPrefix(f.Message, "lvsdr: "))
+		if f.Hint != "" {
+			fmt.Fprintln(s.stderr, "hint: "+f.Hint)
+		}
+	}
+	return status
+}

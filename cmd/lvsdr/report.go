@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+)
+
+// report is what setup, plan and teardown tell; as JSON it is described in
+// docs/output.md.
+type report struct {
+	Role     string         `json:"role"`
+	DryRun   bool           `json:"dryRun,omitempty"`
+	Changes  []lvsdr.Change `json:"changes"`
+	Warnings []string       `json:"warnings,omitempty"`
+	Error    *failure       `json:"error,omitempty"`
+
+	teardown bool
+}
+
+// failure is an error as JSON.
+type failure struct {
+	Message string        `json:"message"`
+	Hint    string        `json:"hint,omitempty"`
+	Step    string        `json:"step,omitempty"`
+	Change  *lvsdr.Change `json:"change,omitempty"` // the one that failed
+	File    string        `json:"file,omitempty"`
+	Line    int           `json:"line,omitempty"`
+	Column  int           `json:"column,omitempty"`
+	Path    string        `json:"path,omitempty"`
+	Text    string        `json:"text,omitempty"`
+}
+
+func describe(ctx context.Context, err error, r *report) *failure {
+	f := &failure{Message: err.Error(), Hint: hint(ctx, err, r)}
+	var step *lvsdr.StepError
+	if errors.As(err, &step) {
+		f.Step, f.Change = step.Step, step.Change
+	}
+	if exitStatus(ctx, err) == exitInterrupted {
+		f.Message = "interrupted: " + strings.TrimPrefix(f.Message, "lvsdr: ")
+		if f.Change != nil && errors.Is(err, context.Canceled) {
+			f.Message = "interrupted before this change: " + f.Change.String()
+		}
+	}
+	var config *lvsdr.ConfigError
+	if errors.As(err, &config) {
+		f.File, f.Line, f.Column = config.File, config.Line, config.Column
+		f.Path, f.Text = config.Path, config.Text
+	}
+	return f
+}
+
+// complete has an empty list where there are no changes: never null.
+func (r *report) complete() *report {
+	if r.Changes == nil {
+		r.Changes = []lvsdr.Change{}
+	}
+	return r
+}
+
+// print prints the changes, also those made before an error.
+func (r *report) print(o *output, ok bool) {
+	if !o.quiet || r.DryRun {
+		for _, line := range lines(o, r.Changes) {
+			o.printf("%s", line)
+		}
+	}
+	if o.quiet {
+		return
+	}
+	if ok || len(r.Changes) > 0 {
+		o.printf("%s", r.summary(ok))
+	}
+	for _, w := range r.Warnings {
+		o.say("warning: %s", w)
+	}
+}
+
+func (r *report) summary(ok bool) string {
+	n := len(r.Changes)
+	count := fmt.Sprintf("%d changes", n)
+	if n == 1 {
+		count = "1 change"
+	}
+	switch {
+	case !ok:
+		return count + " made before it stopped"
+	case n > 0 && r.DryRun:
+		return count + " to make"
+	case n > 0:
+		return count + " made"
+	case r.teardown && r.Role == "":
+		return "nothing to do: nothing of lvsdr is set up on this host"
+	case r.teardown:
+		return "nothing to do: nothing of a " + spoken(r.Role) + " is set up on this host"
+	}
+	return "nothing to do: this host is already the " + spoken(r.Role) + " described"
+}
+
+// spoken is a role in a sentence.
+func spoken(role string) string {
+	if role == lvsdr.RealServerRole {
+		return "real server"
+	}
+	return role
+}
+
+// widestObject is what the column of objects grows to; a longer one sticks out
+// instead of pushing all values out of sight.
+const widestObject = 60
+
+// lines renders one line a change: step, op, object, from -> to.
+func lines(o *output, changes []lvsdr.Change) []string {
+	var step, op, object int
+	for _, c := range changes {
+		step = max(step, utf8.RuneCountInString(c.Step))
+		op = max(op, len(c.Op))
+		if n := utf8.RuneCountInString(oneLine(c.Object)); values(c) != "" && n <= widestObject {
+			object = max(object, n)
+		}
+	}
+	out := make([]string, len(changes))
+	for i, c := range changes {
+		line := fmt.Sprintf("%-*s  %s  %-*s  %s", step, c.Step,
+			o.paint(colours[c.Op], fmt.Sprintf("%-*s", op, c.Op)), object, oneLine(c.Object), values(c))
+		out[i] = strings.TrimRight(line, " ")
+	}
+	return out
+}
+
+var colours = map[lvsdr.Op]string{lvsdr.Add: green, lvsdr.Set: yellow, lvsdr.Remove: red}
+
+// values is what stands behind the object: what is added, what is removed, or
+// what it is set from and to.
+func values(c lvsdr.Change) string {
+	from, to := oneLine(c.From), oneLine(c.To)
+	if c.Op == lvsdr.Set || from != "" && to != "" {
+		return strings.TrimSpace(from + " -> " + to)
+	}
+	return from + to
+}
+
+// oneLine keeps a value with line breaks in its line.
+func oneLine(s string) string {
+	return strings.NewReplacer("\n", `\n`, "\r", `\r`, "\t", " ").Replace(s)
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+)
+
+var roleNames = []string{lvsdr.DirectorRole, lvsdr.RealServerRole}
+
+// roleArgument is the role on the command line, empty when there is none.
+func roleArgument(c *cli.Context) (string, error) {
+	if c.NArg() > 1 {
+		return "", usage("unexpected argument %q: one role a command", c.Args().Get(1))
+	}
+	word := c.Args().First()
+	switch word {
+	case "", lvsdr.DirectorRole, lvsdr.RealServerRole:
+		return word, nil
+	}
+	e := usage("unknown role %q: director or realserver", word)
+	if near := nearest(word, roleNames); near != "" {
+		e.hint = "did you mean " + near + "?"
+	}
+	return "", e
+}
+
+// makeRole makes the role with that name; its steps tell what is wrong with the
+// configuration before anything is touched.
+func makeRole(name string, src source) (lvsdr.Role, error) {
+	build := lvsdr.Director
+	if name == lvsdr.RealServerRole {
+		build = lvsdr.RealServer
+	}
+	role, err := build(src.Config)
+	return role, src.tell(err)
+}
+
+// findRole finds this host's role in the configuration, which names the real
+// servers but not the director. A host with a real server's address is one. A
+// host without can be the director only when it is on one LAN with all of them:
+// direct routing needs that; a router away it can only be a stranger.
+func (s *session) findRole(ctx context.Context, src source) (string, error) {
+	addresses, err := s.sys.host.Links.Addresses(ctx)
+	if err != nil {
+		return "", err
+	}
+	servers := realServers(src.Config)
+	for _, a := range addresses {
+		if slices.Contains(servers, a.Prefix.Addr()) {
+			s.note("this host has %s, a real server's address in %s: role realserver", a.Prefix.Addr(), src.where())
+			return lvsdr.RealServerRole, nil
+		}
+	}
+	if len(servers) == 0 {
+		return "", nameTheRole("no real server is listed in " + src.where() + ", so this host's role cannot be found")
+	}
+	for _, addr := range servers {
+		if why, err := s.notOnLAN(ctx, addr); err != nil {
+			return "", err
+		} else if why != "" {
+			return "", nameTheRole(why + ": this host is neither a real server nor on their LAN")
+		}
+	}
+	s.note("this host has no real server's address of %s and is on their LAN: role director", src.where())
+	return lvsdr.DirectorRole, nil
+}
+
+// notOnLAN tells why addr is not on a LAN of this host, empty when it is.
+func (s *session) notOnLAN(ctx context.Context, addr netip.Addr) (string, error) {
+	route, err := s.sys.host.Routes.To(ctx, addr)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Sprintf("there is no route to the real server %s", addr), nil
+	case err != nil:
+		return "", err
+	case route.Gateway.IsValid():
+		return fmt.Sprintf("the real server %s is behind the gateway %s", addr, route.Gateway), nil
+	}
+	return "", nil
+}
+
+// realServers lists every real server, in the order of the configuration.
+func realServers(c lvsdr.Config) []netip.Addr {
+	var all []netip.Addr
+	for _, service := range c.Services {
+		for _, server := range service.RealServers {
+			all = append(all, server.Address)
+		}
+	}
+	return all
+}
+
+func nameTheRole(why string) error {
+	return &hintError{errors.New(why), "name the role: lvsdr setup director, or lvsdr setup realserver"}
+}

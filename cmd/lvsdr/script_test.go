@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
+)
+
+// TestMain lets the test binary be the command itself, for the tests that need
+// a process: LVSDR_TEST_MAIN=1.
+func TestMain(m *testing.M) {
+	if os.Getenv("LVSDR_TEST_MAIN") == "1" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestScripts runs the command's specification, testdata/*.txtar, each script
+// against a host of the mission's cluster in memory. With -update it writes the
+// expected outputs anew.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata",
+		UpdateScripts: os.Getenv("LVSDR_TEST_UPDATE") == "1",
+		Setup: func(env *testscript.Env) error {
+			env.Values["stage"] = newStage(env.WorkDir)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"lvsdr":  scriptLvsdr,
+			"status": scriptStatus,
+			"host":   scriptHost,
+			"world":  scriptWorld,
+			"dump":   scriptDump,
+			"etc":    scriptEtc,
+			"given":  scriptGiven,
+		},
+	})
+}
+
+// stage is the host of one script, and what goes wrong on it.
+type stage struct {
+	world *lvsdrtest.World
+	sys   *system
+	exit  int
+	// interruptAfter is how many sysctls are set until a signal comes, -1: none.
+	interruptAfter int
+	unlock         func()
+}
+
+func newStage(dir string) *stage {
+	st := &stage{interruptAfter: -1}
+	st.sys = &system{
+		dir:     dir,
+		program: "/usr/bin/lvsdr",
+		getenv:  func(string) string { return "" },
+		readFile: func(name string) ([]byte, error) {
+			if strings.HasPrefix(name, dir) {
+				return os.ReadFile(name)
+			}
+			return st.sys.host.Files.ReadFile(name)
+		},
+		capabilities: func() (uint64, error) { return ^uint64(0), nil },
+		writable:     func(string) error { return nil },
+		lock: lockConfig{
+			file:     filepath.Join(dir, ".run", "lvsdr", "lock"),
+			patience: 50 * time.Millisecond, silence: time.Millisecond, interval: 5 * time.Millisecond,
+		},
+	}
+	st.enter(lvsdrtest.Director())
+	return st
+}
+
+func (st *stage) enter(w *lvsdrtest.World) {
+	st.world = w
+	host := *w.Host()
+	host.Sysctl = &signalling{Sysctl: host.Sysctl, stage: st}
+	st.sys.host = &host
+}
+
+// signalling is a Sysctl during whose use a signal comes.
+type signalling struct {
+	lvsdr.Sysctl
+	stage  *stage
+	cancel context.CancelFunc
+}
+
+func (s *signalling) Set(key, value string) error {
+	if s.stage.interruptAfter == 0 {
+		s.cancel()
+	}
+	s.stage.interruptAfter--
+	return s.Sysctl.Set(key, value)
+}
+
+func theStage(ts *testscript.TestScript) *stage { return ts.Value("stage").(*stage) }
+
+// scriptLvsdr is "lvsdr ARGUMENT…". A script that expects failure says which with
+// "status N" next.
+func scriptLvsdr(ts *testscript.TestScript, neg bool, args []string) {
+	st := theStage(ts)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	st.sys.host.Sysctl.(*signalling).cancel = cancel
+	st.exit = run(ctx, args, st.sys, ts.Stdout(), ts.Stderr())
+	// The lock's folder on the disk is the ledger's in memory.
+	_ = st.world.Run("rmdir /run/lvsdr")
+	if _, err := os.Stat(st.sys.lock.file); err == nil && st.unlock == nil {
+		ts.Fatalf("%s is left over", st.sys.lock.file)
+	}
+	if failed := st.exit != exitOK; failed != neg {
+		ts.Fatalf("exit status %d", st.exit)
+	}
+}
+
+func scriptStatus(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if got := theStage(ts).exit; got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// scriptHost is "host director|realserver": the script goes on on a fresh one.
+func scriptHost(ts *testscript.TestScript, neg bool, args []string) {
+	makers := map[string]func(...string) *lvsdrtest.World{
+		lvsdr.DirectorRole: lvsdrtest.Director, lvsdr.RealServerRole: lvsdrtest.RealServer,
+		"stranger": func(...string) *lvsdrtest.World { return lvsdrtest.New() },
+	}
+	theStage(ts).enter(makers[args[0]]())
+}
+
+// scriptWorld is "world COMMAND…": somebody else's command on the host.
+func scriptWorld(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(theStage(ts).world.Run(strings.Join(args, " ")))
+}
+
+// scriptDump is "dump [PREFIX…]": it prints the whole host, without the lines
+// that begin so.
+func scriptDump(ts *testscript.TestScript, neg bool, args []string) {
+lines:
+	for line := range strings.Lines(theStage(ts).world.Dump()) {
+		for _, prefix := range args {
+			if strings.HasPrefix(line, prefix) {
+				continue lines
+			}
+		}
+		_, err := ts.Stdout().Write([]byte(line))
+		ts.Check(err)
+	}
+}
+
+// scriptEtc is "etc FILE NAME": the script's file FILE is NAME on the host.
+func scriptEtc(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(theStage(ts).world.Host().Files.WriteFile(args[1], []byte(ts.ReadFile(args[0])), 0o644))
+}
+
+// scriptGiven is "given TROUBLE [N]", "! given TROUBLE" ends it.
+func scriptGiven(ts *testscript.TestScript, neg bool, args []string) {
+	st := theStage(ts)
+	switch args[0] {
+	case "systemd":
+		if neg {
+			st.sys.systemd = nil
+			return
+		}
+		st.sys.systemd = &manager{stage: st}
+	case "no-ipvs":
+		st.world.WithoutIPVS()
+	case "no-rights":
+		st.sys.capabilities = func() (uint64, error) { return 0, nil }
+	case "read-only":
+		st.sys.writable = func(dir string) error {
+			return &os.PathError{Op: "open", Path: dir, Err: errors.New("read-only file system")}
+		}
+	case "signal":
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		st.interruptAfter = n
+	case "another-lvsdr":
+		if neg {
+			st.unlock()
+			st.unlock = nil
+			return
+		}
+		unlock, err := tryLock(st.sys.lock.file)
+		ts.Check(err)
+		st.unlock = unlock
+	default:
+		ts.Fatalf("unknown trouble %q", args[0])
+	}
+}
+
+// manager is a systemd on the host in memory. Its state stands in a file there.
+type manager struct{ stage *stage }
+
+func (m *manager) Running() bool { return true }
+
+func (m *manager) note(word string) error {
+	files := m.stage.world.Host().Files
+	log, _ := files.ReadFile(managerLog)
+	return files.WriteFile(managerLog, append(log, word+"\n"...), 0o644)
+}
+
+const managerLog = "/run/systemd.log"
+
+func (m *manager) Reload(context.Context) error { return m.note("reload") }
+
+func (m *manager) Enable(_ context.Context, unit string) error {
+	const dir = "/etc/systemd/system/"
+	if err := m.stage.world.Host().Files.Symlink(dir+unit, dir+"multi-user.target.wants/"+unit); err != nil {
+		return err
+	}
+	return m.note("enable " + unit)
+}
+
+// Start runs set-up once more, as the unit does: the lock must be free.
+func (m *manager) Start(_ context.Context, unit string) error {
+	unlock, err := tryLock(m.stage.sys.lock.file)
+	if err != nil {
+		return err
+	}
+	unlock()
+	return m.note("start " + unit)
+}
+
+func (m *manager) Stop(_ context.Context, unit string) error { return m.note("stop " + unit) }

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+)
+
+func setupCommand(s *session) *cli.Command {
+	return &cli.Command{
+		Name:      "setup",
+		Usage:     "bring this host to its role, now and after every reboot",
+		ArgsUsage: "[director|realserver]",
+		Flags:     roleFlags(),
+		Action:    func(c *cli.Context) error { return s.setup(c, c.Bool("dry-run")) },
+		Description: `Makes exactly the changes that "lvsdr plan" prints. Run again it makes none; run
+again with another description of the cluster it makes the difference, without
+breaking connections. "lvsdr teardown" gives everything back.
+
+Without a role it is found by looking for this host's addresses among the real
+servers. It needs root, or the capabilities CAP_NET_ADMIN and, on a director,
+CAP_NET_RAW.`,
+		UsageText: `# on the director
+lvsdr setup director --vip 10.10.10.22 -r 10.10.10.31=1 -r 10.10.10.32=1
+# on each real server
+lvsdr setup realserver --vip 10.10.10.22
+# on every host alike, with the cluster in a file
+lvsdr setup --config cluster.yaml`,
+	}
+}
+
+func planCommand(s *session) *cli.Command {
+	return &cli.Command{
+		Name:      "plan",
+		Usage:     "print the changes that setup would make, make none",
+		ArgsUsage: "[director|realserver]",
+		Flags:     roleFlags(),
+		Action:    func(c *cli.Context) error { return s.setup(c, true) },
+		Description: `One line a change: the step, what is done, the object, the value before -> after.
+The same as "lvsdr setup --dry-run". It changes nothing; where the firewall or IPVS can be read by
+root only, it needs root too.`,
+		UsageText: `lvsdr plan realserver --vip 10.10.10.22`,
+	}
+}
+
+// setup prints (dryRun) or makes the changes that bring the host to its role.
+func (s *session) setup(c *cli.Context, dryRun bool) error {
+	s.report = &report{DryRun: dryRun}
+	job, err := s.prepare(c)
+	if err != nil {
+		return err
+	}
+	if dryRun {
+		s.report.Changes, err = job.Plan(c.Context, s.sys.host, lvsdr.Present)
+		return err
+	}
+	err = s.change(c.Context, job.Name, func(ctx context.Context) error {
+		s.report.Changes, err = job.Up(ctx, s.sys.host)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.startUnit(c.Context); err != nil {
+		return err
+	}
+	return s.warnOfConflicts(c.Context)
+}
+
+// warnOfConflicts tells what on this host works against the role's sysctls.
+func (s *session) warnOfConflicts(ctx context.Context) error {
+	conflicts, err := lvsdr.SysctlConflicts(ctx, s.sys.host, s.report.Role)
+	for _, c := range conflicts {
+		s.report.Warnings = append(s.report.Warnings, c.String())
+	}
+	return err
+}
+
+// prepare reads everything there is to know before the host is touched.
+func (s *session) prepare(c *cli.Context) (lvsdr.Role, error) {
+	name, err := s.begin(c)
+	if err != nil {
+		return lvsdr.Role{}, err
+	}
+	src, err := s.readSource(c)
+	if err != nil {
+		return lvsdr.Role{}, err
+	}
+	if name == "" {
+		if name, err = s.findRole(c.Context, src); err != nil {
+			return lvsdr.Role{}, err
+		}
+		s.report.Role = name
+	}
+	role, err := makeRole(name, src)
+	role.Steps = append(role.Steps, s.unitStep(name, src))
+	return role, err
+}
+
+// begin reads what the commands on roles have in common.
+func (s *session) begin(c *cli.Context) (role string, err error) {
+	if err := checkOutput(c); err != nil {
+		return "", err
+	}
+	s.sys.host.Runtime = c.Bool("runtime")
+	s.report.Role, err = roleArgument(c)
+	return s.report.Role, err
+}
+
+// change makes changes as the only lvsdr on this host.
+func (s *session) change(ctx context.Context, role string, do func(context.Context) error) error {
+	if err := s.may(role); err != nil {
+		return err
+	}
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return do(ctx)
+}
+
+func checkOutput(c *cli.Context) error {
+	switch format := c.String("output"); {
+	case format == "text", format == "json", !c.IsSet("output"):
+		return nil
+	default:
+		return usage("--output %q: text or json", format)
+	}
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+)
+
+// source is where the cluster's description came from.
+type source struct {
+	lvsdr.Config
+	file string   // empty when it was the command line
+	args []string // flags that give the same description from any directory
+}
+
+// where is the source in a sentence.
+func (src *source) where() string {
+	if src.file == "" {
+		return "the command line"
+	}
+	return src.file
+}
+
+// errNothingGiven: neither a file nor a flag describes the cluster.
+var errNothingGiven = &usageError{
+	text: "no VIP: say which address the cluster answers on with --vip ADDR",
+	hint: "or describe the cluster in a file: --config FILE, or " + defaultConfig,
+}
+
+// readSource reads the cluster from the file or the flags of the command line.
+func (s *session) readSource(c *cli.Context) (source, error) {
+	src, err := s.readFileOrFlags(c)
+	if err != nil {
+		return source{}, err
+	}
+	s.detail("the cluster is described in %s", src.where())
+	return src, src.thisHost(c)
+}
+
+func (s *session) readFileOrFlags(c *cli.Context) (source, error) {
+	given := givenFlags(c, serviceFlags())
+	switch {
+	case c.IsSet("config") && len(given) > 0:
+		return source{}, &usageError{
+			text: given[0] + " does not go with --config: the file describes the service",
+			hint: "change the file, or leave --config out and give everything as flags",
+		}
+	case c.IsSet("config"):
+		return s.readConfigFile(c.String("config"))
+	case len(given) > 0:
+		return parseFlags(c)
+	}
+	src, err := s.readConfigFile(defaultConfig)
+	if errors.Is(err, fs.ErrNotExist) {
+		return source{}, errNothingGiven
+	}
+	return src, err
+}
+
+func (s *session) readConfigFile(name string) (source, error) {
+	if name == "" {
+		return source{}, usage("--config needs the name of a file")
+	}
+	full := name
+	if !filepath.IsAbs(full) {
+		full = filepath.Join(s.sys.dir, full)
+	}
+	data, err := s.sys.readFile(full)
+	if err != nil {
+		return source{}, usage("cannot read the configuration: %w", err)
+	}
+	config, err := lvsdr.ParseConfig(name, data)
+	if err != nil {
+		return source{}, err
+	}
+	return source{config, full, []string{"--config", full}}, nil
+}
+
+// thisHost lets the flags about this host override what the file says for all.
+func (src *source) thisHost(c *cli.Context) error {
+	if c.IsSet("interface") {
+		src.Interface = c.String("interface")
+		if src.Interface == "" {
+			return usage("--interface needs the name of an interface")
+		}
+		src.args = append(src.args, "--interface", src.Interface)
+	}
+	if c.IsSet("firewall") {
+		src.Firewall = c.String("firewall")
+		if src.Firewall == "" {
+			return usage("--firewall needs a name: auto, nftables, iptables or none")
+		}
+		src.args = append(src.args, "--firewall", src.Firewall)
+	}
+	return nil
+}
+
+// givenFlags are those of the flags that stand on the command line.
+func givenFlags(c *cli.Context, flags []cli.Flag) []string {
+	var given []string
+	for _, f := range flags {
+		if c.IsSet(f.Names()[0]) {
+			given = append(given, "--"+f.Names()[0])
+		}
+	}
+	return given
+}
+
+// tell names the flag, or the file, that a wrong value came from.
+func (src *source) tell(err error) error {
+	var wrong *lvsdr.ConfigError
+	if !errors.As(err, &wrong) || wrong.File != "" {
+		return err
+	}
+	e := &usageError{cause: err}
+	var texts []string
+	for _, err := range each(err) {
+		text := err.Error()
+		if errors.As(err, &wrong) {
+			text = src.place(wrong)
+			if wrong.Text == "" && strings.HasSuffix(wrong.Path, "realServers") && src.file == "" {
+				e.hint = "give each one: --real-server ADDR[=WEIGHT]"
+			}
+		}
+		texts = append(texts, text)
+	}
+	e.text = strings.Join(texts, "\n")
+	return e
+}
+
+// place renders one error with where to mend it.
+func (src *source) place(wrong *lvsdr.ConfigError) string {
+	flag := flagOf(wrong.Path)
+	given := slices.Contains(src.args, flag) // --interface and --firewall go with a file
+	if src.file != "" && !given {
+		located := *wrong
+		located.File = src.file
+		return located.Error()
+	}
+	if wrong.Text == "" {
+		return flag + ": " + wrong.Reason
+	}
+	return fmt.Sprintf("%s %q: %s", flag, wrong.Text, wrong.Reason)
+}
+
+// each takes joined errors apart.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// flagOf is the flag that fills the place of a path such as
+// "services[0].realServers[1].weight".
+func flagOf(path string) string {
+	parts := strings.Split(path, ".")
+	for i := len(parts) - 1; i >= 0; i-- {
+		name, _, _ := strings.Cut(parts[i], "[")
+		if flag, ok := flagOfKey[name]; ok {
+			return flag
+		}
+	}
+	return path
+}
+
+var flagOfKey = map[string]string{
+	"vip": "--vip", "ports": "--port", "realServers": "--real-server",
+	"address": "--real-server", "weight": "--real-server",
+	"scheduler": "--scheduler", "schedulerFlags": "--scheduler-flags",
+	"persistence": "--persistence", "persistenceNetmask": "--persistence-netmask",
+	"onePacket": "--one-packet", "timeouts": "--timeouts", "drain": "--drain",
+	"interface": "--interface", "firewall": "--firewall",
+}

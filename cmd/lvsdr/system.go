@@ -1,0 +1,68 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/units"
+)
+
+// system is what the command needs of the world, so that its tests can run it
+// against a host in memory.
+type system struct {
+	host     *lvsdr.Host
+	dir      string // the working directory
+	readFile func(name string) ([]byte, error)
+	getenv   func(key string) string
+	terminal bool          // stdout is one
+	program  string        // the absolute path of this command, for the unit
+	systemd  units.Manager // nil where none runs
+
+	// capabilities returns the effective ones, a bit each (capabilities(7)).
+	capabilities func() (uint64, error)
+	// writable fails when files cannot be made in the directory.
+	writable func(dir string) error
+
+	lock lockConfig
+}
+
+// lockConfig tells where two lvsdr meet and how long one waits for the other.
+type lockConfig struct {
+	file     string
+	patience time.Duration // after it the command gives up
+	silence  time.Duration // after it the wait is told
+	interval time.Duration
+}
+
+// local is the machine this process runs on.
+func local() *system {
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "/" // deleted under our feet: only relative names suffer
+	}
+	program, err := os.Executable()
+	if err != nil {
+		program = "/usr/bin/lvsdr"
+	}
+	_, err = unix.IoctlGetTermios(int(os.Stdout.Fd()), unix.TCGETS)
+	return &system{
+		host:         lvsdr.Local(),
+		dir:          dir,
+		readFile:     os.ReadFile,
+		getenv:       os.Getenv,
+		terminal:     err == nil,
+		program:      program,
+		systemd:      units.Systemd(),
+		capabilities: effectiveCapabilities,
+		writable:     writable,
+		lock: lockConfig{
+			file:     "/run/lvsdr/lock",
+			patience: time.Minute,
+			silence:  time.Second,
+			interval: 50 * time.Millisecond,
+		},
+	}
+}

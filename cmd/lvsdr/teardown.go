@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+)
+
+func teardownCommand(s *session) *cli.Command {
+	return &cli.Command{
+		Name:      "teardown",
+		Usage:     "give back everything that setup did, and leave everything else",
+		ArgsUsage: "[director|realserver]",
+		Flags:     roleFlags(),
+		Action:    s.teardown,
+		Description: `Set-up left its marks, so teardown needs no description of the cluster. It works
+after a reboot and after a set-up that was broken off. Without a role it gives back
+the one that is set up on this host.`,
+		UsageText: `lvsdr teardown director
+# only look
+lvsdr teardown director --dry-run`,
+	}
+}
+
+func (s *session) teardown(c *cli.Context) error {
+	s.report = &report{DryRun: c.Bool("dry-run"), teardown: true}
+	role, err := s.leaving(c)
+	if err != nil {
+		return err
+	}
+	if s.report.DryRun {
+		s.report.Changes, err = role.Plan(c.Context, s.sys.host, lvsdr.Absent)
+		return err
+	}
+	return s.change(c.Context, role.Name, func(ctx context.Context) error {
+		s.report.Changes, err = role.Down(ctx, s.sys.host)
+		return err
+	})
+}
+
+// leaving is the role that is to be given back; its steps are empty where there
+// is none.
+func (s *session) leaving(c *cli.Context) (lvsdr.Role, error) {
+	name, err := s.begin(c)
+	if err != nil {
+		return lvsdr.Role{}, err
+	}
+	config, err := s.formerConfig(c)
+	if err != nil {
+		return lvsdr.Role{}, err
+	}
+	if name == "" {
+		if name, err = s.roleHere(); err != nil || name == "" {
+			return lvsdr.Role{}, err
+		}
+		s.note("this host is a %s", spoken(name))
+		s.report.Role = name
+	}
+	role, err := lvsdr.Former(name, config)
+	role.Steps = append(role.Steps, s.unitStep(name, source{}))
+	return role, err
+}
+
+// roleHere is the role that left its marks on this host, empty when none did.
+func (s *session) roleHere() (string, error) {
+	roles, err := s.sys.host.Roles()
+	switch {
+	case err != nil:
+		return "", err
+	case len(roles) > 1:
+		return "", &hintError{
+			errors.New("this host has marks of both roles"),
+			"give back one after the other: lvsdr teardown director; lvsdr teardown realserver",
+		}
+	case len(roles) == 1:
+		return roles[0], nil
+	}
+	return "", nil
+}
+
+// formerConfig is what is known of the cluster. What is given must be right; the
+// default file may be missing or damaged, as teardown can do without.
+func (s *session) formerConfig(c *cli.Context) (lvsdr.Config, error) {
+	src, err := s.readSource(c)
+	asked := c.IsSet("config") || len(givenFlags(c, serviceFlags())) > 0
+	switch {
+	case err == nil || asked:
+		return src.Config, err
+	case !errors.Is(err, errNothingGiven):
+		s.note("going on without the configuration: %v", err)
+	}
+	return lvsdr.Config{}, nil
+}

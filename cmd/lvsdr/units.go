@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lvsdr/toolkit/units"
+)
+
+func unitsCommand(s *session) *cli.Command {
+	return &cli.Command{
+		Name:      "units",
+		Usage:     "print the systemd unit that setup writes",
+		ArgsUsage: "[director|realserver]",
+		Flags:     roleFlags(),
+		Action:    s.units,
+		Description: `The unit runs "lvsdr setup ROLE --runtime" at boot with the same description of the
+cluster, and "lvsdr teardown ROLE --runtime" when it is stopped. Where nothing
+describes the cluster, the unit printed will look for ` + defaultConfig + `:
+that is the one for a package or an image.`,
+		UsageText: `lvsdr units director --config /etc/lvsdr/cluster.yaml`,
+	}
+}
+
+// unitDocument is a unit as JSON.
+type unitDocument struct {
+	Role    string `json:"role"`
+	Name    string `json:"name"`
+	Content string `json:"content"`
+}
+
+func (s *session) units(c *cli.Context) error {
+	s.report = &report{}
+	unit, err := s.unit(c)
+	if err != nil {
+		return err
+	}
+	text, err := units.Render(unit)
+	if err != nil {
+		return err
+	}
+	s.report = nil // the unit is the result
+	if s.json {
+		return s.document(unitDocument{unit.Role, units.Name(unit.Role), string(text)})
+	}
+	_, err = s.stdout.Write(text)
+	return err
+}
+
+// unit is the one that setup would write with the same command line.
+func (s *session) unit(c *cli.Context) (units.Unit, error) {
+	name, err := s.begin(c)
+	if err != nil {
+		return units.Unit{}, err
+	}
+	src, err := s.readSource(c)
+	if errors.Is(err, errNothingGiven) && name != "" {
+		return s.unitOf(name, source{}), nil // the default file is not there yet
+	}
+	if err != nil {
+		return units.Unit{}, err
+	}
+	if name == "" {
+		if name, err = s.findRole(c.Context, src); err != nil {
+			return units.Unit{}, err
+		}
+	}
+	_, err = makeRole(name, src)
+	return s.unitOf(name, src), err
+}
+
+func (s *session) unitOf(role string, src source) units.Unit {
+	return units.Unit{Role: role, Binary: s.sys.program, Args: src.args}
+}
+
+// unitStep has the host come back to its role after a reboot.
+func (s *session) unitStep(role string, src source) units.Step {
+	return units.Step{Unit: s.unitOf(role, src), Manager: s.sys.systemd}
+}
+
+// startUnit makes the unit active that set-up has brought in place. It runs
+// set-up once more, so it must be called without the lock.
+func (s *session) startUnit(ctx context.Context) error {
+	if s.sys.host.Runtime || s.sys.systemd == nil || !s.sys.systemd.Running() {
+		return nil // where systemd does not run, the change of the unit says so
+	}
+	name := units.Name(s.report.Role)
+	active, err := units.Start(ctx, s.sys.systemd, s.report.Role)
+	switch {
+	case err != nil:
+		return err
+	case !active:
+		s.report.Warnings = append(s.report.Warnings, name+" is not active yet: systemd is still busy with it")
+	default:
+		s.detail("%s is active", name)
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package lvsdr
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+// virtualService is one service of the IPVS table as the configuration wants it.
+type virtualService struct {
+	ipvs.Service
+	Destinations []ipvs.Destination
+}
+
+// virtualServices spells the configuration out: one virtual service for each VIP
+// and port, in the configuration's order, with every default filled in and each
+// real server as a destination on the same port, reached by direct routing.
+func (c Config) virtualServices() []virtualService {
+	var all []virtualService
+	for _, s := range c.Services {
+		for _, port := range s.ports() {
+			all = append(all, virtualService{s.at(port), s.destinations(port)})
+		}
+	}
+	return all
+}
+
+// at is the service at one of its ports.
+func (s Service) at(port Port) ipvs.Service {
+	v := ipvs.Service{
+		ID:          ipvs.ID{Addr: s.VIP, Port: port.Number, Protocol: port.Protocol},
+		Scheduler:   s.scheduler(),
+		Flags:       s.flags(),
+		Persistence: time.Duration(s.Persistence),
+		Netmask:     s.PersistenceNetmask,
+	}
+	if v.Netmask == 0 {
+		// The kernel takes an IPv4 netmask of 0 for "all clients are one", and
+		// refuses the IPv6 prefix length 0.
+		v.Netmask = s.VIP.BitLen()
+	}
+	return v
+}
+
+func (s Service) destinations(port Port) []ipvs.Destination {
+	if len(s.RealServers) == 0 {
+		return nil
+	}
+	all := make([]ipvs.Destination, len(s.RealServers))
+	for i, r := range s.RealServers {
+		all[i] = ipvs.Destination{
+			Addr:           r.Address,
+			Port:           port.Number,
+			Forwarding:     ipvs.DirectRoute,
+			Weight:         int32(r.weight()),
+			UpperThreshold: r.UpperThreshold,
+			LowerThreshold: r.LowerThreshold,
+		}
+	}
+	return all
+}
+
+// ports are the service's ports, the default one when none is given.
+func (s Service) ports() []Port {
+	if len(s.Ports) == 0 {
+		return []Port{{Number: 80, Protocol: TCP}}
+	}
+	return s.Ports
+}
+
+func (s Service) scheduler() string {
+	if s.Scheduler == "" {
+		return DefaultScheduler
+	}
+	return s.Scheduler
+}
+
+func (s Service) flags() ipvs.Flags {
+	var f ipvs.Flags
+	if s.Persistence > 0 {
+		f |= ipvs.Persistent
+	}
+	if s.OnePacket {
+		f |= ipvs.OnePacket
+	}
+	for _, name := range s.SchedulerFlags {
+		f |= schedulerFlags[name].bit
+	}
+	return f
+}
+
+func (r Server) weight() int {
+	if r.Weight == nil {
+		return 1
+	}
+	return *r.Weight
+}
+
+// vips returns every VIP once, in the configuration's order.
+func (c Config) vips() []netip.Addr {
+	var all []netip.Addr
+	seen := map[netip.Addr]bool{}
+	for _, s := range c.Services {
+		if !seen[s.VIP] {
+			seen[s.VIP] = true
+			all = append(all, s.VIP)
+		}
+	}
+	return all
+}
+
+// openings returns what a firewall must let pass, sorted, each once.
+func (c Config) openings() []Opening {
+	var all []Opening
+	for _, s := range c.Services {
+		for _, p := range s.ports() {
+			all = append(all, Opening{VIP: s.VIP, Protocol: p.Protocol, Port: p.Number})
+		}
+	}
+	slices.SortFunc(all, func(a, b Opening) int {
+		return cmp.Or(a.VIP.Compare(b.VIP), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
+	})
+	return slices.Compact(all)
+}
+
+// schedulers returns the names of the schedulers in use, sorted, each once.
+func (c Config) schedulers() []string {
+	seen := map[string]bool{}
+	for _, s := range c.Services {
+		seen[s.scheduler()] = true
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// drain is how long a removed real server may keep its connections.
+func (c Config) drain() time.Duration {
+	if c.Drain == nil {
+		return DefaultDrain
+	}
+	return time.Duration(*c.Drain)
+}

@@ -1,0 +1,329 @@
+package lvsdrtest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+)
+
+// A Box is a host whose whole state can be told as text: a [World], or a network
+// namespace of a real kernel.
+type Box interface {
+	Host() *lvsdr.Host
+	// Dump returns the state that belongs to a host, the same text for the same
+	// state. Lines that begin with "modprobe " are left out of comparisons: a
+	// module stays loaded after teardown, because others may use it by then.
+	Dump() string
+}
+
+// A Case is one role on one starting world. Role is called for every set-up anew,
+// as every process makes its own; World for every world, in the same starting
+// state each time.
+type Case struct {
+	Role  func() (lvsdr.Role, error)
+	World func(testing.TB) Box
+}
+
+// CheckLaws checks that a role, and so every step in it, keeps the laws on a
+// starting world:
+//
+//  1. Plan changes nothing.
+//  2. Up does exactly what Plan said, and so does Down.
+//  3. A second Up finds nothing to do.
+//  4. Down after Up leaves the host as it was; so does Down on a host without Up.
+//  5. Up broken off after any number of edits and run again ends where an unbroken
+//     one does; Down after it, and a Down broken off anywhere and run again,
+//     restore everything.
+//
+// Each law is a subtest. The world may be any, foreign things in it included:
+// that they stay is what laws 4 and 5 say. Law 5 makes about four worlds an edit;
+// it is left out with -short.
+func CheckLaws(t *testing.T, role func() (lvsdr.Role, error), world func(testing.TB) Box) {
+	t.Helper()
+	c := Case{role, world}
+	t.Run("1 Plan changes nothing", c.planChangesNothing)
+	t.Run("2 Up does what Plan said", c.upDoesWhatPlanSaid)
+	t.Run("3 second Up does nothing", c.secondUpDoesNothing)
+	t.Run("4 Down restores", c.downRestores)
+	t.Run("5 broken off anywhere", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("-short")
+		}
+		c.brokenUp(t)
+		c.brokenDown(t)
+	})
+}
+
+// CheckReconfiguration checks what a role set up over another configuration of it
+// does: the host ends as one that had the second from the start, and Down leaves
+// it as it was before the first. So does a change of configuration that is broken
+// off anywhere and run again.
+func CheckReconfiguration(t *testing.T, from, to func() (lvsdr.Role, error), world func(testing.TB) Box) {
+	t.Helper()
+	old, c := Case{from, world}, Case{to, world}
+	fresh := c.box(t)
+	before := fresh.dump()
+	c.up(t, fresh)
+	want := fresh.dump()
+
+	changed := old.box(t)
+	old.up(t, changed)
+	edits := changed.Edits()
+	c.sameAsPlanned(t, changed, lvsdr.Present)
+	same(t, "the second configuration from the start, and after the first", want, changed.dump())
+	edits = changed.Edits() - edits
+	c.down(t, changed)
+	same(t, "before the first configuration, and after the teardown of the second", before, changed.dump())
+	if testing.Short() {
+		return
+	}
+	for n := range edits {
+		broken := old.box(t)
+		old.up(t, broken)
+		c.breakOff(t, broken, n, lvsdr.Present)
+		c.up(t, broken)
+		if !same(t, "the second configuration from the start, and broken off after "+broken.at(n), want, broken.dump()) {
+			return
+		}
+	}
+}
+
+var ctx = context.Background()
+
+// box is a Box with a Recorder between it and the role.
+type box struct {
+	*Recorder
+	dump func() string
+}
+
+func (c Case) box(t testing.TB) box {
+	t.Helper()
+	b := c.World(t)
+	return box{Record(b.Host()), func() string { return withoutModules(b.Dump()) }}
+}
+
+func withoutModules(dump string) string {
+	var b strings.Builder
+	for line := range strings.Lines(dump) {
+		if !strings.HasPrefix(line, "modprobe ") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+func (c Case) role(t testing.TB) lvsdr.Role {
+	t.Helper()
+	r, err := c.Role()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (c Case) plan(t testing.TB, b box, want lvsdr.State) []lvsdr.Change {
+	t.Helper()
+	changes, err := c.role(t).Plan(ctx, b.Host(), want)
+	if err != nil {
+		t.Fatalf("plan of %s: %v", want, err)
+	}
+	return changes
+}
+
+func (c Case) apply(t testing.TB, b box, want lvsdr.State) ([]lvsdr.Change, error) {
+	if want == lvsdr.Present {
+		return c.role(t).Up(ctx, b.Host())
+	}
+	return c.role(t).Down(ctx, b.Host())
+}
+
+func (c Case) up(t testing.TB, b box) []lvsdr.Change {
+	t.Helper()
+	return c.must(t, b, lvsdr.Present)
+}
+
+func (c Case) down(t testing.TB, b box) []lvsdr.Change {
+	t.Helper()
+	return c.must(t, b, lvsdr.Absent)
+}
+
+func (c Case) must(t testing.TB, b box, want lvsdr.State) []lvsdr.Change {
+	t.Helper()
+	changes, err := c.apply(t, b, want)
+	if err != nil {
+		t.Fatalf("%s: %v\nafter:\n%s\nwith\n%s", want, err, strings.Join(b.Log(), "\n"), b.dump())
+	}
+	return changes
+}
+
+func (c Case) planChangesNothing(t *testing.T) {
+	b := c.box(t)
+	before := b.dump()
+	for _, want := range []lvsdr.State{lvsdr.Present, lvsdr.Absent, lvsdr.Present} {
+		c.plan(t, b, want)
+		same(t, "before and after the plan of "+want.String(), before, b.dump())
+	}
+	c.up(t, b)
+	edits, after := b.Edits(), b.dump()
+	c.plan(t, b, lvsdr.Absent)
+	same(t, "before and after the plan of the teardown", after, b.dump())
+	if n := b.Edits() - edits; n != 0 {
+		t.Errorf("the plan of the teardown made %d edits", n)
+	}
+}
+
+func (c Case) upDoesWhatPlanSaid(t *testing.T) {
+	b := c.box(t)
+	c.sameAsPlanned(t, b, lvsdr.Present)
+	c.sameAsPlanned(t, b, lvsdr.Absent)
+}
+
+// sameAsPlanned compares the changes planned, by a role of its own, with those made.
+func (c Case) sameAsPlanned(t *testing.T, b box, want lvsdr.State) {
+	t.Helper()
+	planned := texts(c.plan(t, b, want))
+	made := texts(c.must(t, b, want))
+	if !slices.Equal(planned, made) {
+		t.Errorf("%s: planned\n%s\nmade\n%s", want, strings.Join(planned, "\n"), strings.Join(made, "\n"))
+	}
+}
+
+func texts(changes []lvsdr.Change) []string {
+	lines := make([]string, len(changes))
+	for i, c := range changes {
+		lines[i] = c.Step + ": " + c.String()
+	}
+	return lines
+}
+
+func (c Case) secondUpDoesNothing(t *testing.T) {
+	b := c.box(t)
+	c.up(t, b)
+	edits, after := b.Edits(), b.dump()
+	if made := c.up(t, b); len(made) > 0 {
+		t.Errorf("a second time:\n%s", strings.Join(texts(made), "\n"))
+	}
+	if n := b.Edits() - edits; n != 0 {
+		t.Errorf("%d edits:\n%s", n, strings.Join(b.Log()[len(b.Log())-n:], "\n"))
+	}
+	same(t, "after the first and the second time", after, b.dump())
+}
+
+func (c Case) downRestores(t *testing.T) {
+	b := c.box(t)
+	before := b.dump()
+	if made := c.down(t, b); len(made) > 0 {
+		t.Errorf("teardown of a host without set-up:\n%s", strings.Join(texts(made), "\n"))
+	}
+	same(t, "before and after a teardown without set-up", before, b.dump())
+	c.up(t, b)
+	c.down(t, b)
+	same(t, "before set-up and after teardown", before, b.dump())
+	if made := c.down(t, b); len(made) > 0 {
+		t.Errorf("a second teardown:\n%s", strings.Join(texts(made), "\n"))
+	}
+}
+
+// breakOff applies the role until n edits are made, which is to fail.
+func (c Case) breakOff(t *testing.T, b box, n int, want lvsdr.State) {
+	t.Helper()
+	planned := texts(c.plan(t, b, want))
+	b.FailAfter(n)
+	made, err := c.apply(t, b, want)
+	b.FailAfter(-1)
+	if !errors.Is(err, Interrupted) {
+		t.Fatalf("broken off after %s: %v", b.at(n), err)
+	}
+	if got := texts(made); len(got) > len(planned) || !slices.Equal(got, planned[:len(got)]) {
+		t.Errorf("broken off after %s it says it made\n%s\nof the planned\n%s", b.at(n), strings.Join(got, "\n"), strings.Join(planned, "\n"))
+	}
+}
+
+// at tells after which edit it was broken off.
+func (b box) at(n int) string {
+	log := b.Log()
+	if len(log) == 0 {
+		return "nothing"
+	}
+	return "edit " + log[len(log)-1]
+}
+
+func (c Case) brokenUp(t *testing.T) {
+	whole := c.box(t)
+	before := whole.dump()
+	c.up(t, whole)
+	want := whole.dump()
+	for n := range whole.Edits() {
+		again := c.box(t)
+		c.breakOff(t, again, n, lvsdr.Present)
+		where := again.at(n)
+		c.up(t, again)
+		ok := same(t, "set up unbroken, and broken off after "+where+" and run again", want, again.dump())
+		c.down(t, again)
+		ok = same(t, "before, and after teardown of a set-up broken off after "+where+" and run again", before, again.dump()) && ok
+
+		torn := c.box(t)
+		c.breakOff(t, torn, n, lvsdr.Present)
+		c.down(t, torn)
+		ok = same(t, "before, and after teardown of a set-up broken off after "+where, before, torn.dump()) && ok
+		if !ok {
+			return
+		}
+	}
+}
+
+func (c Case) brokenDown(t *testing.T) {
+	whole := c.box(t)
+	before := whole.dump()
+	c.up(t, whole)
+	up, edits := whole.dump(), whole.Edits()
+	c.down(t, whole)
+	for n := range whole.Edits() - edits {
+		again := c.box(t)
+		c.up(t, again)
+		c.breakOff(t, again, n, lvsdr.Absent)
+		where := again.at(n)
+		c.down(t, again)
+		ok := same(t, "before, and after a teardown broken off after "+where+" and run again", before, again.dump())
+
+		back := c.box(t)
+		c.up(t, back)
+		c.breakOff(t, back, n, lvsdr.Absent)
+		c.up(t, back)
+		ok = same(t, "set up, and set up again over a teardown broken off after "+where, up, back.dump()) && ok
+		c.down(t, back)
+		ok = same(t, "before, and after teardown of a set-up over a teardown broken off after "+where, before, back.dump()) && ok
+		if !ok {
+			return
+		}
+	}
+}
+
+// same compares two dumps and shows what only one of them has.
+func same(t *testing.T, what, a, b string) bool {
+	t.Helper()
+	if a == b {
+		return true
+	}
+	first, second := strings.Split(a, "\n"), strings.Split(b, "\n")
+	var diff strings.Builder
+	for _, l := range first {
+		if !slices.Contains(second, l) {
+			diff.WriteString("- " + l + "\n")
+		}
+	}
+	for _, l := range second {
+		if !slices.Contains(first, l) {
+			diff.WriteString("+ " + l + "\n")
+		}
+	}
+	if diff.Len() == 0 {
+		diff.WriteString("the same lines in another order:\n" + a + "and\n" + b)
+	}
+	t.Errorf("%s, differ:\n%s", what, diff.String())
+	return false
+}

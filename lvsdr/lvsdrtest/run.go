@@ -1,0 +1,318 @@
+package lvsdrtest
+
+import (
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+)
+
+// Run carries out commands in the world, one a line: the part of ip, modprobe,
+// sysctl, ipvsadm, nft, iptables, cat with a here-document, chmod, ln, mkdir,
+// rmdir and rm that [World.Dump] writes, and their opposites. It is how a test
+// makes the world it starts from and how it plays the other people on the host:
+// nothing is counted, logged or made to fail. Empty lines and what stands behind
+// " # " are skipped. It stops at the first command that fails.
+func (w *World) Run(commands string) error {
+	return w.do(func(s *state) error {
+		lines := strings.Split(commands, "\n")
+		for len(lines) > 0 {
+			used, err := s.run(lines)
+			if err != nil {
+				return fmt.Errorf("%s: %w", strings.TrimSpace(lines[0]), err)
+			}
+			lines = lines[used:]
+		}
+		return nil
+	})
+}
+
+// must is Run for the worlds of this package's makers.
+func (w *World) must(commands []string) *World {
+	for _, c := range commands {
+		if err := w.Run(c); err != nil {
+			panic(fmt.Sprintf("lvsdrtest: %v", err))
+		}
+	}
+	return w
+}
+
+var errUsage = fmt.Errorf("this is no command a World knows: %w", syscall.EINVAL)
+
+// tools are the commands but cat, which is longer than a line.
+var tools = map[string]func(*state, []string) error{
+	"ip": (*state).runIP, "modprobe": (*state).runModprobe, "sysctl": (*state).runSysctl,
+	"ipvsadm": (*state).runIpvsadm, "nft": (*state).runNft, "iptables": (*state).runIptables,
+	"ip6tables": (*state).runIptables, "chmod": (*state).runChmod, "ln": (*state).runLn,
+	"mkdir": (*state).runMkdir, "rm": (*state).runRemove, "rmdir": (*state).runRemove,
+}
+
+// run carries out the first command of lines and returns how many lines it took.
+func (s *state) run(lines []string) (int, error) {
+	if strings.HasPrefix(strings.TrimSpace(lines[0]), "cat >") {
+		return s.runCat(lines)
+	}
+	line, _, _ := strings.Cut(lines[0], " # ")
+	words := strings.Fields(line)
+	if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+		return 1, nil
+	}
+	tool, ok := tools[words[0]]
+	if !ok || len(words) < 2 {
+		return 0, errUsage
+	}
+	if words[0] == "iptables" || words[0] == "ip6tables" {
+		return 1, tool(s, words)
+	}
+	return 1, tool(s, words[1:])
+}
+
+func (s *state) runCat(lines []string) (int, error) {
+	head, comment, _ := strings.Cut(strings.TrimSpace(lines[0]), " # ")
+	name, marker, ok := strings.Cut(strings.TrimPrefix(head, "cat >"), " <<")
+	end := slices.Index(lines, strings.Trim(strings.TrimSpace(marker), "'"))
+	if !ok || end < 0 {
+		return 0, fmt.Errorf("a here-document without its end: %w", syscall.EINVAL)
+	}
+	text := ""
+	for _, l := range lines[1:end] {
+		text += l + "\n"
+	}
+	if strings.HasPrefix(comment, "no newline") {
+		text = strings.TrimSuffix(text, "\n")
+	}
+	return end + 1, s.writeFile(strings.TrimSpace(name), []byte(text), 0o644)
+}
+
+func (s *state) runModprobe(words []string) error {
+	for _, name := range words {
+		if err := s.loadModule(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runSysctl takes keys with dots or with slashes.
+func (s *state) runSysctl(words []string) error {
+	key, value, ok := strings.Cut(strings.Join(words[1:], " "), "=")
+	if words[0] != "-w" || !ok {
+		return errUsage
+	}
+	if !strings.Contains(key, "/") {
+		key = strings.ReplaceAll(key, ".", "/")
+	}
+	return s.setSysctl(key, strings.Trim(value, `"`))
+}
+
+func (s *state) runChmod(words []string) error {
+	if len(words) != 2 {
+		return errUsage
+	}
+	mode, err := strconv.ParseUint(words[0], 8, 32)
+	if err != nil {
+		return err
+	}
+	at, err := s.resolve("chmod", words[1], true)
+	if err != nil {
+		return err
+	}
+	n, ok := s.nodes[at]
+	if !ok {
+		return pathError("chmod", words[1], syscall.ENOENT)
+	}
+	n.mode = n.mode&fs.ModeType | fs.FileMode(mode).Perm()
+	s.nodes[at] = n
+	return nil
+}
+
+func (s *state) runLn(words []string) error {
+	if len(words) != 3 || words[0] != "-s" {
+		return errUsage
+	}
+	return s.symlink(words[1], words[2])
+}
+
+func (s *state) runMkdir(words []string) error {
+	if len(words) != 2 || words[0] != "-p" {
+		return errUsage
+	}
+	at, err := s.resolve("mkdir", words[1], true)
+	if err != nil {
+		return err
+	}
+	s.makeParents(path.Join(at, "x"))
+	return nil
+}
+
+func (s *state) runRemove(words []string) error { return s.remove(words[len(words)-1]) }
+
+func (s *state) runIP(words []string) error {
+	if len(words) < 3 {
+		return errUsage
+	}
+	switch words[0] + " " + words[1] {
+	case "link add":
+		return s.runLinkAdd(words[2], options(words[3:]))
+	case "link set":
+		return s.runLinkSet(words[2], strings.Join(words[3:], " "))
+	case "addr add":
+		a, err := parseAddress(words[2], words[3:])
+		if err != nil {
+			return err
+		}
+		return s.addAddress(a)
+	case "addr del":
+		a, err := parseAddress(words[2], words[3:])
+		if err != nil {
+			return err
+		}
+		return s.removeAddress(a)
+	case "route add", "route del":
+		r, err := parseRoute(words[2:])
+		if err != nil {
+			return err
+		}
+		s.routes = slices.DeleteFunc(s.routes, func(x route) bool { return x == r })
+		if words[1] == "add" {
+			s.routes = append(s.routes, r)
+		}
+		return nil
+	}
+	return errUsage
+}
+
+// options reads "key value" pairs; the words of ip without a value stand for
+// themselves.
+func options(words []string) map[string]string {
+	all := map[string]string{}
+	for i := 0; i < len(words); i++ {
+		switch words[i] {
+		case "nodad", "noprefixroute", "blackhole":
+			all[words[i]] = words[i]
+			continue
+		}
+		if i+1 < len(words) {
+			all[words[i]] = words[i+1]
+		}
+		i++
+	}
+	return all
+}
+
+func (s *state) runLinkAdd(name string, o map[string]string) error {
+	if s.link(name) != nil {
+		return fmt.Errorf("interface %s: %w", name, fs.ErrExist)
+	}
+	l := lvsdr.Link{Name: name}
+	if o["address"] != "" {
+		mac, err := net.ParseMAC(o["address"])
+		if err != nil {
+			return err
+		}
+		l.MAC = mac
+	}
+	s.makeLink(l)
+	return nil
+}
+
+func (s *state) runLinkSet(name, what string) error {
+	l := s.link(name)
+	if l == nil {
+		return noLink(name)
+	}
+	switch what {
+	case "up", "down":
+		return s.setUp(name, what == "up")
+	case "arp off", "arp on":
+		l.NoARP = what == "arp off"
+	default:
+		return errUsage
+	}
+	return nil
+}
+
+// parseAddress reads what stands behind "ip addr add".
+func parseAddress(prefix string, words []string) (lvsdr.Address, error) {
+	o := options(words)
+	p, err := parsePrefix(prefix)
+	a := lvsdr.Address{
+		Prefix: p, Link: o["dev"], Label: o["label"], NoDAD: o["nodad"] != "", NoPrefixRoute: o["noprefixroute"] != "",
+		Deprecated: o["preferred_lft"] == "0", Scope: usualScope(p.Addr()),
+	}
+	if scope, ok := scopes[o["scope"]]; ok {
+		a.Scope = scope
+	}
+	for _, v := range []struct {
+		word string
+		to   *netip.Addr
+	}{{"brd", &a.Broadcast}, {"peer", &a.Peer}} {
+		if o[v.word] != "" && err == nil {
+			*v.to, err = netip.ParseAddr(o[v.word])
+		}
+	}
+	for _, v := range []struct {
+		word string
+		put  func(uint64)
+	}{
+		{"metric", func(n uint64) { a.Metric = uint32(n) }},
+		{"proto", func(n uint64) { a.Protocol = uint8(n) }},
+		{"valid_lft", func(n uint64) { a.Lifetime = time.Duration(n) * time.Second }},
+	} {
+		if o[v.word] != "" && err == nil {
+			var n uint64
+			n, err = strconv.ParseUint(o[v.word], 10, 32)
+			v.put(n)
+		}
+	}
+	return a, err
+}
+
+// parsePrefix reads an address with or without a mask.
+func parsePrefix(text string) (netip.Prefix, error) {
+	if strings.Contains(text, "/") {
+		return netip.ParsePrefix(text)
+	}
+	addr, err := netip.ParseAddr(text)
+	return netip.PrefixFrom(addr, addr.BitLen()), err
+}
+
+func parseRoute(words []string) (r route, err error) {
+	if words[0] == "blackhole" {
+		r.blackhole, words = true, words[1:]
+	}
+	if len(words) == 0 {
+		return r, errUsage
+	}
+	o := options(words[1:])
+	if via := o["via"]; via != "" {
+		if r.gateway, err = netip.ParseAddr(via); err != nil {
+			return r, err
+		}
+	}
+	r.link, r.protocol = o["dev"], o["proto"]
+	if o["metric"] != "" {
+		n, err := strconv.ParseUint(o["metric"], 10, 32)
+		if err != nil {
+			return r, err
+		}
+		r.metric = uint32(n)
+	}
+	if words[0] != "default" {
+		r.dst, err = parsePrefix(words[0])
+		return r, err
+	}
+	r.dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	if r.gateway.Is6() {
+		r.dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	return r, nil
+}

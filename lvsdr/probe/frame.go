@@ -1,0 +1,67 @@
+package probe
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+)
+
+const (
+	etherLen  = 14
+	etherARP  = 0x0806
+	etherIPv6 = 0x86dd
+)
+
+var broadcast = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+// ARPOp is an ARP operation (RFC 826).
+type ARPOp uint16
+
+// The ARP operations.
+const (
+	ARPRequest ARPOp = 1
+	ARPReply   ARPOp = 2
+)
+
+// GratuitousARP returns the Ethernet frame that tells everybody on the LAN that
+// the IPv4 address addr is at mac: an ARP announcement (RFC 5227 section 3, what
+// "arping -U" sends) for [ARPRequest], and an unasked-for reply ("arping -A") for
+// [ARPReply]. Some hosts update their neighbours from one only, some from the
+// other. Linux believes such a reply only when its target is the sender itself
+// (net/ipv4/arp.c, arp_is_garp); in a request the target is not known yet: zeros.
+func GratuitousARP(op ARPOp, mac net.HardwareAddr, addr netip.Addr) ([]byte, error) {
+	if err := check(mac, addr, addr.Is4()); err != nil {
+		return nil, err
+	}
+	target := make(net.HardwareAddr, 6)
+	if op == ARPReply {
+		target = mac
+	}
+	ip := addr.As4()
+	b := ether(broadcast, mac, etherARP)
+	b = append(b, 0, 1, 8, 0, 6, 4) // Ethernet, IPv4, and their addresses' lengths
+	b = binary.BigEndian.AppendUint16(b, uint16(op))
+	b = append(b, mac...)
+	b = append(b, ip[:]...)
+	b = append(b, target...)
+	return append(b, ip[:]...), nil
+}
+
+// ether returns an Ethernet header with room for a frame.
+func ether(dst, src net.HardwareAddr, proto uint16) []byte {
+	b := make([]byte, 0, 96)
+	b = append(b, dst...)
+	b = append(b, src...)
+	return binary.BigEndian.AppendUint16(b, proto)
+}
+
+func check(mac net.HardwareAddr, addr netip.Addr, family bool) error {
+	if len(mac) != 6 {
+		return fmt.Errorf("%q is no Ethernet address", mac.String())
+	}
+	if !family {
+		return fmt.Errorf("%s is of the wrong address family", addr)
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package lvsdr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// RouteProtocol is the routing protocol number that lvsdr's routes carry, as in
+// "ip route show proto 76". No other software is known to use it: it is in
+// neither include/uapi/linux/rtnetlink.h nor iproute2's rt_protos.
+const RouteProtocol = 76
+
+// blackholeMetric lets every other route to the VIP win.
+const blackholeMetric = 1 << 30
+
+// linuxRoutes is the routing table in the network namespace of the calling thread.
+type linuxRoutes struct{}
+
+// To implements [Routes].
+func (linuxRoutes) To(ctx context.Context, dst netip.Addr) (Route, error) {
+	if err := ctx.Err(); err != nil {
+		return Route{}, err
+	}
+	found, err := netlink.RouteGet(dst.AsSlice())
+	if noRoute(err) || err == nil && len(found) == 0 {
+		return Route{}, fmt.Errorf("route to %s: %w", dst, fs.ErrNotExist)
+	}
+	if err != nil {
+		return Route{}, fmt.Errorf("route to %s: %w", dst, err)
+	}
+	link, err := netlink.LinkByIndex(found[0].LinkIndex)
+	if err != nil {
+		return Route{}, fmt.Errorf("route to %s: %w", dst, err)
+	}
+	r := Route{Link: link.Attrs().Name, Local: found[0].Type == unix.RTN_LOCAL}
+	r.Source, _ = netip.AddrFromSlice(unmapped(found[0].Src, dst))
+	r.Gateway, _ = netip.AddrFromSlice(unmapped(found[0].Gw, dst))
+	if via, ok := found[0].Via.(*netlink.Via); ok { // an IPv6 gateway of an IPv4 route
+		r.Gateway, _ = netip.AddrFromSlice(via.Addr)
+	}
+	return r, nil
+}
+
+// noRoute tells the kernel's answers for no route at all and for routes of type
+// unreachable, blackhole and prohibit (fib_props in net/ipv4/fib_semantics.c).
+func noRoute(err error) bool {
+	return slices.ContainsFunc([]error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EINVAL, unix.EACCES},
+		func(errno error) bool { return errors.Is(err, errno) })
+}
+
+// unmapped gives an address the length of the family that like is of.
+func unmapped(ip net.IP, like netip.Addr) net.IP {
+	if like.Is4() {
+		return ip.To4()
+	}
+	return ip
+}
+
+// Blackholes implements [Routes].
+func (linuxRoutes) Blackholes(ctx context.Context) ([]netip.Addr, error) {
+	ours := &netlink.Route{Protocol: RouteProtocol, Type: unix.RTN_BLACKHOLE, Table: unix.RT_TABLE_MAIN}
+	const filter = netlink.RT_FILTER_PROTOCOL | netlink.RT_FILTER_TYPE | netlink.RT_FILTER_TABLE
+	var addrs []netip.Addr
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		routes, err := dump(ctx, func() ([]netlink.Route, error) {
+			return netlink.RouteListFiltered(family, ours, filter)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list routes: %w", err)
+		}
+		for _, r := range routes {
+			if a, ok := hostRoute(r.Dst); ok {
+				addrs = append(addrs, a)
+			}
+		}
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return slices.Compact(addrs), nil
+}
+
+func hostRoute(dst *net.IPNet) (netip.Addr, bool) {
+	if dst == nil {
+		return netip.Addr{}, false
+	}
+	a, ok := netip.AddrFromSlice(dst.IP)
+	ones, bits := dst.Mask.Size()
+	return a, ok && ones == bits && bits == a.BitLen()
+}
+
+// AddBlackhole implements [Routes].
+func (linuxRoutes) AddBlackhole(ctx context.Context, addr netip.Addr) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := netlink.RouteAdd(blackhole(addr))
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return err
+}
+
+// RemoveBlackhole implements [Routes].
+func (linuxRoutes) RemoveBlackhole(ctx context.Context, addr netip.Addr) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := netlink.RouteDel(blackhole(addr))
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	return err
+}
+
+func blackhole(addr netip.Addr) *netlink.Route {
+	return &netlink.Route{
+		Dst:      &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(addr.BitLen(), addr.BitLen())},
+		Type:     unix.RTN_BLACKHOLE,
+		Protocol: RouteProtocol,
+		Table:    unix.RT_TABLE_MAIN,
+		Priority: blackholeMetric,
+	}
+}

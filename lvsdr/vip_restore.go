@@ -1,0 +1,104 @@
+package lvsdr
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+)
+
+// absent returns the changes that give back every VIP.
+//
+// Ours is what the ledger names. A VIP of the configuration that is not named was
+// there, just as wanted, before set-up and is left alone, even though it looks
+// like ours; unless the ledger is lost, for then looks are all there is. Only the
+// drop-in of the role's sysctls, which set-up leaves too, tells a lost ledger from
+// a host that never was set up. A reboot loses nothing: it takes the addresses
+// with the ledger, and the set-up of the boot writes both anew.
+func (v *vipView) absent() ([]Change, error) {
+	vips := v.remembered()
+	if v.lost {
+		vips = slices.DeleteFunc(slices.Clone(v.vips), func(vip netip.Addr) bool {
+			return !slices.ContainsFunc(v.at[vip], v.marked)
+		})
+	}
+	changes, err := v.giveBack(vips)
+	if err != nil {
+		return nil, err
+	}
+	return append(changes, v.demotions()...), nil
+}
+
+// giveBack returns the changes that make VIPs what they were before set-up.
+// An address whose interface is gone does not come back. One that was the
+// primary of its subnet comes back as a secondary when others of the subnet are
+// there: to change that would take the host's own addresses away for a moment,
+// and with them routes.
+func (v *vipView) giveBack(vips []netip.Addr) ([]Change, error) {
+	var changes []Change
+	for _, vip := range vips {
+		before, err := v.before(vip)
+		if err != nil {
+			return nil, err
+		}
+		if ours, missing := v.differ(vip, before); len(ours)+len(missing) > 0 {
+			changes = append(changes, v.giveBackChange(vip, ours, missing))
+		}
+	}
+	return changes, nil
+}
+
+// differ returns what of a VIP is ours, and what is missing of before.
+func (v *vipView) differ(vip netip.Addr, before []Address) (ours, missing []Address) {
+	before = slices.DeleteFunc(before, func(a Address) bool {
+		_, there := v.linkNamed(a.Link)
+		return !there
+	})
+	has := func(all []Address, a Address) bool {
+		return slices.ContainsFunc(all, func(b Address) bool { return sameAddress(a, b) })
+	}
+	for _, a := range v.at[vip] {
+		if v.marked(a) && !has(before, a) {
+			ours = append(ours, a)
+		}
+	}
+	for _, a := range before {
+		if !has(v.at[vip], a) {
+			missing = append(missing, a)
+		}
+	}
+	return ours, missing
+}
+
+func (v *vipView) giveBackChange(vip netip.Addr, ours, missing []Address) Change {
+	change := Change{Step: vipStep{}.Name(), Op: Remove, Object: joinAddresses(ours)}
+	if len(missing) > 0 {
+		change.Op, change.Object = Set, vip.String()
+		change.From, change.To = joinAddresses(ours), joinAddresses(missing)
+	}
+	change.Do = func(ctx context.Context) error {
+		if err := swap(ctx, v.host.Links, ours, missing); err != nil {
+			return err
+		}
+		return v.ledger.forget(vipKey(vip))
+	}
+	return change
+}
+
+// marked tells whether an address of a VIP looks like one that the role puts there.
+func (v *vipView) marked(a Address) bool {
+	link, ok := v.linkNamed(a.Link)
+	if !ok || !a.Prefix.IsSingleIP() || a.Peer.IsValid() || link.Loopback != (v.role == RealServerRole) {
+		return false
+	}
+	if a.Prefix.Addr().Is4() {
+		return a.Label == vipLabel(a.Link)
+	}
+	return a.Deprecated || v.role == RealServerRole
+}
+
+// sameAddress compares all but what only the kernel or the clock changes.
+func sameAddress(a, b Address) bool {
+	a.Lifetime, b.Lifetime = 0, 0
+	a.DADFailed, b.DADFailed = false, false
+	return a == b
+}

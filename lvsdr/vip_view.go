@@ -1,0 +1,109 @@
+package lvsdr
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// vipView is what the VIP step sees of a host.
+type vipView struct {
+	host   *Host
+	role   string
+	vips   []netip.Addr        // of the configuration
+	isVIP  map[netip.Addr]bool // these, and those still to be given back
+	links  []Link
+	all    []Address                // every address, in the kernel's order
+	at     map[netip.Addr][]Address // the same by IP address
+	ledger ledger
+	lines  map[string]string // of the ledger
+	// lost: the role was set up, but its ledger is gone.
+	lost bool
+
+	subnetsOf string // the link that onLink is of
+	onLink    []netip.Prefix
+}
+
+func (s vipStep) look(ctx context.Context, h *Host) (*vipView, error) {
+	v := &vipView{host: h, role: s.role, vips: s.config.vips(), ledger: h.ledger(s.role), at: map[netip.Addr][]Address{}}
+	var err error
+	if v.links, err = h.Links.Links(ctx); err != nil {
+		return nil, err
+	}
+	if v.all, err = h.Links.Addresses(ctx); err != nil {
+		return nil, err
+	}
+	for _, a := range v.all {
+		v.at[a.Prefix.Addr()] = append(v.at[a.Prefix.Addr()], a)
+	}
+	if v.lines, err = v.ledger.read(); err != nil {
+		return nil, err
+	}
+	v.isVIP = map[netip.Addr]bool{}
+	for _, vip := range append(v.remembered(), v.vips...) {
+		v.isVIP[vip] = true
+	}
+	v.lost = h.lostLedger(s.role)
+	return v, nil
+}
+
+func (v *vipView) linkNamed(name string) (Link, bool) {
+	i := slices.IndexFunc(v.links, func(l Link) bool { return l.Name == name })
+	if i < 0 {
+		return Link{}, false
+	}
+	return v.links[i], true
+}
+
+// own tells whether a is an address by which hosts of its subnet reach this one.
+func (v *vipView) own(a Address) bool {
+	ip := a.Prefix.Addr()
+	return !v.isVIP[ip] && !ip.IsLinkLocalUnicast() && !ip.IsLoopback()
+}
+
+// The ledger keeps, under "vip 10.10.10.22", the addresses in JSON that the VIP
+// had before set-up, none where it was nowhere.
+
+const vipKeyPrefix = "vip "
+
+func vipKey(vip netip.Addr) string { return vipKeyPrefix + vip.String() }
+
+// remembered returns the VIPs in the ledger, sorted.
+func (v *vipView) remembered() []netip.Addr { return rememberedVIPs(v.lines) }
+
+func rememberedVIPs(lines map[string]string) []netip.Addr {
+	var vips []netip.Addr
+	for key := range lines {
+		if word, ok := strings.CutPrefix(key, vipKeyPrefix); ok {
+			if vip, err := netip.ParseAddr(word); err == nil {
+				vips = append(vips, vip)
+			}
+		}
+	}
+	slices.SortFunc(vips, netip.Addr.Compare)
+	return vips
+}
+
+func encodeAddresses(all []Address) string {
+	if len(all) == 0 {
+		return ""
+	}
+	// Marshalling cannot fail: an Address is numbers and texts.
+	text, _ := json.Marshal(all)
+	return string(text)
+}
+
+func (v *vipView) before(vip netip.Addr) ([]Address, error) {
+	text := v.lines[vipKey(vip)]
+	if text == "" {
+		return nil, nil
+	}
+	var all []Address
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		return nil, fmt.Errorf("%s: damaged line of %s: remove the file to go on without it: %w", v.ledger.name, vip, err)
+	}
+	return all, nil
+}

@@ -1,0 +1,155 @@
+package units
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+)
+
+// dir is where the administrator's units are, and wants is where those are linked
+// that the boot starts.
+const (
+	dir   = "/etc/systemd/system"
+	wants = dir + "/" + wantedBy + ".wants"
+)
+
+// A Step is the step that has the unit written and enabled, so that the host is
+// after a reboot what it was before. It starts nothing, see [Start]. With
+// [lvsdr.Host.Runtime] it does nothing.
+type Step struct {
+	Unit Unit // given up, only the role counts
+	// Manager is the systemd to tell; nil where the host does not run, as with
+	// the root of an image: then the unit is enabled by a link of our own.
+	Manager Manager
+}
+
+// Name is "unit".
+func (Step) Name() string { return "unit" }
+
+// Plan implements [lvsdr.Step].
+func (s Step) Plan(_ context.Context, h *lvsdr.Host, want lvsdr.State) ([]lvsdr.Change, error) {
+	if h.Runtime {
+		return nil, nil
+	}
+	if want == lvsdr.Absent {
+		return s.absent(h)
+	}
+	return s.present(h)
+}
+
+func (s Step) unitFile() lvsdr.OwnFile {
+	return lvsdr.OwnFile{
+		Name: path.Join(dir, Name(s.Unit.Role)),
+		Role: s.Unit.Role,
+		Step: s.Name(),
+		Dirs: []string{wants},
+	}
+}
+
+func (s Step) link() string { return path.Join(wants, Name(s.Unit.Role)) }
+
+func (s Step) present(h *lvsdr.Host) ([]lvsdr.Change, error) {
+	content, err := Render(s.Unit)
+	if err != nil {
+		return nil, err
+	}
+	file := s.unitFile()
+	changes, err := file.Present(h, string(content))
+	if err != nil {
+		return nil, err
+	}
+	if running(s.Manager) {
+		for i := range changes {
+			changes[i].Do = then(changes[i].Do, s.Manager.Reload)
+		}
+	}
+	target, err := h.Files.Readlink(s.link())
+	if err == nil && !path.IsAbs(target) {
+		target = path.Join(wants, target)
+	}
+	switch {
+	case err == nil && target == file.Name:
+		return changes, nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	return append(changes, s.enable(h, file.Name, target)), nil
+}
+
+// enable is the change that has the unit started at boot.
+func (s Step) enable(h *lvsdr.Host, file, before string) lvsdr.Change {
+	change := lvsdr.Change{
+		Step: s.Name(), Op: lvsdr.Add, Object: s.link(), From: before, To: file,
+		Do: func(context.Context) error { return h.Files.Symlink(file, s.link()) },
+	}
+	if before != "" {
+		change.Op = lvsdr.Set
+	}
+	if running(s.Manager) {
+		change.Do = func(ctx context.Context) error { return s.Manager.Enable(ctx, Name(s.Unit.Role)) }
+	} else {
+		change.To += " (enabled at next boot; not started: systemd is not running)"
+	}
+	return change
+}
+
+// absent removes the link itself, also where systemd runs: its own disabling
+// would take an empty multi-user.target.wants with it that was there before us.
+func (s Step) absent(h *lvsdr.Host) ([]lvsdr.Change, error) {
+	var changes []lvsdr.Change
+	linked, err := s.linked(h)
+	if err != nil {
+		return nil, err
+	}
+	if linked {
+		changes = append(changes, lvsdr.Change{
+			Step: s.Name(), Op: lvsdr.Remove, Object: s.link(),
+			Do: func(context.Context) error { return h.Files.Remove(s.link()) },
+		})
+	}
+	gone, err := s.unitFile().Absent(h)
+	if err != nil {
+		return nil, err
+	}
+	if running(s.Manager) {
+		for i := range gone {
+			gone[i].Do = then(gone[i].Do, s.forget)
+		}
+	}
+	return append(changes, gone...), nil
+}
+
+// linked tells whether the link is there, or what a killed set-up left of it
+// under the name that [lvsdr.OSFiles] builds it.
+func (s Step) linked(h *lvsdr.Host) (bool, error) {
+	names, err := h.Files.ReadDir(wants)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	name := Name(s.Unit.Role)
+	return slices.Contains(names, name) || slices.Contains(names, ".lvsdr-"+name), nil
+}
+
+// forget has systemd drop the unit whose file is gone. Once it has read the unit
+// files again the unit has no ExecStop any more, so that stopping it does not run
+// a second teardown, which would wait for the lock of the one at work.
+func (s Step) forget(ctx context.Context) error {
+	if err := s.Manager.Reload(ctx); err != nil {
+		return err
+	}
+	return s.Manager.Stop(ctx, Name(s.Unit.Role))
+}
+
+// then makes two functions one.
+func then(first, second func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := first(ctx); err != nil {
+			return err
+		}
+		return second(ctx)
+	}
+}

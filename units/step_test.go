@@ -1,0 +1,247 @@
+package units_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
+	"github.com/lvsdr/toolkit/units"
+)
+
+const (
+	file  = "/etc/systemd/system/lvsdr-director.service"
+	wants = "/etc/systemd/system/multi-user.target.wants"
+	link  = wants + "/lvsdr-director.service"
+)
+
+// manager is a systemd that writes down what it is told.
+type manager struct {
+	files lvsdr.Files
+	calls []string
+	err   error
+}
+
+func (m *manager) Running() bool { return true }
+
+func (m *manager) call(c string) error {
+	m.calls = append(m.calls, c)
+	return m.err
+}
+
+func (m *manager) Reload(context.Context) error { return m.call("reload") }
+
+func (m *manager) Enable(_ context.Context, unit string) error {
+	if err := m.files.Symlink("/etc/systemd/system/"+unit, wants+"/"+unit); err != nil {
+		return err
+	}
+	return m.call("enable " + unit)
+}
+
+func (m *manager) Start(_ context.Context, unit string) error { return m.call("start " + unit) }
+func (m *manager) Stop(_ context.Context, unit string) error  { return m.call("stop " + unit) }
+
+func director(m units.Manager) lvsdr.Role {
+	return lvsdr.Role{Name: lvsdr.DirectorRole, Steps: []lvsdr.Step{units.Step{
+		Unit:    units.Unit{Role: lvsdr.DirectorRole, Binary: "/usr/bin/lvsdr", Args: []string{"--vip", "10.10.10.22"}},
+		Manager: m,
+	}}}
+}
+
+// dump leaves out the ledger's folder, which the command clears away with its lock.
+func dump(w *lvsdrtest.World) string {
+	return strings.ReplaceAll(w.Dump(), "mkdir -p /run/lvsdr\n", "")
+}
+
+func lines(changes []lvsdr.Change) string {
+	var all []string
+	for _, c := range changes {
+		all = append(all, c.Step+" "+c.String())
+	}
+	return strings.Join(all, "\n")
+}
+
+func TestStepWithoutSystemd(t *testing.T) {
+	w := lvsdrtest.New()
+	before := dump(w)
+	role := director(nil)
+	made, err := role.Up(t.Context(), w.Host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "unit add " + file + "\n" +
+		"unit add " + link + ": " + file + " (enabled at next boot; not started: systemd is not running)"
+	if got := lines(made); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if target, err := w.Host().Files.Readlink(link); err != nil || target != file {
+		t.Errorf("the link: %q, %v", target, err)
+	}
+	if made, err = role.Up(t.Context(), w.Host()); err != nil || len(made) > 0 {
+		t.Errorf("a second set-up: %s, %v", lines(made), err)
+	}
+	if active, err := units.Start(t.Context(), nil, role.Name); active || err != nil {
+		t.Errorf("start: %v, %v", active, err)
+	}
+	if _, err := role.Down(t.Context(), w.Host()); err != nil {
+		t.Fatal(err)
+	}
+	if after := dump(w); after != before {
+		t.Errorf("not as before:\n%s\nbut\n%s", before, after)
+	}
+}
+
+func TestStepWithSystemd(t *testing.T) {
+	w := lvsdrtest.New()
+	before := dump(w)
+	m := &manager{files: w.Host().Files}
+	role := director(m)
+	made, err := role.Up(t.Context(), w.Host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := lines(made), "unit add "+file+"\nunit add "+link+": "+file; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if active, err := units.Start(t.Context(), m, role.Name); !active || err != nil {
+		t.Errorf("start: %v, %v", active, err)
+	}
+	if _, err := role.Down(t.Context(), w.Host()); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"reload", "enable lvsdr-director.service", "start lvsdr-director.service", "reload", "stop lvsdr-director.service"}
+	if !slices.Equal(m.calls, want) {
+		t.Errorf("got %q\nwant %q", m.calls, want)
+	}
+	if after := dump(w); after != before {
+		t.Errorf("not as before:\n%s\nbut\n%s", before, after)
+	}
+}
+
+// TestStepInterrupted breaks set-up and teardown off after each edit.
+func TestStepInterrupted(t *testing.T) {
+	for _, first := range []lvsdr.State{lvsdr.Present, lvsdr.Absent} {
+		for n := 0; ; n++ {
+			w := lvsdrtest.New()
+			before := dump(w)
+			role := director(nil)
+			if first == lvsdr.Absent {
+				mustUp(t, role, w)
+			}
+			w.FailAfter(n)
+			var err error
+			if first == lvsdr.Present {
+				_, err = role.Up(t.Context(), w.Host())
+			} else {
+				_, err = role.Down(t.Context(), w.Host())
+			}
+			w.FailAfter(-1)
+			if first == lvsdr.Present {
+				mustUp(t, role, w)
+			}
+			if _, err := role.Down(t.Context(), w.Host()); err != nil {
+				t.Fatal(err)
+			}
+			if after := dump(w); after != before {
+				t.Errorf("%v broken off after %d edits, then down: not as before:\n%s\nbut\n%s", first, n, before, after)
+			}
+			if err == nil {
+				break
+			}
+		}
+	}
+}
+
+func mustUp(t *testing.T, role lvsdr.Role, w *lvsdrtest.World) {
+	t.Helper()
+	if _, err := role.Up(t.Context(), w.Host()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStepDrift(t *testing.T) {
+	w := lvsdrtest.New()
+	m := &manager{files: w.Host().Files}
+	role := director(m)
+	mustUp(t, role, w)
+
+	text, err := w.Host().Files.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(string(text), "\n#lvsdr:made "+wants+"\n") {
+		t.Errorf("the directory is not marked:\n%s", text)
+	}
+	write(t, w, file, "[Service]\nExecStart=/bin/false\n")
+	m.calls = nil
+	made, err := role.Up(t.Context(), w.Host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := lines(made), "unit set "+file; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if !slices.Equal(m.calls, []string{"reload"}) {
+		t.Errorf("got %q", m.calls)
+	}
+	if err := w.Host().Files.Symlink("/dev/null", link); err != nil {
+		t.Fatal(err)
+	}
+	if made, err = role.Up(t.Context(), w.Host()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := lines(made), "unit set "+link+": /dev/null -> "+file; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if err := w.Host().Files.Symlink("../lvsdr-director.service", link); err != nil {
+		t.Fatal(err)
+	}
+	if made, err = role.Up(t.Context(), w.Host()); err != nil || len(made) > 0 {
+		t.Errorf("a relative link: %s, %v", lines(made), err)
+	}
+}
+
+func write(t *testing.T, w *lvsdrtest.World, name, text string) {
+	t.Helper()
+	if err := w.Host().Files.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStepLeavesOthersUnits(t *testing.T) {
+	w := lvsdrtest.New()
+	role := director(nil)
+	mustUp(t, role, w)
+	write(t, w, wants+"/other.service", "")
+	if _, err := role.Down(t.Context(), w.Host()); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := w.Host().Files.ReadDir(wants); err != nil || !slices.Equal(names, []string{"other.service"}) {
+		t.Errorf("left: %q, %v", names, err)
+	}
+}
+
+func TestStepRuntime(t *testing.T) {
+	w := lvsdrtest.New()
+	host := w.Host()
+	host.Runtime = true
+	role := director(nil)
+	for _, want := range []lvsdr.State{lvsdr.Present, lvsdr.Absent} {
+		if changes, err := role.Plan(t.Context(), host, want); err != nil || len(changes) > 0 {
+			t.Errorf("%v: %s, %v", want, lines(changes), err)
+		}
+	}
+}
+
+func TestStart(t *testing.T) {
+	broken := errors.New("broken")
+	if active, err := units.Start(t.Context(), &manager{err: broken}, lvsdr.DirectorRole); active || !errors.Is(err, broken) {
+		t.Errorf("got %v, %v", active, err)
+	}
+	if active, err := units.Start(t.Context(), &manager{err: context.DeadlineExceeded}, lvsdr.DirectorRole); active || err != nil {
+		t.Errorf("still busy: got %v, %v", active, err)
+	}
+}

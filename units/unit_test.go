@@ -1,0 +1,90 @@
+package units_test
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/units"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var golden = map[string]units.Unit{
+	"director-config": {Role: lvsdr.DirectorRole, Binary: "/usr/bin/lvsdr", Args: []string{"--config", "/etc/lvsdr/lvsdr.yaml"}},
+	"director-flags": {Role: lvsdr.DirectorRole, Binary: "/usr/local/bin/lvsdr", Args: []string{
+		"--vip", "10.10.10.22", "--real-server", "10.10.10.31=1", "--real-server", "10.10.10.32=1",
+		"--persistence", "20s", "--timeouts", "30s,5s,60s",
+	}},
+	"realserver-flags": {Role: lvsdr.RealServerRole, Binary: "/usr/bin/lvsdr", Args: []string{"--vip", "10.10.10.22"}},
+	"realserver-home":  {Role: lvsdr.RealServerRole, Binary: "/home/my user/lvsdr", Args: []string{"--config=/root/100%/$HOME's \"lvsdr\".yaml"}},
+}
+
+func TestRender(t *testing.T) {
+	for name, u := range golden {
+		t.Run(name, func(t *testing.T) {
+			got, err := units.Render(u)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join("testdata", name+".service")
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != string(want) {
+				t.Errorf("%s differs (go test ./units -update writes it anew):\n%s", file, got)
+			}
+		})
+	}
+}
+
+func TestRenderRefuses(t *testing.T) {
+	for name, u := range map[string]units.Unit{
+		"role":          {Role: "client", Binary: "/usr/bin/lvsdr"},
+		"relative path": {Role: lvsdr.DirectorRole, Binary: "lvsdr"},
+		"no path":       {Role: lvsdr.DirectorRole},
+		"NUL":           {Role: lvsdr.DirectorRole, Binary: "/usr/bin/lvsdr", Args: []string{"a\x00b"}},
+	} {
+		if got, err := units.Render(u); err == nil {
+			t.Errorf("%s: got\n%s", name, got)
+		}
+	}
+}
+
+// TestVerify asks systemd itself.
+func TestVerify(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		if strings.Contains(os.Getenv("LVSDR_TEST_REQUIRE"), "systemd-analyze") {
+			t.Fatal(err)
+		}
+		t.Skip("no systemd-analyze here")
+	}
+	for name, u := range golden {
+		t.Run(name, func(t *testing.T) {
+			u.Binary = "/bin/true" // it must be there
+			text, err := units.Render(u)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), units.Name(u.Role))
+			if err := os.WriteFile(file, text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", file).CombinedOutput()
+			if err != nil || strings.Contains(string(out), units.Name(u.Role)) {
+				t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+			}
+		})
+	}
+}
