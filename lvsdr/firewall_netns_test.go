@@ -33,12 +33,13 @@ type fwHost struct {
 	t    *testing.T
 	work chan func()
 	tid  int
+	root string // of its files
 }
 
 // newFwHost makes a namespace with lo up. It ends with the test.
 func newFwHost(t *testing.T) *fwHost {
 	t.Helper()
-	h := &fwHost{t: t, work: make(chan func())}
+	h := &fwHost{t: t, work: make(chan func()), root: t.TempDir()}
 	made := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine

@@ -33,7 +33,7 @@ func (h *fwHost) apply(s Step, want State) []Change {
 	var err error
 	h.do(func() {
 		r := Role{Name: DirectorRole, Steps: []Step{s}}
-		made, err = r.apply(context.Background(), &Host{Firewalls: localFirewalls(), Files: absentFiles{}}, want)
+		made, err = r.apply(context.Background(), &Host{Firewalls: localFirewalls(), Files: OSFiles{Root: h.root}}, want)
 	})
 	if err != nil {
 		h.t.Fatal(err)

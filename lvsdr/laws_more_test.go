@@ -32,7 +32,7 @@ var reconfigurations = map[string]func() lvsdr.Config{
 	"another port":                  changed(func(c *lvsdr.Config) { c.Services[0].Ports = secure[1:] }),
 	"another VIP":                   changed(func(c *lvsdr.Config) { c.Services[0].VIP = addr("10.10.10.23") }),
 	"no timeouts":                   changed(func(c *lvsdr.Config) { c.Timeouts = lvsdr.Timeouts{} }),
-	"other timeouts":                changed(func(c *lvsdr.Config) { c.Timeouts = lvsdr.Timeouts{TCP: seconds(600)} }),
+	"other timeouts":                changed(func(c *lvsdr.Config) { c.Timeouts = lvsdr.Timeouts{TCP: seconds(700)} }),
 	"no firewall":                   configs["no firewall wanted"],
 	"IPv6 only":                     configs["IPv6"],
 	"both families":                 configs["both families, two VIPs"],

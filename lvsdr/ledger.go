@@ -1,6 +1,7 @@
 package lvsdr
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,9 +27,10 @@ type ledger struct {
 	name  string
 }
 
-// ledger returns the ledger of a role on this host.
+// ledger returns the ledger of a role on this host, that of a role without a name
+// too.
 func (h *Host) ledger(role string) ledger {
-	return ledger{h.Files, ledgerDir + "/" + role}
+	return ledger{h.Files, ledgerDir + "/" + cmp.Or(role, "other")}
 }
 
 // read returns all lines, an empty map when there is no ledger.

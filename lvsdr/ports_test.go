@@ -85,7 +85,7 @@ func TestPortsPlan(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fakeFirewall{name: "fake", gates: tt.gates}
-			h := &Host{Firewalls: []Firewall{f}, Files: absentFiles{}}
+			h := &Host{Firewalls: []Firewall{f}, Files: OSFiles{Root: t.TempDir()}}
 			plan, err := tt.step.Plan(context.Background(), h, tt.want)
 			if err != nil {
 				t.Fatal(err)
@@ -102,11 +102,6 @@ func TestPortsPlan(t *testing.T) {
 		})
 	}
 }
-
-// absentFiles is a file system without a file.
-type absentFiles struct{ Files }
-
-func (absentFiles) ReadFile(string) ([]byte, error) { return nil, fs.ErrNotExist }
 
 func changeLines(changes []Change) []string {
 	var all []string

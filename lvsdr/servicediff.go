@@ -37,6 +37,12 @@ func (d *serviceDiff) changes() []Change { return append(d.adds, d.drops...) }
 
 // compare adds what is due to make live, nil when it is not there, into t.
 func (d *serviceDiff) compare(t *serviceTarget, live *virtualService) {
+	before := len(d.adds) + len(d.drops)
+	defer func() {
+		if t.back && d.step != nil && len(d.adds)+len(d.drops) == before {
+			d.strike(t, live)
+		}
+	}()
 	switch {
 	case t.gone && live == nil:
 		return
@@ -52,6 +58,12 @@ func (d *serviceDiff) compare(t *serviceTarget, live *virtualService) {
 			Change{Op: Set, Object: t.ID.String(), From: describeService(&live.Service), To: describeService(&t.Service)})
 	}
 	d.compareDestinations(t, live)
+}
+
+// strike is for a service that is as before again, given back by a run that was
+// broken off or by somebody else: nothing of it is lvsdr's any more.
+func (d *serviceDiff) strike(t *serviceTarget, live *virtualService) {
+	d.drop(t, live, ipvs.Command{Service: &t.Service}, Change{Op: Remove, Object: "record of " + t.ID.String()})
 }
 
 func (d *serviceDiff) compareDestinations(t *serviceTarget, live *virtualService) {

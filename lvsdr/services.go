@@ -164,13 +164,20 @@ func (s *services) Apply(ctx context.Context, h *Host, changes []Change) (int, e
 // none only strike a line out of the ledger.
 func send(ctx context.Context, h *Host, edits []*serviceEdit) (int, error) {
 	commands := make([]ipvs.Command, 0, len(edits))
-	for _, e := range edits {
-		commands = append(commands, e.command)
+	at := make([]int, 0, len(edits)) // the commands' places in edits
+	for i, e := range edits {
+		if e.command.Op != 0 {
+			commands, at = append(commands, e.command), append(at, i)
+		}
 	}
 	if len(commands) == 0 {
-		return 0, nil
+		return len(edits), nil
 	}
-	return h.IPVS.Apply(ctx, commands)
+	done, err := h.IPVS.Apply(ctx, commands)
+	if err != nil && done < len(commands) {
+		return at[done], err
+	}
+	return len(edits), err
 }
 
 // remember writes down what was there before the edits, for services of which the

@@ -32,7 +32,7 @@ var errCtlBroken = errors.New("broken off")
 func newCtlHost() *ctlHost {
 	return &ctlHost{
 		allow:  -1,
-		files:  map[string]string{"/etc/": "", "/etc/sysctl.d/": "", "/run/": "", "/run/lvsdr/": "", "/etc/modules-load.d/": ""},
+		files:  map[string]string{"/etc/": "", "/etc/sysctl.d/": "", "/run/": "", "/etc/modules-load.d/": ""},
 		loaded: map[string]bool{},
 		links:  []string{"lo", "eth0", "eth0.100"},
 		keys: map[string]string{

@@ -154,7 +154,7 @@ func TestRealSysctlsLaws(t *testing.T) {
 				}
 				h := ctlRealHost(root)
 				h.Runtime = runtime
-				if err := h.Files.WriteFile("/run/lvsdr/x", nil, 0o600); err != nil {
+				if err := h.Files.WriteFile("/run/x", nil, 0o600); err != nil {
 					t.Error(err)
 				}
 				ctlRealLaws(t, name, root, h)
@@ -233,7 +233,7 @@ func TestDirectorOnIPVS(t *testing.T) {
 	ctlNetns(t, func() {
 		h := ctlRealHost(root)
 		h.Modules = kmod{}
-		if err := h.Files.WriteFile("/run/lvsdr/x", nil, 0o600); err != nil {
+		if err := h.Files.WriteFile("/run/x", nil, 0o600); err != nil {
 			t.Error(err)
 		}
 		ctx := context.Background()

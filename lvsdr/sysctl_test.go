@@ -246,6 +246,9 @@ func TestSysctlsOtherFamily(t *testing.T) {
 			h, f := changed.host(), fresh.host()
 			h.Runtime, f.Runtime = runtime, runtime
 			ctlUp(t, v6, f)
+			if err := f.ledger(role).open(); err != nil { // which a set-up without changes does not
+				t.Fatal(err)
+			}
 			ctlUp(t, v4, h)
 			ctlUp(t, v6, h)
 			if got, want := changed.state(), fresh.state(); got != want {
@@ -318,9 +321,9 @@ func TestSysctlsForwardingSwitchedOff(t *testing.T) {
 		c.keys["net/ipv4/conf/all/accept_redirects"] = "0"
 		h.Runtime = runtime
 		ctlUp(t, r, h)
-		want := ""
+		want := "role\t\n"
 		if runtime {
-			want = "sysctl net/ipv4/conf/all/accept_redirects\t0\n"
+			want += "sysctl net/ipv4/conf/all/accept_redirects\t0\n"
 		}
 		if got := c.files["/run/lvsdr/realserver"]; got != want {
 			t.Errorf("runtime %v: the ledger has %q", runtime, got)

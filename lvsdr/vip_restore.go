@@ -79,7 +79,7 @@ func (v *vipView) giveBackChange(vip netip.Addr, ours, missing []Address) Change
 		if err := swap(ctx, v.host.Links, ours, missing); err != nil {
 			return err
 		}
-		return v.ledger.forget(vipKey(vip))
+		return v.ledger.forget(vipKey(vip), announceKey(vip))
 	}
 	return change
 }
