@@ -124,10 +124,10 @@ type Links interface {
 	AddAddress(ctx context.Context, a Address) error
 	// RemoveAddress removes the address; none there is no error.
 	RemoveAddress(ctx context.Context, a Address) error
-	// Announce tells the LAN of link that addr is here: gratuitous ARP
+	// Announce tells the LAN of link that addrs are here: gratuitous ARP
 	// (RFC 5227 section 3) or an unsolicited neighbour advertisement
-	// (RFC 4861 section 7.2.6).
-	Announce(ctx context.Context, link string, addr netip.Addr) error
+	// (RFC 4861 section 7.2.6). Many at once are cheaper than one by one.
+	Announce(ctx context.Context, link string, addrs ...netip.Addr) error
 }
 
 // A Route is the kernel's answer to "how would a packet to this address leave".

@@ -120,8 +120,8 @@ func (v links) RemoveAddress(ctx context.Context, a lvsdr.Address) error {
 	return v.host.Do(func() error { return v.of.RemoveAddress(ctx, a) })
 }
 
-func (v links) Announce(ctx context.Context, link string, addr netip.Addr) error {
-	return v.host.Do(func() error { return v.of.Announce(ctx, link, addr) })
+func (v links) Announce(ctx context.Context, link string, addrs ...netip.Addr) error {
+	return v.host.Do(func() error { return v.of.Announce(ctx, link, addrs...) })
 }
 
 type routes struct {

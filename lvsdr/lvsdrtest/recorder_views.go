@@ -124,12 +124,17 @@ func (v recLinks) RemoveAddress(ctx context.Context, a lvsdr.Address) error {
 	return v.edit("Links.RemoveAddress", command, func() error { return v.inner.RemoveAddress(ctx, a) })
 }
 
-func (v recLinks) Announce(ctx context.Context, link string, addr netip.Addr) error {
-	command := "arping -U -c 1 -I " + link + " " + addr.String()
-	if addr.Is6() {
-		command = "ndsend " + addr.String() + " " + link
+func (v recLinks) Announce(ctx context.Context, link string, addrs ...netip.Addr) error {
+	for _, addr := range addrs {
+		command := "arping -U -c 1 -I " + link + " " + addr.String()
+		if addr.Is6() {
+			command = "ndsend " + addr.String() + " " + link
+		}
+		if err := v.edit("Links.Announce", command, func() error { return v.inner.Announce(ctx, link, addr) }); err != nil {
+			return err
+		}
 	}
-	return v.edit("Links.Announce", command, func() error { return v.inner.Announce(ctx, link, addr) })
+	return nil
 }
 
 type recRoutes struct {

@@ -107,8 +107,15 @@ func (v links) RemoveAddress(ctx context.Context, a lvsdr.Address) error {
 	return v.w.doCtx(ctx, func(s *state) error { return s.removeAddress(a) })
 }
 
-func (v links) Announce(ctx context.Context, link string, addr netip.Addr) error {
-	return v.w.doCtx(ctx, func(s *state) error { return s.announce(link, addr) })
+func (v links) Announce(ctx context.Context, link string, addrs ...netip.Addr) error {
+	return v.w.doCtx(ctx, func(s *state) error {
+		for _, addr := range addrs {
+			if err := s.announce(link, addr); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 type routes struct{ w *World }
