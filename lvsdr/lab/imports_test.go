@@ -1,3 +1,5 @@
+//go:build linux
+
 package lab_test
 
 import (
@@ -6,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
 const module = "github.com/lvsdr/toolkit"
@@ -53,8 +57,8 @@ func TestLibraryDoesNotLog(t *testing.T) {
 
 func goList(t *testing.T, args ...string) []string {
 	t.Helper()
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("needs the go command")
+	if lab.Guest.Missing() == nil {
+		t.Skip("no business of the guest's kernel")
 	}
 	out, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
 	var exit *exec.ExitError
