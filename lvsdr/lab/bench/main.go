@@ -55,6 +55,9 @@ func run(ctx context.Context, args []string) error {
 			return fmt.Errorf("needs %s: %w", f, err)
 		}
 	}
+	if err := intoMemory("ipvsadm", "keepalived", args[0], args[1]); err != nil {
+		return err
+	}
 	b := &bench{lvsdr: args[0], ipvsTest: args[1], report: newReport(os.Stdout)}
 	for _, p := range parts {
 		if len(args) > 2 && !slices.Contains(args[2:], p.name) {
