@@ -66,43 +66,44 @@ func flatten(table []ours.Entry) []ours.Command {
 	return all
 }
 
-// eachSize runs a benchmark for every size, with ours and moby's client of a
-// namespace of its own.
-func eachSize(b *testing.B, f func(b *testing.B, s size, c *ours.Client, h *ipvs.Handle)) {
+// eachSize runs a benchmark for every size.
+func eachSize(b *testing.B, f func(b *testing.B, s size)) {
 	needGuest(b)
 	for _, s := range sizes(b) {
-		b.Run(fmt.Sprintf("%dx%d", s.services, s.servers), func(b *testing.B) {
-			c := guest(b)
-			f(b, s, c, mobyHandle(b))
-		})
+		b.Run(fmt.Sprintf("%dx%d", s.services, s.servers), func(b *testing.B) { f(b, s) })
 	}
 }
 
-// program measures fill, which fills the empty table.
-func program(b *testing.B, s size, h *ipvs.Handle, c *ours.Client, fill func() error) {
+// program measures what open returns, which fills an empty table. Each iteration
+// has a namespace of its own, because the kernel looks through the real servers
+// removed in the last minutes for each one that is added.
+func program(b *testing.B, s size, open func(c *ours.Client) (fill func() error)) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		if err := fill(); err != nil {
+		b.StopTimer()
+		c := guest(b)
+		fill := open(c)
+		b.StartTimer()
+		err := fill()
+		b.StopTimer()
+		if err != nil {
 			b.Fatal(err)
 		}
-		b.StopTimer()
 		if got := table(b, c); len(got) != s.services || len(got[0].Destinations) != s.servers {
 			b.Fatalf("the table has %d services", len(got))
 		}
-		if err := h.Flush(); err != nil {
-			b.Fatal(err)
-		}
-		b.StartTimer()
 	}
 }
 
 func BenchmarkProgram(b *testing.B) {
-	eachSize(b, func(b *testing.B, s size, c *ours.Client, h *ipvs.Handle) {
+	eachSize(b, func(b *testing.B, s size) {
 		commands := flatten(s.entries())
-		program(b, s, h, c, func() error {
-			_, err := c.Apply(b.Context(), commands)
-			return err
+		program(b, s, func(c *ours.Client) func() error {
+			return func() error {
+				_, err := c.Apply(b.Context(), commands)
+				return err
+			}
 		})
 	})
 }
@@ -110,15 +111,15 @@ func BenchmarkProgram(b *testing.B) {
 // BenchmarkProgramFloor sends the messages that ours sends, all built before,
 // without any acknowledgement, and then one barrier.
 func BenchmarkProgramFloor(b *testing.B) {
-	eachSize(b, func(b *testing.B, s size, c *ours.Client, h *ipvs.Handle) {
-		f := newFloor(b, flatten(s.entries()))
-		program(b, s, h, c, f.send)
+	eachSize(b, func(b *testing.B, s size) {
+		commands := flatten(s.entries())
+		program(b, s, func(*ours.Client) func() error { return newFloor(b, commands).send })
 	})
 }
 
 // BenchmarkProgramMoby calls moby/ipvs once a service and real server.
 func BenchmarkProgramMoby(b *testing.B) {
-	eachSize(b, func(b *testing.B, s size, c *ours.Client, h *ipvs.Handle) {
+	eachSize(b, func(b *testing.B, s size) {
 		var services []*ipvs.Service
 		var servers [][]*ipvs.Destination
 		for _, e := range s.entries() {
@@ -129,7 +130,10 @@ func BenchmarkProgramMoby(b *testing.B) {
 			}
 			servers = append(servers, of)
 		}
-		program(b, s, h, c, func() error { return programMoby(h, services, servers) })
+		program(b, s, func(*ours.Client) func() error {
+			h := mobyHandle(b)
+			return func() error { return programMoby(h, services, servers) }
+		})
 	})
 }
 
@@ -147,8 +151,11 @@ func programMoby(h *ipvs.Handle, services []*ipvs.Service, servers [][]*ipvs.Des
 	return nil
 }
 
-// read measures all, which reads the whole table and counts its real servers.
-func read(b *testing.B, s size, c *ours.Client, all func() (int, error)) {
+// read measures what open returns, which reads the whole table and counts its
+// real servers.
+func read(b *testing.B, s size, open func(c *ours.Client) (all func() (int, error))) {
+	c := guest(b)
+	all := open(c)
 	apply(b, c, flatten(s.entries())...)
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -160,13 +167,15 @@ func read(b *testing.B, s size, c *ours.Client, all func() (int, error)) {
 }
 
 func readTable(b *testing.B, detail ours.Detail) {
-	eachSize(b, func(b *testing.B, s size, c *ours.Client, _ *ipvs.Handle) {
-		read(b, s, c, func() (n int, err error) {
-			table, err := c.Table(b.Context(), detail)
-			for _, e := range table {
-				n += len(e.Destinations)
+	eachSize(b, func(b *testing.B, s size) {
+		read(b, s, func(c *ours.Client) func() (int, error) {
+			return func() (n int, err error) {
+				table, err := c.Table(b.Context(), detail)
+				for _, e := range table {
+					n += len(e.Destinations)
+				}
+				return n, err
 			}
-			return n, err
 		})
 	})
 }
@@ -176,33 +185,38 @@ func BenchmarkReadWithStats(b *testing.B) { readTable(b, ours.WithStats) }
 
 // BenchmarkReadOneByOne reads with a call a service.
 func BenchmarkReadOneByOne(b *testing.B) {
-	eachSize(b, func(b *testing.B, s size, c *ours.Client, _ *ipvs.Handle) {
-		read(b, s, c, func() (n int, err error) {
-			services, err := c.Services(b.Context(), ours.Plain)
-			for _, s := range services {
-				list, err := c.Destinations(b.Context(), s.ID, ours.Plain)
-				if err != nil {
-					return 0, err
+	eachSize(b, func(b *testing.B, s size) {
+		read(b, s, func(c *ours.Client) func() (int, error) {
+			return func() (n int, err error) {
+				services, err := c.Services(b.Context(), ours.Plain)
+				for _, s := range services {
+					list, err := c.Destinations(b.Context(), s.ID, ours.Plain)
+					if err != nil {
+						return 0, err
+					}
+					n += len(list)
 				}
-				n += len(list)
+				return n, err
 			}
-			return n, err
 		})
 	})
 }
 
 func BenchmarkReadMoby(b *testing.B) {
-	eachSize(b, func(b *testing.B, s size, c *ours.Client, h *ipvs.Handle) {
-		read(b, s, c, func() (n int, err error) {
-			services, err := h.GetServices()
-			for _, s := range services {
-				list, err := h.GetDestinations(s)
-				if err != nil {
-					return 0, err
+	eachSize(b, func(b *testing.B, s size) {
+		read(b, s, func(*ours.Client) func() (int, error) {
+			h := mobyHandle(b)
+			return func() (n int, err error) {
+				services, err := h.GetServices()
+				for _, s := range services {
+					list, err := h.GetDestinations(s)
+					if err != nil {
+						return 0, err
+					}
+					n += len(list)
 				}
-				n += len(list)
+				return n, err
 			}
-			return n, err
 		})
 	})
 }

@@ -249,7 +249,7 @@ func commands(n int) []Command {
 // that it refuses.
 func carries(done *[]uint16, refused ...uint16) func(message) [][]byte {
 	return func(m message) [][]byte {
-		s, err := decodeService(m.payload, Plain)
+		s, err := readService(m.payload, Plain)
 		if err != nil {
 			return refuse(m, syscall.EINVAL)
 		}

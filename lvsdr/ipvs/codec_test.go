@@ -68,6 +68,16 @@ var roundTrips = []Service{
 	{ID: ID{vip, 5060, UDP, 0}, Scheduler: "rr", Netmask: 32, PE: "sip", Flags: Persistent, Persistence: time.Second},
 }
 
+func readService(payload []byte, detail Detail) (s Service, err error) {
+	err = decodeService(payload, detail, &s)
+	return s, err
+}
+
+func readDestination(payload []byte, family uint16, detail Detail) (d Destination, err error) {
+	err = decodeDestination(payload, family, detail, &d)
+	return d, err
+}
+
 func TestServiceRoundTrip(t *testing.T) {
 	for _, want := range roundTrips {
 		b, err := appendCommand(nil, Command{Op: SetService, Service: &want}, 1, 1)
@@ -79,7 +89,7 @@ func TestServiceRoundTrip(t *testing.T) {
 		if err != nil || len(rest) != 0 {
 			t.Errorf("%v: %v, %d bytes left", want, err, len(rest))
 		}
-		if got, err := decodeService(m.payload, Plain); err != nil || got != want {
+		if got, err := readService(m.payload, Plain); err != nil || got != want {
 			t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
 		}
 	}
@@ -98,7 +108,7 @@ func TestDestinationRoundTrip(t *testing.T) {
 			continue
 		}
 		m, _, _ := cutMessage(b)
-		if got, err := decodeDestination(m.payload, 0, Plain); err != nil || got != want {
+		if got, err := readDestination(m.payload, 0, Plain); err != nil || got != want {
 			t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
 		}
 	}
@@ -170,7 +180,7 @@ func TestOldKernelTellsNoFamily(t *testing.T) {
 	start := len(b)
 	b = appendPort(appendAddr(openNest(b, attrDest), destAddr, rip6), destPort, 80)
 	closeNest(b, start)
-	got, err := decodeDestination(b[headerLen:], familyIPv6, Plain)
+	got, err := readDestination(b[headerLen:], familyIPv6, Plain)
 	if err != nil || got.Addr != rip6 || got.Port != 80 {
 		t.Errorf("got %+v, %v", got, err)
 	}

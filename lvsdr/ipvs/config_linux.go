@@ -60,8 +60,6 @@ func (c *Client) setTimeouts(ctx context.Context, t Timeouts) error {
 	return c.query(ctx, &words{})
 }
 
-func seconds(n uint32) time.Duration { return time.Duration(n) * time.Second }
-
 // words asks for a reply of 32-bit values.
 func (c *Client) words(ctx context.Context, cmd uint8) (words, error) {
 	c.mu.Lock()

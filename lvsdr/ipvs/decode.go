@@ -29,89 +29,91 @@ var (
 	wordAttrLen  = [attrTimeoutUDP + 1]uint8{4, 4, 4, 4, 4, 4, 4}
 )
 
-// decodeService decodes the payload of a service message.
-func decodeService(payload []byte, detail Detail) (s Service, err error) {
-	var a [svcStats64 + 1][]byte
+// decodeService decodes the payload of a service message into s.
+func decodeService(payload []byte, detail Detail, s *Service) error {
 	b, err := nested(payload, attrService)
 	if err != nil {
-		return Service{}, err
+		return err
 	}
+	var a [svcStats64 + 1]span
 	if err := parse(b, a[:], svcAttrLen[:]); err != nil {
-		return Service{}, err
+		return err
 	}
-	family := word16(a[svcFamily])
-	if s.Addr, err = decodeAddr(a[svcAddr], family); err != nil {
-		return Service{}, err
+	family := a[svcFamily].uint16(b)
+	if s.Addr, err = decodeAddr(a[svcAddr].value(b), family); err != nil {
+		return err
 	}
-	s.Port = port(a[svcPort])
-	s.Protocol = Protocol(word16(a[svcProtocol]))
-	s.FWMark = word(a[svcFWMark])
-	s.Scheduler = schedulerName(cutNUL(a[svcScheduler]))
-	s.PE = string(cutNUL(a[svcPE]))
-	s.Flags = Flags(word(a[svcFlags])) &^ hashedFlag
+	s.Port = a[svcPort].port(b)
+	s.Protocol = Protocol(a[svcProtocol].uint16(b))
+	s.FWMark = a[svcFWMark].uint32(b)
+	s.Scheduler = schedulerName(cutNUL(a[svcScheduler].value(b)))
+	s.PE = string(cutNUL(a[svcPE].value(b)))
+	s.Flags = Flags(a[svcFlags].uint32(b)) &^ hashedFlag
 	if s.Flags&Persistent != 0 { // without it the kernel keeps the last one
-		s.Persistence = time.Duration(word(a[svcTimeout])) * time.Second
+		s.Persistence = seconds(a[svcTimeout].uint32(b))
 	}
-	s.Netmask = decodeNetmask(a[svcNetmask], family)
+	s.Netmask = decodeNetmask(a[svcNetmask].value(b), family)
 	if detail == WithStats {
-		s.Stats, err = decodeStats(a[svcStats], a[svcStats64])
+		s.Stats, err = decodeStats(a[svcStats].value(b), a[svcStats64].value(b))
 	}
-	return s, err
+	return err
 }
 
-// decodeDestination decodes the payload of a destination message. A kernel
+// decodeDestination decodes the payload of a destination message into d. A kernel
 // before 3.18 does not tell the address family: it is then the service's.
-func decodeDestination(payload []byte, family uint16, detail Detail) (d Destination, err error) {
-	var a [destStats64 + 1][]byte
+func decodeDestination(payload []byte, family uint16, detail Detail, d *Destination) error {
 	b, err := nested(payload, attrDest)
 	if err != nil {
-		return Destination{}, err
+		return err
 	}
+	var a [destStats64 + 1]span
 	if err := parse(b, a[:], destAttrLen[:]); err != nil {
-		return Destination{}, err
+		return err
 	}
-	if a[destFamily] != nil {
-		family = word16(a[destFamily])
+	if a[destFamily].start != 0 {
+		family = a[destFamily].uint16(b)
 	}
-	if d.Addr, err = decodeAddr(a[destAddr], family); err != nil {
-		return Destination{}, err
+	if d.Addr, err = decodeAddr(a[destAddr].value(b), family); err != nil {
+		return err
 	}
-	d.Port = port(a[destPort])
-	d.Forwarding = Forwarding(word(a[destForwarding])) & forwardingMask
-	d.Weight = int32(word(a[destWeight]))
-	d.UpperThreshold = word(a[destUpper])
-	d.LowerThreshold = word(a[destLower])
-	d.Active = word(a[destActive])
-	d.Inactive = word(a[destInactive])
-	d.Persistent = word(a[destPersistent])
+	d.Port = a[destPort].port(b)
+	d.Forwarding = Forwarding(a[destForwarding].uint32(b)) & forwardingMask
+	d.Weight = int32(a[destWeight].uint32(b))
+	d.UpperThreshold = a[destUpper].uint32(b)
+	d.LowerThreshold = a[destLower].uint32(b)
+	d.Active = a[destActive].uint32(b)
+	d.Inactive = a[destInactive].uint32(b)
+	d.Persistent = a[destPersistent].uint32(b)
 	if detail == WithStats {
-		d.Stats, err = decodeStats(a[destStats], a[destStats64])
+		d.Stats, err = decodeStats(a[destStats].value(b), a[destStats64].value(b))
 	}
-	return d, err
+	return err
 }
 
-// word, word16 and port read attributes whose length parse has checked; one that
-// is not there is 0.
+func seconds(n uint32) time.Duration { return time.Duration(n) * time.Second }
 
-func word(v []byte) uint32 {
-	if v == nil {
+// uint32, uint16 and port read an attribute of b whose length parse has checked;
+// one that is not there is 0.
+
+func (s span) uint32(b []byte) uint32 {
+	if s.start == 0 {
 		return 0
 	}
-	return native.Uint32(v)
+	return native.Uint32(b[s.start:])
 }
 
-func word16(v []byte) uint16 {
-	if v == nil {
+func (s span) uint16(b []byte) uint16 {
+	if s.start == 0 {
 		return 0
 	}
-	return native.Uint16(v)
+	return native.Uint16(b[s.start:])
 }
 
-func port(v []byte) uint16 {
-	if v == nil {
+func (s span) port(b []byte) uint16 {
+	if s.start == 0 {
 		return 0
 	}
-	return binary.BigEndian.Uint16(v)
+	return binary.BigEndian.Uint16(b[s.start:])
 }
 
 // decodeAddr decodes a union nf_inet_addr; none, as with a firewall mark, is the
@@ -154,30 +156,30 @@ func decodeStats(stats, stats64 []byte) (Stats, error) {
 	if b == nil {
 		b = stats
 	}
-	var a [statsOutByteRate + 1][]byte
+	var a [statsOutByteRate + 1]span
 	if err := parse(b, a[:], statsAttrLen[:]); err != nil {
 		return Stats{}, err
 	}
 	return Stats{
-		Connections:    counter(a[statsConnections]),
-		InPackets:      counter(a[statsInPackets]),
-		OutPackets:     counter(a[statsOutPackets]),
-		InBytes:        counter(a[statsInBytes]),
-		OutBytes:       counter(a[statsOutBytes]),
-		ConnectionRate: counter(a[statsConnectionRate]),
-		InPacketRate:   counter(a[statsInPacketRate]),
-		OutPacketRate:  counter(a[statsOutPacketRate]),
-		InByteRate:     counter(a[statsInByteRate]),
-		OutByteRate:    counter(a[statsOutByteRate]),
+		Connections:    a[statsConnections].counter(b),
+		InPackets:      a[statsInPackets].counter(b),
+		OutPackets:     a[statsOutPackets].counter(b),
+		InBytes:        a[statsInBytes].counter(b),
+		OutBytes:       a[statsOutBytes].counter(b),
+		ConnectionRate: a[statsConnectionRate].counter(b),
+		InPacketRate:   a[statsInPacketRate].counter(b),
+		OutPacketRate:  a[statsOutPacketRate].counter(b),
+		InByteRate:     a[statsInByteRate].counter(b),
+		OutByteRate:    a[statsOutByteRate].counter(b),
 	}, nil
 }
 
 // counter reads 32 or 64 bits.
-func counter(v []byte) uint64 {
-	if len(v) >= 8 {
-		return native.Uint64(v)
+func (s span) counter(b []byte) uint64 {
+	if s.end-s.start >= 8 {
+		return native.Uint64(b[s.start:])
 	}
-	return uint64(word(v))
+	return uint64(s.uint32(b))
 }
 
 // schedulers are the kernel's, listed so that no name need be allocated.
@@ -199,12 +201,12 @@ func decodeWords(payload []byte) (words [attrTimeoutUDP + 1]uint32, err error) {
 	if err != nil {
 		return words, err
 	}
-	var a [len(words)][]byte
+	var a [len(words)]span
 	if err := parse(b, a[:], wordAttrLen[:]); err != nil {
 		return words, err
 	}
-	for i, v := range a {
-		words[i] = word(v)
+	for i := range a {
+		words[i] = a[i].uint32(b)
 	}
 	return words, nil
 }

@@ -17,11 +17,11 @@ func FuzzDecodeService(f *testing.F) {
 		f.Add(b[headerLen:])
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		s, err := decodeService(payload, WithStats)
+		s, err := readService(payload, WithStats)
 		if err != nil {
 			return
 		}
-		plain, err := decodeService(payload, Plain)
+		plain, err := readService(payload, Plain)
 		if s.Stats = (Stats{}); err != nil || plain != s {
 			t.Errorf("with stats %+v, plain %+v, %v", s, plain, err)
 		}
@@ -40,7 +40,7 @@ func roundTripService(t *testing.T, s Service) {
 		s.Port, s.Protocol = 0, 0
 		s.Addr, _ = decodeAddr(nil, family(s.Addr))
 	}
-	again, err := decodeService(b[headerLen:], Plain)
+	again, err := readService(b[headerLen:], Plain)
 	if err != nil || again != s {
 		t.Errorf("wrote %+v\nread  %+v, %v", s, again, err)
 	}
@@ -53,7 +53,7 @@ func FuzzDecodeDestination(f *testing.F) {
 	}
 	f.Add(b[headerLen:], uint16(familyIPv4))
 	f.Fuzz(func(t *testing.T, payload []byte, af uint16) {
-		d, err := decodeDestination(payload, af, WithStats)
+		d, err := readDestination(payload, af, WithStats)
 		if err != nil {
 			return
 		}
@@ -62,7 +62,7 @@ func FuzzDecodeDestination(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again, err := decodeDestination(b[headerLen:], 0, Plain); err != nil || again != d {
+		if again, err := readDestination(b[headerLen:], 0, Plain); err != nil || again != d {
 			t.Errorf("wrote %+v\nread  %+v, %v", d, again, err)
 		}
 	})

@@ -2,6 +2,7 @@ package ipvs
 
 import (
 	"bytes"
+	"math"
 	"syscall"
 )
 
@@ -39,25 +40,43 @@ func cutAttr(b []byte) (typ uint16, value, rest []byte, err error) {
 
 func align4(n int) int { return (n + 3) &^ 3 }
 
-// parse sorts the attributes of a list by type into attrs, and skips types that
-// it has no place for: later kernels add some. An attribute must have at least as
-// many bytes as least says for its type.
-func parse(b []byte, attrs [][]byte, least []uint8) error {
-	for len(b) > 0 {
-		typ, v, rest, err := cutAttr(b)
-		if err != nil {
-			return err
-		}
-		b = rest
-		if int(typ) >= len(attrs) {
-			continue
-		}
-		if len(v) < int(least[typ]) {
+// span is where an attribute's value lies in a list of attributes; 0 is nowhere.
+type span struct{ start, end uint16 }
+
+// parse finds the attributes of a list by type, and skips types that spans has no
+// place for: later kernels add some. An attribute must have at least as many bytes
+// as least says for its type. It makes no slices, because it is where reading a
+// large table spends its time.
+func parse(b []byte, spans []span, least []uint8) error {
+	if len(b) > math.MaxUint16 {
+		return errMalformed
+	}
+	least = least[:len(spans)]
+	for at := 0; at < len(b); {
+		if at+attrHeaderLen > len(b) {
 			return errMalformed
 		}
-		attrs[typ] = v
+		n, typ := int(native.Uint16(b[at:])), native.Uint16(b[at+2:])&attrTypeMask
+		if n < attrHeaderLen || at+n > len(b) {
+			return errMalformed
+		}
+		if int(typ) < len(spans) {
+			if n < attrHeaderLen+int(least[typ]) {
+				return errMalformed
+			}
+			spans[typ] = span{uint16(at + attrHeaderLen), uint16(at + n)}
+		}
+		at += align4(n)
 	}
 	return nil
+}
+
+// value returns the bytes of an attribute of b, nil when it is not there.
+func (s span) value(b []byte) []byte {
+	if s.start == 0 {
+		return nil
+	}
+	return b[s.start:s.end]
 }
 
 // attributes returns the attributes of a generic netlink payload.
@@ -113,11 +132,11 @@ func errorMessage(m message) string {
 	if m.typ == msgError {
 		b = b[min(repeatedLen(m.flags, b), len(b)):]
 	}
-	var attrs [errorAttrMessage + 1][]byte
-	if parse(b, attrs[:], make([]uint8, len(attrs))) != nil {
+	var a [errorAttrMessage + 1]span
+	if parse(b, a[:], make([]uint8, len(a))) != nil {
 		return ""
 	}
-	return string(cutNUL(attrs[errorAttrMessage]))
+	return string(cutNUL(a[errorAttrMessage].value(b)))
 }
 
 // repeatedLen is the length of the request that an error message repeats.

@@ -67,8 +67,7 @@ func (c *Client) readServices(ctx context.Context, detail Detail) error {
 		if err := c.query(ctx, &c.svcs); err != nil {
 			return err
 		}
-		slices.SortFunc(c.svcs.list, func(a, b Service) int { return a.ID.Compare(b.ID) })
-		if !repeats(c.svcs.list, func(a, b Service) bool { return a.ID == b.ID }) {
+		if sortServices(c.svcs.list) {
 			return nil
 		}
 	}
@@ -87,33 +86,49 @@ func (c *Client) readDestinations(ctx context.Context, id ID, detail Detail) err
 		if err := c.query(ctx, &c.dests); err != nil {
 			return err
 		}
-		list := c.dests.list
-		if len(list) > 1 && compareDestinations(list[0], list[len(list)-1]) > 0 {
-			slices.Reverse(list) // the kernel tells the newest first
-		}
-		slices.SortFunc(list, compareDestinations)
-		if !repeats(list, func(a, b Destination) bool { return compareDestinations(a, b) == 0 }) {
+		if sortDestinations(c.dests.list) {
 			return nil
 		}
 	}
 	return errInterrupted
 }
 
-func compareDestinations(a, b Destination) int {
-	if c := a.Addr.Compare(b.Addr); c != 0 {
-		return c
-	}
-	return cmp.Compare(a.Port, b.Port)
-}
-
-// repeats tells whether two neighbours are equal.
-func repeats[T any](list []T, equal func(a, b T) bool) bool {
+// sortServices sorts the list and tells whether no two in it are the same.
+func sortServices(list []Service) bool {
+	slices.SortFunc(list, func(a, b Service) int { return a.ID.Compare(b.ID) })
 	for i := 1; i < len(list); i++ {
-		if equal(list[i-1], list[i]) {
-			return true
+		if list[i-1].ID == list[i].ID {
+			return false
 		}
 	}
-	return false
+	return true
+}
+
+// sortDestinations sorts the list and tells whether no two in it are the same.
+// The kernel tells the newest first, which mostly is the order turned round.
+func sortDestinations(list []Destination) bool {
+	slices.Reverse(list)
+	if ascend(list) {
+		return true
+	}
+	slices.SortFunc(list, func(a, b Destination) int { return a.compare(&b) })
+	return ascend(list)
+}
+
+func ascend(list []Destination) bool {
+	for i := 1; i < len(list); i++ {
+		if list[i-1].compare(&list[i]) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *Destination) compare(other *Destination) int {
+	if c := d.Addr.Compare(other.Addr); c != 0 {
+		return c
+	}
+	return cmp.Compare(d.Port, other.Port)
 }
 
 // find fails with fs.ErrNotExist when there is no such service.
@@ -132,9 +147,8 @@ type services struct {
 func (s *services) reset() { s.list = s.list[:0] }
 
 func (s *services) add(payload []byte) error {
-	one, err := decodeService(payload, s.detail)
-	s.list = append(s.list, one)
-	return err
+	s.list = append(s.list, Service{})
+	return decodeService(payload, s.detail, &s.list[len(s.list)-1])
 }
 
 // destinations collects destination messages.
@@ -147,7 +161,6 @@ type destinations struct {
 func (d *destinations) reset() { d.list = d.list[:0] }
 
 func (d *destinations) add(payload []byte) error {
-	one, err := decodeDestination(payload, d.family, d.detail)
-	d.list = append(d.list, one)
-	return err
+	d.list = append(d.list, Destination{})
+	return decodeDestination(payload, d.family, d.detail, &d.list[len(d.list)-1])
 }

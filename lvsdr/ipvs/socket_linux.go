@@ -12,8 +12,13 @@ import (
 )
 
 const (
-	slots    = 4
-	slotSize = 32 << 10 // the largest piece in which the kernel hands out a dump
+	// The kernel hands out a dump in pieces of the size that the reader offers, up
+	// to 32 KiB, and never less than SKB_WITH_OVERHEAD(8192) where pages are large.
+	// It clears each piece before it fills it, which for the real servers of one
+	// service costs more than the dump itself when it is large: so this is the
+	// least, and there are many.
+	slots    = 16
+	slotSize = 8192 - 320
 
 	// receiveBuffer holds the answers to several batches of refused commands.
 	receiveBuffer = 1 << 20
