@@ -47,7 +47,7 @@ func (c Case) brokenUp(t *testing.T) {
 	c.up(t, whole)
 	want, edits := whole.dump(), whole.Edits()
 	c.down(t, whole)
-	for n := 0; n < edits && !t.Failed(); n++ {
+	for n := 0; n < edits && !t.Failed(); n += max(1, c.Every) {
 		again := c.box(t)
 		where := c.breakOff(t, again, n, lvsdr.Present)
 		c.up(t, again)
@@ -69,7 +69,7 @@ func (c Case) brokenDown(t *testing.T) {
 	up, edits := whole.dump(), whole.Edits()
 	c.down(t, whole)
 	edits = whole.Edits() - edits
-	for n := 0; n < edits && !t.Failed(); n++ {
+	for n := 0; n < edits && !t.Failed(); n += max(1, c.Every) {
 		again := c.box(t)
 		c.up(t, again)
 		where := c.breakOff(t, again, n, lvsdr.Absent)
@@ -92,7 +92,7 @@ func (c Case) brokenDown(t *testing.T) {
 // off anywhere and run again.
 func CheckReconfiguration(t *testing.T, from, to func() (lvsdr.Role, error), world func(testing.TB) Box) {
 	t.Helper()
-	old, c := Case{from, world}, Case{to, world}
+	old, c := Case{Role: from, World: world}, Case{Role: to, World: world}
 	fresh := c.box(t)
 	before := fresh.dump()
 	c.up(t, fresh)
