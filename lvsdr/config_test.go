@@ -235,3 +235,21 @@ func TestVirtualServices(t *testing.T) {
 		t.Errorf("defaults: %+v", v)
 	}
 }
+
+// BenchmarkParseConfig reads 1000 services with 10 real servers each.
+func BenchmarkParseConfig(b *testing.B) {
+	var text strings.Builder
+	text.WriteString("services:\n")
+	for i := range 1000 {
+		fmt.Fprintf(&text, "  - vip: 10.1.%d.%d\n    persistence: 20s\n    realServers:\n", i/250, i%250+1)
+		for j := range 10 {
+			fmt.Fprintf(&text, "      - {address: 10.10.10.%d, weight: 1}\n", j+1)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseConfig("", []byte(text.String())); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

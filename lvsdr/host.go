@@ -124,10 +124,10 @@ type Links interface {
 	AddAddress(ctx context.Context, a Address) error
 	// RemoveAddress removes the address; none there is no error.
 	RemoveAddress(ctx context.Context, a Address) error
-	// Announce tells the LAN of link that addr is here: gratuitous ARP
+	// Announce tells the LAN of link that addrs are here: gratuitous ARP
 	// (RFC 5227 section 3) or an unsolicited neighbour advertisement
-	// (RFC 4861 section 7.2.6).
-	Announce(ctx context.Context, link string, addr netip.Addr) error
+	// (RFC 4861 section 7.2.6). Many at once are cheaper than one by one.
+	Announce(ctx context.Context, link string, addrs ...netip.Addr) error
 }
 
 // A Route is the kernel's answer to "how would a packet to this address leave".
@@ -155,10 +155,11 @@ type Routes interface {
 // IPVS is the kernel's virtual server table. Every method fails with [ErrNoIPVS]
 // when the kernel has no IPVS, except that reading is then empty.
 type IPVS interface {
-	Services(ctx context.Context) ([]ipvs.Service, error)
+	// Services returns all services, their Stats only where detail asks for them.
+	Services(ctx context.Context, detail ipvs.Detail) ([]ipvs.Service, error)
 	// Destinations returns the real servers of one service, fs.ErrNotExist when
 	// there is no such service.
-	Destinations(ctx context.Context, id ipvs.ID) ([]ipvs.Destination, error)
+	Destinations(ctx context.Context, id ipvs.ID, detail ipvs.Detail) ([]ipvs.Destination, error)
 	// Apply carries out commands in order, stopping at none: it returns the
 	// number of commands up to the first that the kernel refused, and that
 	// command's error.

@@ -13,42 +13,34 @@ import (
 // that made it. The module need not be loaded yet: it is looked for at each call
 // until it is there, and never loaded by looking.
 type kernelIPVS struct {
-	*ipvsSocket
-	detail ipvs.Detail
-}
-
-// newKernelIPVS opens the socket in the calling thread's network namespace. Where
-// that fails, the first use tries again and tells why not.
-func newKernelIPVS() kernelIPVS {
-	k := kernelIPVS{ipvsSocket: &ipvsSocket{}}
-	_, _ = k.open()
-	return k
-}
-
-func (k kernelIPVS) withStats() IPVS { return kernelIPVS{k.ipvsSocket, ipvs.WithStats} }
-
-// ipvsSocket is a client that is opened once.
-type ipvsSocket struct {
 	mu     sync.Mutex
 	client *ipvs.Client
 }
 
-func (s *ipvsSocket) open() (*ipvs.Client, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.client == nil {
+// newKernelIPVS opens the socket in the calling thread's network namespace. Where
+// that fails, the first use tries again and tells why not.
+func newKernelIPVS() *kernelIPVS {
+	k := &kernelIPVS{}
+	_, _ = k.open()
+	return k
+}
+
+func (k *kernelIPVS) open() (*ipvs.Client, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.client == nil {
 		client, err := ipvs.Dial()
 		if err != nil {
 			return nil, err
 		}
-		s.client = client
+		k.client = client
 	}
-	return s.client, nil
+	return k.client, nil
 }
 
 // readIPVS is what reading has in common: a kernel without IPVS has nothing in
 // its table.
-func readIPVS[T any](k kernelIPVS, read func(*ipvs.Client) (T, error)) (T, error) {
+func readIPVS[T any](k *kernelIPVS, read func(*ipvs.Client) (T, error)) (T, error) {
 	var none T
 	client, err := k.open()
 	if err != nil {
@@ -61,25 +53,25 @@ func readIPVS[T any](k kernelIPVS, read func(*ipvs.Client) (T, error)) (T, error
 	return found, err
 }
 
-func (k kernelIPVS) Services(ctx context.Context) ([]ipvs.Service, error) {
+func (k *kernelIPVS) Services(ctx context.Context, detail ipvs.Detail) ([]ipvs.Service, error) {
 	return readIPVS(k, func(c *ipvs.Client) ([]ipvs.Service, error) {
-		return c.Services(ctx, k.detail)
+		return c.Services(ctx, detail)
 	})
 }
 
-func (k kernelIPVS) Destinations(ctx context.Context, id ipvs.ID) ([]ipvs.Destination, error) {
+func (k *kernelIPVS) Destinations(ctx context.Context, id ipvs.ID, detail ipvs.Detail) ([]ipvs.Destination, error) {
 	return readIPVS(k, func(c *ipvs.Client) ([]ipvs.Destination, error) {
-		return c.Destinations(ctx, id, k.detail)
+		return c.Destinations(ctx, id, detail)
 	})
 }
 
-func (k kernelIPVS) Timeouts(ctx context.Context) (ipvs.Timeouts, error) {
+func (k *kernelIPVS) Timeouts(ctx context.Context) (ipvs.Timeouts, error) {
 	return readIPVS(k, func(c *ipvs.Client) (ipvs.Timeouts, error) {
 		return c.Timeouts(ctx)
 	})
 }
 
-func (k kernelIPVS) Apply(ctx context.Context, commands []ipvs.Command) (int, error) {
+func (k *kernelIPVS) Apply(ctx context.Context, commands []ipvs.Command) (int, error) {
 	client, err := k.open()
 	if err != nil {
 		return 0, err
@@ -88,7 +80,7 @@ func (k kernelIPVS) Apply(ctx context.Context, commands []ipvs.Command) (int, er
 	return done, noIPVS(err)
 }
 
-func (k kernelIPVS) SetTimeouts(ctx context.Context, t ipvs.Timeouts) error {
+func (k *kernelIPVS) SetTimeouts(ctx context.Context, t ipvs.Timeouts) error {
 	client, err := k.open()
 	if err != nil {
 		return err

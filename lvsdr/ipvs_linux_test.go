@@ -25,8 +25,8 @@ func hasIPVS() bool {
 // was loaded by looking.
 func lacksIPVS(t *testing.T, k IPVS, command ipvs.Command) {
 	t.Helper()
-	services, errServices := k.Services(t.Context())
-	servers, errServers := k.Destinations(t.Context(), command.Service.ID)
+	services, errServices := k.Services(t.Context(), ipvs.Plain)
+	servers, errServers := k.Destinations(t.Context(), command.Service.ID, ipvs.Plain)
 	timeouts, errTimeouts := k.Timeouts(t.Context())
 	if len(services)+len(servers) != 0 || timeouts != (ipvs.Timeouts{}) || errServices != nil || errServers != nil || errTimeouts != nil {
 		t.Errorf("reading: %v, %v; %v, %v; %v, %v", services, errServices, servers, errServers, timeouts, errTimeouts)
@@ -53,7 +53,6 @@ func TestKernelIPVSAbsent(t *testing.T) {
 	}
 	k := newKernelIPVS()
 	lacksIPVS(t, k, addMissionService())
-	lacksIPVS(t, (&Host{IPVS: k}).IPVSWithStats(), addMissionService())
 }
 
 // TestKernelIPVS: a host that was looked at before ip_vs is loaded sees it after,
@@ -84,10 +83,10 @@ func TestKernelIPVS(t *testing.T) {
 	if done, err := k.Apply(t.Context(), []ipvs.Command{add, add}); done != 1 || err == nil {
 		t.Errorf("the same service twice: %d, %v", done, err)
 	}
-	if got, err := k.Services(t.Context()); err != nil || len(got) != 1 || got[0].ID != add.Service.ID {
+	if got, err := k.Services(t.Context(), ipvs.Plain); err != nil || len(got) != 1 || got[0].ID != add.Service.ID {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if got, err := newKernelIPVS().Services(t.Context()); err != nil || len(got) != 0 {
+	if got, err := newKernelIPVS().Services(t.Context(), ipvs.Plain); err != nil || len(got) != 0 {
 		t.Errorf("another namespace: %v, %v", got, err)
 	}
 	want := ipvs.Timeouts{TCP: 30 * time.Second, TCPFin: 5 * time.Second, UDP: 60 * time.Second}

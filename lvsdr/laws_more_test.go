@@ -225,3 +225,16 @@ func TestRuntimeWritesNothingThatLasts(t *testing.T) {
 		}
 	}
 }
+
+// TestLawsOfAnImportersStep: the laws are for steps of other packages, too.
+func TestLawsOfAnImportersStep(t *testing.T) {
+	role := func() (lvsdr.Role, error) {
+		r, err := lvsdr.RealServer(mission())
+		r.Steps = append(r.Steps, banner{"a real server\n"})
+		return r, err
+	}
+	lvsdrtest.CheckLaws(t, role, world(lvsdr.RealServerRole, "", false))
+	lvsdrtest.CheckLaws(t, func() (lvsdr.Role, error) {
+		return lvsdr.Role{Steps: []lvsdr.Step{banner{"nobody\n"}}}, nil
+	}, world(lvsdr.RealServerRole, "", false))
+}

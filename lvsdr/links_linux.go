@@ -50,12 +50,12 @@ func (linuxLinks) SetUp(ctx context.Context, link string, up bool) error {
 }
 
 // Announce implements [Links].
-func (linuxLinks) Announce(ctx context.Context, link string, addr netip.Addr) error {
+func (linuxLinks) Announce(ctx context.Context, link string, addrs ...netip.Addr) error {
 	l, err := linkByName(ctx, link)
 	if err != nil {
 		return err
 	}
-	return probe.Announce(l.Attrs().Index, l.Attrs().HardwareAddr, addr)
+	return probe.Announce(l.Attrs().Index, l.Attrs().HardwareAddr, addrs...)
 }
 
 // linkByName fails with fs.ErrNotExist when there is no such interface.

@@ -71,14 +71,12 @@ func (v *vipView) present(link Link) ([]Change, error) {
 	var changes []Change
 	before := map[string]string{}
 	remember := sync.OnceValue(func() error { return v.ledger.remember(before) })
-	news := &announcements{host: v.host, ledger: v.ledger, keys: map[string]bool{}}
 	for _, vip := range v.vips {
 		want := v.wanted(vip, link)
 		wrong, there := v.compare(want)
-		_, silent := v.lines[announceKey(vip)]
 		if there && len(wrong) == 0 {
-			if silent {
-				changes = append(changes, news.announce(vip, link.Name))
+			if _, due := v.lines[announceKey(vip)]; due {
+				changes = append(changes, v.announcement(want))
 			}
 			continue
 		}
@@ -87,14 +85,12 @@ func (v *vipView) present(link Link) ([]Change, error) {
 		}
 		changes = append(changes, v.promotions(wrong, before, remember)...)
 		before[vipKey(vip)] = encodeAddresses(v.at[vip])
-		tell := func(context.Context) error { return nil }
 		if v.role == DirectorRole {
 			before[announceKey(vip)] = ""
-			tell = news.owe(vip, link.Name)
 		}
-		changes = append(changes, v.place(want, wrong, remember, tell))
+		changes = append(changes, v.place(want, wrong, remember))
 	}
-	former, err := v.giveBack(without(v.remembered(), v.vips))
+	former, err := v.giveBack(Present, without(v.remembered(), v.vips))
 	return append(changes, former...), err
 }
 
@@ -140,22 +136,20 @@ func serves(a, want Address) bool {
 }
 
 // place returns the change that puts a VIP where it is wanted, in the place of
-// what is wrong, and tells its neighbours.
-func (v *vipView) place(want Address, wrong []Address, remember func() error, tell func(context.Context) error) Change {
-	change := Change{Step: vipStep{}.Name(), Op: Add, Object: want.String()}
+// what is wrong.
+func (v *vipView) place(want Address, wrong []Address, remember func() error) Change {
+	change := v.change(Present, Add, want.String(), func(ctx context.Context) error {
+		if err := remember(); err != nil {
+			return err
+		}
+		return swap(ctx, v.host.Links, wrong, []Address{want})
+	})
 	if len(wrong) > 0 {
 		change.Op, change.Object = Set, want.Prefix.Addr().String()
 		change.From, change.To = joinAddresses(v.at[want.Prefix.Addr()]), want.String()
 	}
-	links := v.host.Links
-	change.Do = func(ctx context.Context) error {
-		if err := remember(); err != nil {
-			return err
-		}
-		if err := swap(ctx, links, wrong, []Address{want}); err != nil {
-			return err
-		}
-		return tell(ctx)
+	if v.role == DirectorRole {
+		v.announced(&change, want)
 	}
 	return change
 }

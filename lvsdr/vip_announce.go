@@ -3,9 +3,7 @@ package lvsdr
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/netip"
-	"slices"
 )
 
 // That a director's VIP was announced cannot be seen on the host. The ledger keeps
@@ -17,37 +15,36 @@ const announceKeyPrefix = vipKeyPrefix + "announce "
 
 func announceKey(vip netip.Addr) string { return announceKeyPrefix + vip.String() }
 
-// announcements are those that one plan owes.
-type announcements struct {
-	host   *Host
-	ledger ledger
-	keys   map[string]bool // in the ledger
-	owed   int
-}
-
-// owe has a VIP be announced, and returns how.
-func (a *announcements) owe(vip netip.Addr, link string) func(context.Context) error {
-	a.keys[announceKey(vip)] = true
-	a.owed++
-	done := false
-	return func(ctx context.Context) error {
-		if err := a.host.Links.Announce(ctx, link, vip); err != nil {
-			return fmt.Errorf("the VIP is there, but its neighbours could not be told, who may still know another MAC address for it: %w", err)
+// announced has the change announce a VIP when it is made.
+func (v *vipView) announced(c *Change, vip Address) {
+	edit := c.Data.(vipEdit)
+	edit.announce = vip
+	c.Data = edit
+	c.Do = func(ctx context.Context) error {
+		if err := edit.do(ctx); err != nil {
+			return err
 		}
-		if !done {
-			done = true
-			a.owed--
-		}
-		if a.owed > 0 {
-			return nil // the ledger is written once for all: one too many harms nobody
-		}
-		return a.ledger.forget(slices.Collect(maps.Keys(a.keys))...)
+		return announce(ctx, v.host.Links, v.ledger, vip.Link, vip.Prefix.Addr())
 	}
 }
 
-// announce is the change for a VIP that is there but was never announced.
-func (a *announcements) announce(vip netip.Addr, link string) Change {
-	return Change{
-		Step: vipStep{}.Name(), Op: Add, Object: "announcement of " + vip.String() + " on " + link, Do: a.owe(vip, link),
+// announcement returns the change that announces a VIP which is there already:
+// the set-up that put it there was killed in between, or was not allowed to.
+func (v *vipView) announcement(vip Address) Change {
+	c := v.change(Present, Add, "announcement of "+vip.Prefix.Addr().String()+" on "+vip.Link,
+		func(context.Context) error { return nil })
+	v.announced(&c, vip)
+	return c
+}
+
+// announce tells the neighbours, and strikes out that it was due.
+func announce(ctx context.Context, links Links, l ledger, link string, vips ...netip.Addr) error {
+	if err := links.Announce(ctx, link, vips...); err != nil {
+		return fmt.Errorf("the VIP is there, but its neighbours could not be told, who may still know another MAC address for it: %w", err)
 	}
+	keys := make([]string, len(vips))
+	for i, vip := range vips {
+		keys[i] = announceKey(vip)
+	}
+	return l.forget(keys...)
 }

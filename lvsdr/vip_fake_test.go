@@ -69,7 +69,7 @@ func (f *vipFakeLinks) RemoveAddress(_ context.Context, a Address) error {
 	return nil
 }
 
-func (f *vipFakeLinks) Announce(context.Context, string, netip.Addr) error { return nil }
+func (f *vipFakeLinks) Announce(context.Context, string, ...netip.Addr) error { return nil }
 
 // vipFakeRoutes answers To from the first prefix that holds the address.
 type vipFakeRoutes []struct {

@@ -193,11 +193,11 @@ func (l vipMeteredLinks) RemoveAddress(ctx context.Context, a Address) error {
 	return l.vipLinks.RemoveAddress(ctx, a)
 }
 
-func (l vipMeteredLinks) Announce(ctx context.Context, link string, addr netip.Addr) error {
+func (l vipMeteredLinks) Announce(ctx context.Context, link string, addrs ...netip.Addr) error {
 	if err := l.b.spend(); err != nil {
 		return err
 	}
-	return l.vipLinks.Announce(ctx, link, addr)
+	return l.vipLinks.Announce(ctx, link, addrs...)
 }
 
 type vipMeteredRoutes struct {

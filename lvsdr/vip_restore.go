@@ -21,7 +21,7 @@ func (v *vipView) absent() ([]Change, error) {
 			return !slices.ContainsFunc(v.at[vip], v.marked)
 		})
 	}
-	changes, err := v.giveBack(vips)
+	changes, err := v.giveBack(Absent, vips)
 	if err != nil {
 		return nil, err
 	}
@@ -32,16 +32,18 @@ func (v *vipView) absent() ([]Change, error) {
 // An address whose interface is gone does not come back. One that was the
 // primary of its subnet comes back as a secondary when others of the subnet are
 // there: to change that would take the host's own addresses away for a moment,
-// and with them routes.
-func (v *vipView) giveBack(vips []netip.Addr) ([]Change, error) {
+// and with them routes. While the role stays, a VIP that is as before already, by
+// a set-up that was broken off, is struck out of the ledger, so that it is not
+// taken from who has it next.
+func (v *vipView) giveBack(want State, vips []netip.Addr) ([]Change, error) {
 	var changes []Change
 	for _, vip := range vips {
 		before, err := v.before(vip)
 		if err != nil {
 			return nil, err
 		}
-		if ours, missing := v.differ(vip, before); len(ours)+len(missing) > 0 {
-			changes = append(changes, v.giveBackChange(vip, ours, missing))
+		if ours, missing := v.differ(vip, before); len(ours)+len(missing) > 0 || want == Present {
+			changes = append(changes, v.giveBackChange(want, vip, ours, missing))
 		}
 	}
 	return changes, nil
@@ -69,17 +71,20 @@ func (v *vipView) differ(vip netip.Addr, before []Address) (ours, missing []Addr
 	return ours, missing
 }
 
-func (v *vipView) giveBackChange(vip netip.Addr, ours, missing []Address) Change {
-	change := Change{Step: vipStep{}.Name(), Op: Remove, Object: joinAddresses(ours)}
-	if len(missing) > 0 {
-		change.Op, change.Object = Set, vip.String()
-		change.From, change.To = joinAddresses(ours), joinAddresses(missing)
-	}
-	change.Do = func(ctx context.Context) error {
-		if err := swap(ctx, v.host.Links, ours, missing); err != nil {
+func (v *vipView) giveBackChange(want State, vip netip.Addr, ours, missing []Address) Change {
+	change := v.change(want, Remove, joinAddresses(ours), func(ctx context.Context) error {
+		err := swap(ctx, v.host.Links, ours, missing)
+		if err != nil || want == Absent { // then Role.Down strikes out all lines at once
 			return err
 		}
 		return v.ledger.forget(vipKey(vip), announceKey(vip))
+	})
+	switch {
+	case len(missing) > 0:
+		change.Op, change.Object = Set, vip.String()
+		change.From, change.To = joinAddresses(ours), joinAddresses(missing)
+	case len(ours) == 0:
+		change.Object = "record of " + vip.String()
 	}
 	return change
 }

@@ -28,7 +28,7 @@ func (v *vipView) promotions(wrong []Address, before map[string]string, remember
 			continue
 		}
 		before[key] = "0"
-		changes = append(changes, v.promotion(a.Link, "0", "1", remember))
+		changes = append(changes, v.promotion(Present, a.Link, "0", "1", remember))
 	}
 	return changes
 }
@@ -39,23 +39,22 @@ func (v *vipView) demotions() []Change {
 	for _, link := range v.links {
 		before, ok := v.lines[promoteKeyPrefix+link.Name]
 		if ok && v.promotes(link.Name) {
-			changes = append(changes, v.promotion(link.Name, "1", before, func() error { return nil }))
+			changes = append(changes, v.promotion(Absent, link.Name, "1", before, func() error { return nil }))
 		}
 	}
 	return changes
 }
 
-func (v *vipView) promotion(link, from, to string, first func() error) Change {
+func (v *vipView) promotion(want State, link, from, to string, first func() error) Change {
 	key, sysctl := promoteSysctl(link), v.host.Sysctl
-	return Change{
-		Step: vipStep{}.Name(), Op: Set, Object: key, From: from, To: to,
-		Do: func(context.Context) error {
-			if err := first(); err != nil {
-				return err
-			}
-			return sysctl.Set(key, to)
-		},
-	}
+	change := v.change(want, Set, key, func(context.Context) error {
+		if err := first(); err != nil {
+			return err
+		}
+		return sysctl.Set(key, to)
+	})
+	change.From, change.To = from, to
+	return change
 }
 
 func (v *vipView) promotes(link string) bool {

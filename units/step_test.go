@@ -51,11 +51,6 @@ func director(m units.Manager) lvsdr.Role {
 	}}}
 }
 
-// dump leaves out the ledger's folder, which the command clears away with its lock.
-func dump(w *lvsdrtest.World) string {
-	return strings.ReplaceAll(w.Dump(), "mkdir -p /run/lvsdr\n", "")
-}
-
 func lines(changes []lvsdr.Change) string {
 	var all []string
 	for _, c := range changes {
@@ -66,7 +61,7 @@ func lines(changes []lvsdr.Change) string {
 
 func TestStepWithoutSystemd(t *testing.T) {
 	w := lvsdrtest.New()
-	before := dump(w)
+	before := w.Dump()
 	role := director(nil)
 	made, err := role.Up(t.Context(), w.Host())
 	if err != nil {
@@ -89,14 +84,14 @@ func TestStepWithoutSystemd(t *testing.T) {
 	if _, err := role.Down(t.Context(), w.Host()); err != nil {
 		t.Fatal(err)
 	}
-	if after := dump(w); after != before {
+	if after := w.Dump(); after != before {
 		t.Errorf("not as before:\n%s\nbut\n%s", before, after)
 	}
 }
 
 func TestStepWithSystemd(t *testing.T) {
 	w := lvsdrtest.New()
-	before := dump(w)
+	before := w.Dump()
 	m := &manager{files: w.Host().Files}
 	role := director(m)
 	made, err := role.Up(t.Context(), w.Host())
@@ -116,7 +111,7 @@ func TestStepWithSystemd(t *testing.T) {
 	if !slices.Equal(m.calls, want) {
 		t.Errorf("got %q\nwant %q", m.calls, want)
 	}
-	if after := dump(w); after != before {
+	if after := w.Dump(); after != before {
 		t.Errorf("not as before:\n%s\nbut\n%s", before, after)
 	}
 }
@@ -126,7 +121,7 @@ func TestStepInterrupted(t *testing.T) {
 	for _, first := range []lvsdr.State{lvsdr.Present, lvsdr.Absent} {
 		for n := 0; ; n++ {
 			w := lvsdrtest.New()
-			before := dump(w)
+			before := w.Dump()
 			role := director(nil)
 			if first == lvsdr.Absent {
 				mustUp(t, role, w)
@@ -145,7 +140,7 @@ func TestStepInterrupted(t *testing.T) {
 			if _, err := role.Down(t.Context(), w.Host()); err != nil {
 				t.Fatal(err)
 			}
-			if after := dump(w); after != before {
+			if after := w.Dump(); after != before {
 				t.Errorf("%v broken off after %d edits, then down: not as before:\n%s\nbut\n%s", first, n, before, after)
 			}
 			if err == nil {

@@ -40,19 +40,26 @@ func (s *session) candidates(ctx context.Context, app *cli.App, before []string,
 	if command == nil {
 		return nil
 	}
-	flag, typed := flagBeingGiven(command, before, word)
+	flag, typed, joined := flagBeingGiven(command, before, word)
 	switch {
 	case flag != "":
-		return matching(typed, s.flagValues(ctx, flag))
+		values := matching(typed, s.flagValues(ctx, flag))
+		for i := range values {
+			if values[i] != files {
+				values[i] = joined + values[i]
+			}
+		}
+		return values
 	case strings.HasPrefix(word, "-"):
 		return matching(word, flagNames(command))
 	}
 	return matching(word, argumentsOf(app, command, before[1:]))
 }
 
-// flagBeingGiven is the flag whose value the last word is, "" when it is none.
-// Bash cuts "--output=json" into three words.
-func flagBeingGiven(command *cli.Command, before []string, word string) (flag, typed string) {
+// flagBeingGiven is the flag whose value the last word is, "" when it is none,
+// what is typed of the value, and what stands joined to it in the same word:
+// "--output=js" is that, unless the shell cuts it into three words, as bash does.
+func flagBeingGiven(command *cli.Command, before []string, word string) (flag, typed, joined string) {
 	previous := before[len(before)-1]
 	if previous == "=" && len(before) > 1 {
 		previous = before[len(before)-2]
@@ -61,23 +68,23 @@ func flagBeingGiven(command *cli.Command, before []string, word string) (flag, t
 		word = ""
 	}
 	if name, value, ok := strings.Cut(word, "="); ok && strings.HasPrefix(name, "-") {
-		previous, word = name, value
+		previous, word, joined = name, value, name+"="
 	}
 	if !strings.HasPrefix(previous, "-") {
-		return "", ""
+		return "", "", ""
 	}
 	f := lookup(command.Flags, strings.TrimLeft(previous, "-"))
 	if f == nil || !takesValue(f) {
-		return "", ""
+		return "", "", ""
 	}
-	return f.Names()[0], word
+	return f.Names()[0], word, joined
 }
 
 // flagValues are the values worth offering; most flags have none to offer.
 func (s *session) flagValues(ctx context.Context, flag string) []string {
 	switch flag {
 	case "config":
-		return []string{":files"}
+		return []string{files}
 	case "output":
 		return []string{"text", "json"}
 	case "scheduler":
@@ -163,11 +170,14 @@ func flagNames(command *cli.Command) []string {
 	return append(names, "--help\texplain the command")
 }
 
+// files stands for the names of files, which the shell knows best.
+const files = ":files"
+
 // matching keeps the candidates that begin with what is typed.
 func matching(typed string, candidates []string) []string {
 	var out []string
 	for _, c := range candidates {
-		if c == ":files" || strings.HasPrefix(c, typed) {
+		if c == files || strings.HasPrefix(c, typed) {
 			out = append(out, c)
 		}
 	}

@@ -39,7 +39,8 @@ func TestComplete(t *testing.T) {
 		{"setup director --pers", "--persistence --persistence-netmask"},
 		{"setup director --scheduler m", "mh"},
 		{"setup director -s w", "wrr wlc"},
-		{"setup director --scheduler=wr", "wrr"},
+		{"setup director --scheduler=wr", "--scheduler=wrr"},
+		{"setup --config=", ":files"},
 		{"setup director --scheduler = wr", "wrr"}, // as bash cuts it
 		{"setup director --scheduler =", "rr wrr lc wlc lblc lblcr dh sh mh sed nq fo ovf twos"},
 		{"setup director --firewall ", "auto nftables iptables none"},

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -18,7 +19,7 @@ func TestLockExcludes(t *testing.T) {
 		output: &output{stderr: io.Discard},
 		sys:    &system{lock: lockConfig{file, time.Minute, time.Hour, time.Microsecond}},
 	}
-	inside := 0 // the race detector finds two at once as well
+	var inside atomic.Int32
 	var all sync.WaitGroup
 	for range 8 {
 		all.Add(1)
@@ -30,10 +31,10 @@ func TestLockExcludes(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if inside++; inside != 1 {
-					t.Errorf("%d at once", inside)
+				if n := inside.Add(1); n != 1 {
+					t.Errorf("%d at once", n)
 				}
-				inside--
+				inside.Add(-1)
 				unlock()
 			}
 		}()

@@ -139,7 +139,7 @@ var colours = map[lvsdr.Op]string{lvsdr.Add: green, lvsdr.Set: yellow, lvsdr.Rem
 // what it is set from and to.
 func values(c lvsdr.Change) string {
 	from, to := oneLine(c.From), oneLine(c.To)
-	if c.Op == lvsdr.Set || from != "" && to != "" {
+	if (c.Op == lvsdr.Set && to != "") || (from != "" && to != "") {
 		return strings.TrimSpace(from + " -> " + to)
 	}
 	return from + to

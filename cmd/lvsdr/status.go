@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -106,7 +105,7 @@ func look(ctx context.Context, h *lvsdr.Host) (*status, error) {
 		return nil, err
 	}
 	st := &status{Role: strings.Join(roles, ","), Services: []serviceStatus{}}
-	services, err := h.IPVSWithStats().Services(ctx)
+	services, err := h.IPVS.Services(ctx, ipvs.WithStats)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +164,7 @@ func lookAt(ctx context.Context, h *lvsdr.Host, service ipvs.Service) (serviceSt
 	if service.FWMark == 0 {
 		st.Protocol, st.VIP = service.Protocol.String(), service.Addr.String()
 	}
-	servers, err := h.IPVSWithStats().Destinations(ctx, service.ID)
+	servers, err := h.IPVS.Destinations(ctx, service.ID, ipvs.WithStats)
 	for _, d := range servers {
 		one := serverStatus{
 			Address: d.Addr.String(), Port: d.Port, Forwarding: forwarding[d.Forwarding], Weight: d.Weight,
@@ -194,75 +193,3 @@ var forwarding = map[ipvs.Forwarding]string{
 }
 
 func seconds(d time.Duration) int { return int(d / time.Second) }
-
-func (st *status) print(o *output) {
-	if st.Role == "" && len(st.VIPs) == 0 && len(st.Services) == 0 {
-		o.printf("nothing is set up: no role of lvsdr, no virtual service, no VIP")
-		return
-	}
-	role := "none of lvsdr's"
-	if st.Role != "" {
-		role = spoken(st.Role)
-	}
-	o.printf("role      %s", role)
-	for _, vip := range st.VIPs {
-		o.printf("VIP       %s", vip.text)
-	}
-	if t := st.Timeouts; t != nil {
-		o.printf("timeouts  tcp %ds, tcpfin %ds, udp %ds", t.TCP, t.TCPFin, t.UDP)
-	}
-	for _, service := range st.Services {
-		o.printf("\n%s", service.title(o))
-		for _, line := range service.table() {
-			o.printf("    %s", line)
-		}
-	}
-}
-
-func (st *serviceStatus) title(o *output) string {
-	words := []string{o.paint(bold, st.id.String()), st.Scheduler}
-	if st.Persistence > 0 {
-		words = append(words, fmt.Sprintf("persistent %ds", st.Persistence))
-	}
-	if st.OnePacket {
-		words = append(words, "one-packet")
-	}
-	return strings.Join(words, "  ")
-}
-
-// table has a line for each real server.
-func (st *serviceStatus) table() []string {
-	if len(st.RealServers) == 0 {
-		return []string{"no real server"}
-	}
-	rows := [][]string{{"real server", "forward", "weight", "active", "inactive", "conn/s", "packets/s", "bytes/s"}}
-	for _, r := range st.RealServers {
-		rows = append(rows, []string{
-			r.endpoint.String(), r.Forwarding, fmt.Sprint(r.Weight), fmt.Sprint(r.Active), fmt.Sprint(r.Inactive),
-			fmt.Sprint(r.Rates.Connections), fmt.Sprint(r.Rates.Packets), fmt.Sprint(r.Rates.Bytes),
-		})
-	}
-	return align(rows, 2)
-}
-
-// align renders rows in columns, the first few to the left, numbers to the right.
-func align(rows [][]string, left int) []string {
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], len(cell))
-		}
-	}
-	lines := make([]string, len(rows))
-	for i, row := range rows {
-		for j, cell := range row {
-			if j < left {
-				row[j] = fmt.Sprintf("%-*s", widths[j], cell)
-			} else {
-				row[j] = fmt.Sprintf("%*s", widths[j], cell)
-			}
-		}
-		lines[i] = strings.Join(row, "  ")
-	}
-	return lines
-}

@@ -124,12 +124,17 @@ func (v recLinks) RemoveAddress(ctx context.Context, a lvsdr.Address) error {
 	return v.edit("Links.RemoveAddress", command, func() error { return v.inner.RemoveAddress(ctx, a) })
 }
 
-func (v recLinks) Announce(ctx context.Context, link string, addr netip.Addr) error {
-	command := "arping -U -c 1 -I " + link + " " + addr.String()
-	if addr.Is6() {
-		command = "ndsend " + addr.String() + " " + link
+func (v recLinks) Announce(ctx context.Context, link string, addrs ...netip.Addr) error {
+	for _, addr := range addrs {
+		command := "arping -U -c 1 -I " + link + " " + addr.String()
+		if addr.Is6() {
+			command = "ndsend " + addr.String() + " " + link
+		}
+		if err := v.edit("Links.Announce", command, func() error { return v.inner.Announce(ctx, link, addr) }); err != nil {
+			return err
+		}
 	}
-	return v.edit("Links.Announce", command, func() error { return v.inner.Announce(ctx, link, addr) })
+	return nil
 }
 
 type recRoutes struct {
@@ -166,18 +171,18 @@ type recIPVS struct {
 	lvsdr.IPVS
 }
 
-func (v recIPVS) Services(ctx context.Context) ([]ipvs.Service, error) {
+func (v recIPVS) Services(ctx context.Context, detail ipvs.Detail) ([]ipvs.Service, error) {
 	if err := v.read("IPVS.Services"); err != nil {
 		return nil, err
 	}
-	return v.IPVS.Services(ctx)
+	return v.IPVS.Services(ctx, detail)
 }
 
-func (v recIPVS) Destinations(ctx context.Context, id ipvs.ID) ([]ipvs.Destination, error) {
+func (v recIPVS) Destinations(ctx context.Context, id ipvs.ID, detail ipvs.Detail) ([]ipvs.Destination, error) {
 	if err := v.read("IPVS.Destinations"); err != nil {
 		return nil, err
 	}
-	return v.IPVS.Destinations(ctx, id)
+	return v.IPVS.Destinations(ctx, id, detail)
 }
 
 func (v recIPVS) Timeouts(ctx context.Context) (ipvs.Timeouts, error) {

@@ -107,8 +107,15 @@ func (v links) RemoveAddress(ctx context.Context, a lvsdr.Address) error {
 	return v.w.doCtx(ctx, func(s *state) error { return s.removeAddress(a) })
 }
 
-func (v links) Announce(ctx context.Context, link string, addr netip.Addr) error {
-	return v.w.doCtx(ctx, func(s *state) error { return s.announce(link, addr) })
+func (v links) Announce(ctx context.Context, link string, addrs ...netip.Addr) error {
+	return v.w.doCtx(ctx, func(s *state) error {
+		for _, addr := range addrs {
+			if err := s.announce(link, addr); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 type routes struct{ w *World }
@@ -131,11 +138,11 @@ func (v routes) RemoveBlackhole(ctx context.Context, addr netip.Addr) error {
 
 type table struct{ w *World }
 
-func (v table) Services(ctx context.Context) ([]ipvs.Service, error) {
+func (v table) Services(ctx context.Context, _ ipvs.Detail) ([]ipvs.Service, error) {
 	return askCtx(ctx, v.w, func(s *state) ([]ipvs.Service, error) { return s.ipvsServices(), nil })
 }
 
-func (v table) Destinations(ctx context.Context, id ipvs.ID) ([]ipvs.Destination, error) {
+func (v table) Destinations(ctx context.Context, id ipvs.ID, _ ipvs.Detail) ([]ipvs.Destination, error) {
 	return askCtx(ctx, v.w, func(s *state) ([]ipvs.Destination, error) { return s.ipvsDestinations(id) })
 }
 

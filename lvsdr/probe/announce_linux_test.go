@@ -76,18 +76,18 @@ func must(t *testing.T, err error) {
 // A neighbour that knows another MAC address for the VIP learns of eth0's, IPv4
 // from either frame alone.
 func TestAnnounce(t *testing.T) {
-	request := func(index int, mac net.HardwareAddr, addr netip.Addr) error {
-		frame, err := GratuitousARP(ARPRequest, mac, addr)
+	request := func(index int, mac net.HardwareAddr, addr ...netip.Addr) error {
+		frame, err := GratuitousARP(ARPRequest, mac, addr[0])
 		return errors.Join(err, Send(index, frame))
 	}
-	reply := func(index int, mac net.HardwareAddr, addr netip.Addr) error {
-		frame, err := GratuitousARP(ARPReply, mac, addr)
+	reply := func(index int, mac net.HardwareAddr, addr ...netip.Addr) error {
+		frame, err := GratuitousARP(ARPReply, mac, addr[0])
 		return errors.Join(err, Send(index, frame))
 	}
 	tests := []struct {
 		name     string
 		own, vip string
-		announce func(int, net.HardwareAddr, netip.Addr) error
+		announce func(int, net.HardwareAddr, ...netip.Addr) error
 	}{
 		{"IPv4", "10.10.10.1/24", "10.10.10.22", Announce},
 		{"IPv4 request", "10.10.10.1/24", "10.10.10.22", request},

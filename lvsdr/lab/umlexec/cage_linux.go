@@ -24,7 +24,7 @@ func cage() int {
 	if err := closeCage(dir, out); err != nil {
 		return fail(exitGuest, err)
 	}
-	return runKernel(dir, kernel, mem)
+	return runKernel(dir, kernel, mem, out)
 }
 
 // closeCage changes this mount namespace's mounts only.
@@ -67,17 +67,33 @@ func mountMemory(dir string) error {
 }
 
 // runKernel boots the guest and returns when it is off.
-func runKernel(dir, kernel, mem string) int {
-	cmd := exec.Command(kernel,
-		"mem="+mem, "uml_dir="+filepath.Join(dir, umlDir), "umid=guest",
-		"rootfstype=hostfs", "ro", "quiet", "oops=panic",
-		"con=null", "con0=null,fd:1", "init="+filepath.Join(dir, initFile),
-		stageVar+"=guest", jobVar+"="+dir)
+func runKernel(dir, kernel, mem, out string) int {
+	cmd, err := kernelCommand(dir, kernel, mem, out)
+	if err != nil {
+		return fail(exitGuest, err)
+	}
 	cmd.Env = []string{"TMPDIR=" + filepath.Join(dir, memDir), "PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Run(); err != nil {
-		return fail(exitGuest, fmt.Errorf("%s: %w", kernel, err))
+		return fail(exitGuest, fmt.Errorf("%s: %w", cmd.Path, err))
 	}
 	return 0
+}
+
+// kernelCommand is the process that is the guest: qemu for a folder with a
+// distribution's kernel, else User-Mode Linux itself.
+func kernelCommand(dir, kernel, mem, out string) (*exec.Cmd, error) {
+	if info, err := os.Stat(kernel); err == nil && info.IsDir() {
+		k, err := findDistroKernel(kernel)
+		if err != nil {
+			return nil, err
+		}
+		return k.command(dir, mem, out)
+	}
+	return exec.Command(kernel,
+		"mem="+mem, "uml_dir="+filepath.Join(dir, umlDir), "umid=guest",
+		"rootfstype=hostfs", "ro", "quiet", "oops=panic",
+		"con=null", "con0=null,fd:1", "init="+filepath.Join(dir, initFile),
+		stageVar+"=guest", jobVar+"="+dir), nil
 }

@@ -15,6 +15,7 @@ type job struct {
 	Dir     string        // its working directory
 	Timeout time.Duration // after which it gets SIGQUIT, then SIGKILL
 	Out     string        // LVSDR_GUEST_OUT
+	Modules string        // what becomes /lib/modules
 }
 
 // A result is what became of the command.

@@ -52,7 +52,7 @@ type launcher struct {
 }
 
 func prepare(args []string) (*launcher, error) {
-	kernel, err := findKernel()
+	kernel, modules, err := findKernel()
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func prepare(args []string) (*launcher, error) {
 		return nil, err
 	}
 	l := &launcher{dir: dir, kernel: kernel}
-	l.job = job{Env: guestEnv(os.Environ()), Dir: wd, Timeout: timeout, Out: os.Getenv("LVSDR_GUEST_OUT")}
+	l.job = job{Env: guestEnv(os.Environ()), Dir: wd, Timeout: timeout, Out: os.Getenv("LVSDR_GUEST_OUT"), Modules: modules}
 	files := filepath.Join(dir, filesDir)
 	l.job.Args, l.back = redirectFlags(append([]string{path}, args[1:]...), files)
 	l.back = append(l.back, redirectCoverDir(l.job.Args, l.job.Env, files)...)
@@ -116,18 +116,30 @@ func (l *launcher) fill() error {
 	return writeJSON(l.dir, jobFile, l.job)
 }
 
-// findKernel finds the User-Mode Linux kernel.
-func findKernel() (string, error) {
-	kernel, err := exec.LookPath(or(os.Getenv("LVSDR_UML"), "linux.uml"))
-	if err != nil {
-		return "", fmt.Errorf("no User-Mode Linux kernel (apt-get install user-mode-linux, or name one in LVSDR_UML): %w", err)
+// findKernel finds the kernel to boot and the modules that belong to it: the
+// distribution's kernel that LVSDR_QEMU_KERNEL names, or User-Mode Linux.
+func findKernel() (kernel, modules string, err error) {
+	if dir := os.Getenv("LVSDR_QEMU_KERNEL"); dir != "" {
+		if dir, err = filepath.Abs(dir); err != nil {
+			return "", "", err
+		}
+		_, err = findDistroKernel(dir)
+		return dir, filepath.Join(dir, "lib/modules"), err
 	}
-	return filepath.Abs(kernel)
+	kernel, err = exec.LookPath(or(os.Getenv("LVSDR_UML"), "linux.uml"))
+	if err != nil {
+		return "", "", fmt.Errorf("no User-Mode Linux kernel (apt-get install user-mode-linux, or name one in LVSDR_UML): %w", err)
+	}
+	kernel, err = filepath.Abs(kernel)
+	return kernel, moduleTree, err
 }
 
 // guestEnv is the command's environment.
 func guestEnv(env []string) []string {
 	require := "netns,ipvs,iptables"
+	if os.Getenv("LVSDR_QEMU_KERNEL") != "" {
+		require += ",nft"
+	}
 	path := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	var out []string
 	for _, e := range env {
@@ -138,7 +150,7 @@ func guestEnv(env []string) []string {
 			}
 		case "PATH":
 			path = value + ":/usr/sbin:/sbin"
-		case "LVSDR_TEST_GUEST", "LVSDR_UML", "LVSDR_GUEST_TIMEOUT", "LVSDR_GUEST_MEM":
+		case "LVSDR_TEST_GUEST", "LVSDR_UML", "LVSDR_QEMU_KERNEL", "LVSDR_GUEST_TIMEOUT", "LVSDR_GUEST_MEM":
 		default:
 			out = append(out, e)
 		}

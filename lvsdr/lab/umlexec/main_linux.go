@@ -21,12 +21,15 @@
 // Environment:
 //
 //	LVSDR_UML            the kernel, by default linux.uml on PATH (Debian's package user-mode-linux)
+//	LVSDR_QEMU_KERNEL    instead of it, a distribution's kernel run by qemu without KVM: the folder
+//	                     of its unpacked package (dpkg-deb -x linux-image-….deb DIR; depmod -b DIR …)
+//	LVSDR_QEMU_ICOUNT    set: qemu's time is the instructions executed, for repeatable benchmarks
 //	LVSDR_GUEST_TIMEOUT  time the command has, by default 10m
 //	LVSDR_GUEST_MEM      the guest's memory, by default 768M
 //	LVSDR_GUEST_OUT      a folder whose files the guest may write, at the same path
 //
 // The command sees LVSDR_TEST_GUEST=1, which only a guest sets, and
-// LVSDR_TEST_REQUIRE extended by netns, ipvs and iptables, so that no test skips
+// LVSDR_TEST_REQUIRE extended by netns, ipvs and iptables (nft too under qemu), so that no test skips
 // what this kernel has.
 package main
 

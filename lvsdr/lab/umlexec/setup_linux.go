@@ -16,6 +16,13 @@ const moduleTree = "/usr/lib/uml/modules"
 // setUp makes the booted guest a system: a file system whose every change is kept
 // in memory, the kernel's own file systems, modules, and the loopback interface.
 func setUp(dir string) error {
+	share := hostfs
+	if inInitramfs() {
+		share = plan9
+		if err := leaveInitramfs(); err != nil {
+			return err
+		}
+	}
 	if err := copyOnWriteRoot(); err != nil {
 		return err
 	}
@@ -30,23 +37,34 @@ func setUp(dir string) error {
 		{"devpts", "/dev/pts", "devpts", unix.MS_NOSUID | unix.MS_NOEXEC, "mode=620,ptmxmode=666"},
 		{"tmpfs", "/dev/shm", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=1777"},
 		{"tmpfs", "/run", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=0755"},
-		{"none", dir, "hostfs", 0, dir},
 	} {
 		if err := mount(m.source, m.target, m.kind, m.flags, m.data); err != nil {
 			return err
 		}
 	}
+	if err := share(jobTag, dir); err != nil {
+		return err
+	}
 	if err := links(); err != nil {
 		return err
 	}
-	if err := writableFolder(dir); err != nil {
+	var j job
+	if err := readJSON(dir, jobFile, &j); err != nil {
 		return err
 	}
-	if err := modules(); err != nil {
+	if j.Out != "" {
+		if err := share(outTag, j.Out); err != nil {
+			return err
+		}
+	}
+	if err := modules(j.Modules); err != nil {
 		return err
 	}
 	return loopbackUp()
 }
+
+// hostfs mounts one of the machine's folders where User-Mode Linux runs.
+func hostfs(_, dir string) error { return mount("none", dir, "hostfs", 0, dir) }
 
 func mount(source, target, kind string, flags uintptr, data string) error {
 	if err := os.MkdirAll(target, 0o755); err != nil {
@@ -105,7 +123,11 @@ func insert(name string) error {
 	if err := unix.Uname(&u); err != nil {
 		return err
 	}
-	f, err := os.Open(filepath.Join(moduleTree, unix.ByteSliceToString(u.Release[:]), name))
+	return insertFile(filepath.Join(moduleTree, unix.ByteSliceToString(u.Release[:]), name))
+}
+
+func insertFile(name string) error {
+	f, err := os.Open(name)
 	if err != nil {
 		return err
 	}
@@ -129,25 +151,16 @@ func links() error {
 	return nil
 }
 
-// writableFolder mounts the folder that LVSDR_GUEST_OUT named.
-func writableFolder(dir string) error {
-	var j job
-	if err := readJSON(dir, jobFile, &j); err != nil || j.Out == "" {
-		return err
-	}
-	return mount("none", j.Out, "hostfs", 0, j.Out)
-}
-
 // modules puts the guest kernel's modules where modprobe looks, and loads IPv6,
 // which is a module there and part of every host.
-func modules() error {
-	if _, err := os.Stat(moduleTree); err != nil {
+func modules(tree string) error {
+	if _, err := os.Stat(tree); err != nil {
 		return nil // a kernel with all of it built in
 	}
 	if err := os.MkdirAll("/lib/modules", 0o755); err != nil {
 		return err
 	}
-	if err := unix.Mount(moduleTree, "/lib/modules", "", unix.MS_BIND, ""); err != nil {
+	if err := unix.Mount(tree, "/lib/modules", "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("binding the modules: %w", err)
 	}
 	return modprobe("ipv6")

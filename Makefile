@@ -1,0 +1,46 @@
+# Every target installs what it lacks through the distribution's packages and says
+# so (.ci/need), a new enough Go included (.ci/go).
+
+GO := .ci/go
+version := $(shell git describe --tags --always --dirty 2>/dev/null)
+commit := $(shell git rev-parse HEAD 2>/dev/null)
+flags := -trimpath -buildvcs=false -tags urfave_cli_no_docs -ldflags "-s -w -X main.version=$(version) -X main.commit=$(commit)"
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+.PHONY: build
+build: ## bin/lvsdr, static
+	CGO_ENABLED=0 $(GO) build $(flags) -o bin/ ./cmd/lvsdr
+
+.PHONY: guest
+guest: ## bin/umlexec, which runs a command on a kernel with IPVS
+	@CGO_ENABLED=0 $(GO) build $(flags) -o bin/ ./lvsdr/lab/umlexec
+
+.PHONY: demo
+demo: build guest ## a cluster comes up, serves, changes and goes, on a real kernel
+	@.ci/need demo
+	@CGO_ENABLED=0 $(GO) build $(flags) -o bin/ ./lvsdr/lab/demo
+	@bin/demo -lvsdr bin/lvsdr -guest bin/umlexec
+
+.PHONY: test
+test: ## every test: in memory, in namespaces, on a kernel with IPVS
+	@.ci/need test
+	@.ci/test
+
+.PHONY: bench
+bench: build guest ## lvsdr beside ipvsadm, keepalived and moby/ipvs, as tables
+	@.ci/need bench
+	@CGO_ENABLED=0 $(GO) build $(flags) -o bin/ ./lvsdr/lab/bench
+	@CGO_ENABLED=0 $(GO) test -c -o bin/ipvs.test ./lvsdr/ipvs
+	@.ci/bench
+
+.PHONY: lint
+lint: ## what CI checks besides
+	@.ci/lint
+
+.PHONY: clean
+clean: ## what the other targets made
+	rm -rf bin
+	chmod -R u+w .cache 2>/dev/null; rm -rf .cache

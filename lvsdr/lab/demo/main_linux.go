@@ -1,0 +1,69 @@
+// Demo shows lvsdr make a cluster, with the real output of the real commands: in a
+// lab on the running kernel where that has IPVS, else in a guest. "make demo" builds
+// and runs it.
+//
+// It ends with status 1 when anything it shows is not as it tells.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/lvsdr/toolkit/lvsdr/lab"
+)
+
+func main() {
+	bin := flag.String("lvsdr", "bin/lvsdr", "the `program` to show")
+	guest := flag.String("guest", "bin/umlexec", "the `program` that runs a command on a kernel with IPVS")
+	flag.Parse()
+	if err := demo(*bin, *guest); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func demo(bin, guest string) error {
+	bin, err := filepath.Abs(bin)
+	if err != nil {
+		return err
+	}
+	inGuest := lab.Guest.Missing() == nil
+	if !inGuest && (lab.Netns.Missing() != nil || lab.IPVS.Missing() != nil) {
+		return enterGuest(guest)
+	}
+	// The hosts find the program by its name, as installed.
+	if err := os.Setenv("PATH", filepath.Dir(bin)+":"+os.Getenv("PATH")); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	l, err := lab.New(ctx)
+	if err != nil {
+		return err
+	}
+	err = tell(ctx, l, inGuest)
+	if closeErr := l.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// enterGuest runs this program again, in the guest, and never returns when it
+// could.
+func enterGuest(guest string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	guest, err = exec.LookPath(guest)
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(guest, append([]string{guest, self}, os.Args[1:]...), os.Environ())
+}
