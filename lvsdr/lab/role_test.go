@@ -57,7 +57,7 @@ func TestLawsOnTheKernel(t *testing.T) {
 				lab.Need(t, lab.IPVS, lab.Ipvsadm)
 			}
 			b := newBox(t, tt.prepare) // one for all: a lab takes longer than a set-up
-			lvsdrtest.Case{Role: tt.role, World: func(testing.TB) lvsdrtest.Box { return b }, Every: 5}.Check(t)
+			lvsdrtest.Case{Role: tt.role, World: func(testing.TB) lvsdrtest.Box { return b }, Every: 8}.Check(t)
 		})
 	}
 }
