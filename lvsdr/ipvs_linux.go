@@ -18,8 +18,7 @@ type kernelIPVS struct {
 }
 
 // newKernelIPVS opens the socket in the calling thread's network namespace. Where
-// that fails, each use tries again and tells why not; so does the zero value, in
-// the namespace of the thread that uses it first.
+// that fails, the first use tries again and tells why not.
 func newKernelIPVS() *kernelIPVS {
 	k := &kernelIPVS{}
 	_, _ = k.open()
