@@ -238,3 +238,25 @@ func TestLawsOfAnImportersStep(t *testing.T) {
 		return lvsdr.Role{Steps: []lvsdr.Step{banner{"nobody\n"}}}, nil
 	}, world(lvsdr.RealServerRole, "", false))
 }
+
+// TestHalfWrittenLedgerGoes: what a kill within the first write of the ledger
+// leaves, teardown takes away.
+func TestHalfWrittenLedgerGoes(t *testing.T) {
+	for _, left := range []string{"/run/lvsdr/.lvsdr-realserver", "/run/.lvsdr-lvsdr/realserver"} {
+		w := lvsdrtest.RealServer()
+		before := w.Dump()
+		if err := w.Run("cat >" + left + " <<'EOF'\nhalf a li\nEOF"); err != nil {
+			t.Fatal(err)
+		}
+		role, err := lvsdr.RealServer(mission())
+		if err == nil {
+			_, err = role.Down(context.Background(), w.Host())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.Dump() != before {
+			t.Errorf("%s: left:\n%s", left, w.Dump())
+		}
+	}
+}
