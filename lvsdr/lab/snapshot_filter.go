@@ -3,21 +3,44 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // nftLines is nft's own listing without counters. None when the host has no nft.
 func (h *Host) nftLines(ctx context.Context) ([]string, error) {
+	if nftNotLoaded() {
+		return nil, nil
+	}
 	out, err := h.Run(ctx, "nft", "-s", "list", "ruleset")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return textLines(out), err
+}
+
+// nftNotLoaded tells that the kernel has nftables as a module that nobody has
+// loaded yet: there are no rules, and asking would load it.
+func nftNotLoaded() bool {
+	if _, err := os.Stat("/sys/module/nf_tables"); err == nil {
+		return false
+	}
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return false
+	}
+	modules, err := os.ReadFile("/lib/modules/" + unix.ByteSliceToString(u.Release[:]) + "/modules.dep")
+	return err == nil && bytes.Contains(modules, []byte("/nf_tables.ko"))
 }
 
 // iptablesLines are the rules, chains and policies of the legacy iptables. Those
@@ -60,20 +83,42 @@ func filterRules(save string) (rules []string) {
 }
 
 // ipvsLines are ipvsadm's own listing and the timeouts, none where the kernel has
-// no ip_vs loaded.
+// no ip_vs loaded. An empty table is known without asking ipvsadm: a process is
+// dear in a guest.
 func (h *Host) ipvsLines(ctx context.Context) ([]string, error) {
 	table, err := h.readThread("net/ip_vs")
 	if err != nil || table == "" {
 		return nil, err
 	}
-	save, err := h.Run(ctx, "ipvsadm", "-S", "-n")
+	timeouts, err := h.ipvsTimeouts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	timeouts, err := h.Run(ctx, "ipvsadm", "-L", "--timeout")
-	lines := append(textLines(save), textLines(timeouts)...)
+	lines := []string{timeouts}
+	if strings.Count(table, "\n") > ipvsHead {
+		save, err := h.Run(ctx, "ipvsadm", "-S", "-n")
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, textLines(save)...)
+	}
 	slices.Sort(lines) // the kernel lists in the order of its hash table
-	return lines, err
+	return lines, nil
+}
+
+// ipvsHead is the number of lines of /proc/net/ip_vs without a service.
+const ipvsHead = 3
+
+func (h *Host) ipvsTimeouts(ctx context.Context) (string, error) {
+	t, err := in(h, func() (ipvs.Timeouts, error) {
+		c, err := ipvs.Open()
+		if err != nil {
+			return ipvs.Timeouts{}, err
+		}
+		defer c.Close()
+		return c.Timeouts(ctx)
+	})
+	return fmt.Sprintf("timeouts tcp %v tcpfin %v udp %v", t.TCP, t.TCPFin, t.UDP), err
 }
 
 // readThread reads a file of /proc/thread-self on the host; none is empty.
