@@ -4,7 +4,7 @@
 GO := .ci/go
 version := $(shell git describe --tags --always --dirty 2>/dev/null)
 commit := $(shell git rev-parse HEAD 2>/dev/null)
-flags := -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(version) -X main.commit=$(commit)"
+flags := -trimpath -buildvcs=false -tags urfave_cli_no_docs -ldflags "-s -w -X main.version=$(version) -X main.commit=$(commit)"
 
 .PHONY: help
 help: ## this list
@@ -28,6 +28,13 @@ demo: build guest ## a cluster comes up, serves, changes and goes, on a real ker
 test: ## every test: in memory, in namespaces, on a kernel with IPVS
 	@.ci/need test
 	@.ci/test
+
+.PHONY: bench
+bench: build guest ## lvsdr beside ipvsadm, keepalived and moby/ipvs, as tables
+	@.ci/need bench
+	@CGO_ENABLED=0 $(GO) build $(flags) -o bin/ ./lvsdr/lab/bench
+	@CGO_ENABLED=0 $(GO) test -c -o bin/ipvs.test ./lvsdr/ipvs
+	@.ci/bench
 
 .PHONY: lint
 lint: ## what CI checks besides

@@ -155,10 +155,11 @@ type Routes interface {
 // IPVS is the kernel's virtual server table. Every method fails with [ErrNoIPVS]
 // when the kernel has no IPVS, except that reading is then empty.
 type IPVS interface {
-	Services(ctx context.Context) ([]ipvs.Service, error)
+	// Services returns all services, their Stats only where detail asks for them.
+	Services(ctx context.Context, detail ipvs.Detail) ([]ipvs.Service, error)
 	// Destinations returns the real servers of one service, fs.ErrNotExist when
 	// there is no such service.
-	Destinations(ctx context.Context, id ipvs.ID) ([]ipvs.Destination, error)
+	Destinations(ctx context.Context, id ipvs.ID, detail ipvs.Detail) ([]ipvs.Destination, error)
 	// Apply carries out commands in order, stopping at none: it returns the
 	// number of commands up to the first that the kernel refused, and that
 	// command's error.

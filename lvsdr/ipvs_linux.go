@@ -18,8 +18,7 @@ type kernelIPVS struct {
 }
 
 // newKernelIPVS opens the socket in the calling thread's network namespace. Where
-// that fails, each use tries again and tells why not; so does the zero value, in
-// the namespace of the thread that uses it first.
+// that fails, the first use tries again and tells why not.
 func newKernelIPVS() *kernelIPVS {
 	k := &kernelIPVS{}
 	_, _ = k.open()
@@ -54,15 +53,15 @@ func readIPVS[T any](k *kernelIPVS, read func(*ipvs.Client) (T, error)) (T, erro
 	return found, err
 }
 
-func (k *kernelIPVS) Services(ctx context.Context) ([]ipvs.Service, error) {
+func (k *kernelIPVS) Services(ctx context.Context, detail ipvs.Detail) ([]ipvs.Service, error) {
 	return readIPVS(k, func(c *ipvs.Client) ([]ipvs.Service, error) {
-		return c.Services(ctx, ipvs.WithStats)
+		return c.Services(ctx, detail)
 	})
 }
 
-func (k *kernelIPVS) Destinations(ctx context.Context, id ipvs.ID) ([]ipvs.Destination, error) {
+func (k *kernelIPVS) Destinations(ctx context.Context, id ipvs.ID, detail ipvs.Detail) ([]ipvs.Destination, error) {
 	return readIPVS(k, func(c *ipvs.Client) ([]ipvs.Destination, error) {
-		return c.Destinations(ctx, id, ipvs.WithStats)
+		return c.Destinations(ctx, id, detail)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,6 +68,9 @@ func (d *serviceDiff) strike(t *serviceTarget, live *virtualService) {
 }
 
 func (d *serviceDiff) compareDestinations(t *serviceTarget, live *virtualService) {
+	if live != nil && slices.EqualFunc(t.Destinations, live.Destinations, sameServerAndSettings) {
+		return // the same in the same order, as nearly always
+	}
 	var have map[netip.AddrPort]*ipvs.Destination
 	if live != nil {
 		have = make(map[netip.AddrPort]*ipvs.Destination, len(live.Destinations))
@@ -118,9 +122,8 @@ func (d *serviceDiff) change(t *serviceTarget, live *virtualService, cmd ipvs.Co
 	c.Data = edit
 	if d.step != nil {
 		step, host := d.step, d.host
-		alone := []Change{c}
 		c.Do = func(ctx context.Context) error {
-			_, err := step.Apply(ctx, host, alone)
+			_, err := step.Apply(ctx, host, []Change{{Step: "service", Data: edit}})
 			return err
 		}
 	}
@@ -129,6 +132,10 @@ func (d *serviceDiff) change(t *serviceTarget, live *virtualService, cmd ipvs.Co
 
 // server is the key of a real server within its service.
 func server(d *ipvs.Destination) netip.AddrPort { return netip.AddrPortFrom(d.Addr, d.Port) }
+
+func sameServerAndSettings(a, b ipvs.Destination) bool {
+	return sameServer(&a, &b) && sameDestination(&a, &b)
+}
 
 func sameServer(a, b *ipvs.Destination) bool { return a.Addr == b.Addr && a.Port == b.Port }
 
@@ -155,7 +162,10 @@ func sameDestination(a, b *ipvs.Destination) bool {
 
 // destinationObject names a real server as ipvsadm -L lists it.
 func destinationObject(t *serviceTarget, d *ipvs.Destination) string {
-	return t.ID.String() + " -> " + server(d).String()
+	if t.name == "" {
+		t.name = t.ID.String() + " -> "
+	}
+	return t.name + server(d).String()
 }
 
 // encodeService writes a service on one line for the ledger.

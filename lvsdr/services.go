@@ -44,7 +44,7 @@ func (s *services) Plan(ctx context.Context, h *Host, want State) ([]Change, err
 	if err != nil {
 		return nil, err
 	}
-	have, err := h.IPVS.Services(ctx)
+	have, err := h.IPVS.Services(ctx, ipvs.Plain)
 	if err != nil {
 		return nil, err
 	}
@@ -53,25 +53,34 @@ func (s *services) Plan(ctx context.Context, h *Host, want State) ([]Change, err
 	if err != nil {
 		return nil, err
 	}
-	d := serviceDiff{step: s, host: h}
+	d := serviceDiff{step: s, host: h, adds: make([]Change, 0, room(targets, there))}
 	for i := range targets {
-		live := virtualService{}
+		var live *virtualService
 		if row := there[targets[i].ID]; row != nil {
-			live.Service = *row
-			if live.Destinations, err = h.IPVS.Destinations(ctx, row.ID); err != nil {
+			live = &virtualService{Service: *row}
+			if live.Destinations, err = h.IPVS.Destinations(ctx, row.ID, ipvs.Plain); err != nil {
 				return nil, err
 			}
-			d.compare(&targets[i], &live)
-		} else {
-			d.compare(&targets[i], nil)
 		}
+		d.compare(&targets[i], live)
 	}
 	return d.changes(), nil
+}
+
+// room is how many changes it takes to add what is missing altogether.
+func room(targets []serviceTarget, there map[ipvs.ID]*ipvs.Service) (n int) {
+	for i := range targets {
+		if there[targets[i].ID] == nil {
+			n += 1 + len(targets[i].Destinations)
+		}
+	}
+	return n
 }
 
 // A serviceTarget is what should become of one service: absent when gone is set.
 type serviceTarget struct {
 	virtualService
+	name  string // how its real servers' names begin
 	gone  bool
 	known bool // the ledger already has what was there before
 	back  bool // this is what was there before
@@ -263,7 +272,7 @@ const drainPoll = 200 * time.Millisecond
 func stillBusy(ctx context.Context, h *Host, edits []*serviceEdit) ([]*serviceEdit, error) {
 	var busy []*serviceEdit
 	for _, e := range edits {
-		have, err := h.IPVS.Destinations(ctx, e.command.Service.ID)
+		have, err := h.IPVS.Destinations(ctx, e.command.Service.ID, ipvs.Plain)
 		if err != nil {
 			return nil, err
 		}
@@ -282,19 +291,20 @@ func confirm(ctx context.Context, h *Host, edits []*serviceEdit) error {
 	if err != nil {
 		return err
 	}
-	seen := map[ipvs.ID]bool{}
+	seen := map[*serviceTarget]bool{}
+	var last *serviceTarget
 	for _, e := range edits {
-		id := e.command.Service.ID
-		if seen[id] {
+		if e.target == last || seen[e.target] {
 			continue
 		}
-		seen[id] = true
-		live, err := look(ctx, h, id, rows, &e.target.virtualService)
+		last = e.target
+		seen[last] = true
+		live, err := look(ctx, h, last.ID, rows, &last.virtualService)
 		if err != nil {
 			return err
 		}
 		d := serviceDiff{host: h}
-		d.compare(e.target, live)
+		d.compare(last, live)
 		if left := d.changes(); len(left) > 0 {
 			return fmt.Errorf("%s: %w", left[0].String(), ErrNoEffect)
 		}
@@ -309,7 +319,7 @@ func touchedRows(ctx context.Context, h *Host, edits []*serviceEdit) (map[ipvs.I
 	if !slices.ContainsFunc(edits, onService) {
 		return nil, nil
 	}
-	have, err := h.IPVS.Services(ctx)
+	have, err := h.IPVS.Services(ctx, ipvs.Plain)
 	if err != nil {
 		return nil, err
 	}
@@ -336,7 +346,7 @@ func look(ctx context.Context, h *Host, id ipvs.ID, rows map[ipvs.ID]*ipvs.Servi
 		live.Service = *row
 	}
 	var err error
-	live.Destinations, err = h.IPVS.Destinations(ctx, id)
+	live.Destinations, err = h.IPVS.Destinations(ctx, id, ipvs.Plain)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -31,9 +31,11 @@ func newApp(s *session) *cli.App {
 // allFlags are the flags of all commands; the same name means the same everywhere.
 func allFlags(app *cli.App) []cli.Flag {
 	var all []cli.Flag
+	seen := map[string]bool{}
 	for _, c := range app.Commands {
 		for _, f := range c.Flags {
-			if lookup(all, f.Names()[0]) == nil {
+			if name := f.Names()[0]; !seen[name] {
+				seen[name] = true
 				all = append(all, f)
 			}
 		}

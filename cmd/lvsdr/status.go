@@ -105,7 +105,7 @@ func look(ctx context.Context, h *lvsdr.Host) (*status, error) {
 		return nil, err
 	}
 	st := &status{Role: strings.Join(roles, ","), Services: []serviceStatus{}}
-	services, err := h.IPVS.Services(ctx)
+	services, err := h.IPVS.Services(ctx, ipvs.WithStats)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func lookAt(ctx context.Context, h *lvsdr.Host, service ipvs.Service) (serviceSt
 	if service.FWMark == 0 {
 		st.Protocol, st.VIP = service.Protocol.String(), service.Addr.String()
 	}
-	servers, err := h.IPVS.Destinations(ctx, service.ID)
+	servers, err := h.IPVS.Destinations(ctx, service.ID, ipvs.WithStats)
 	for _, d := range servers {
 		one := serverStatus{
 			Address: d.Addr.String(), Port: d.Port, Forwarding: forwarding[d.Forwarding], Weight: d.Weight,

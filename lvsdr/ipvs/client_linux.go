@@ -33,8 +33,11 @@ type Client struct {
 	seq     uint32 // of the last message sent
 	request []byte // reused
 	dirty   bool   // answers to an earlier request may still come
-	svcs    services
-	dests   destinations
+	// datagrams is how many the last answer took: a dump in one piece is one,
+	// and one with the end.
+	datagrams int
+	svcs      services
+	dests     destinations
 }
 
 // Open opens a client. It fails with [ErrNoIPVS], and loads nothing, when ip_vs
@@ -216,9 +219,10 @@ func (c *Client) send(b []byte) error {
 // answers gives every message to f until f is done or fails. Answers to earlier
 // requests may be among them.
 func (c *Client) answers(ctx context.Context, f func(message) (done bool, err error)) error {
-	c.dirty = true
+	c.dirty, c.datagrams = true, 0
 	for {
 		b, err := c.sock.datagram(ctx)
+		c.datagrams++
 		for err == nil && len(b) > 0 {
 			var m message
 			var done bool

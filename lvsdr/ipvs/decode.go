@@ -25,8 +25,7 @@ var (
 		svcFWMark: 4, svcFlags: 4, svcTimeout: 4, svcNetmask: 4}
 	destAttrLen = [destStats64 + 1]uint8{destAddr: 4, destPort: 2, destForwarding: 4, destWeight: 4,
 		destUpper: 4, destLower: 4, destActive: 4, destInactive: 4, destPersistent: 4, destFamily: 2}
-	statsAttrLen = [statsOutByteRate + 1]uint8{0, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4}
-	wordAttrLen  = [attrTimeoutUDP + 1]uint8{4, 4, 4, 4, 4, 4, 4}
+	wordAttrLen = [attrTimeoutUDP + 1]uint8{4, 4, 4, 4, 4, 4, 4}
 )
 
 // decodeService decodes the payload of a service message into s.
@@ -39,24 +38,41 @@ func decodeService(payload []byte, detail Detail, s *Service) error {
 	if err := parse(b, a[:], svcAttrLen[:]); err != nil {
 		return err
 	}
-	family := a[svcFamily].uint16(b)
-	if s.Addr, err = decodeAddr(a[svcAddr].value(b), family); err != nil {
+	if s.ID, err = idOf(a[:], b); err != nil {
 		return err
 	}
-	s.Port = a[svcPort].port(b)
-	s.Protocol = Protocol(a[svcProtocol].uint16(b))
-	s.FWMark = a[svcFWMark].uint32(b)
 	s.Scheduler = schedulerName(cutNUL(a[svcScheduler].value(b)))
 	s.PE = string(cutNUL(a[svcPE].value(b)))
 	s.Flags = Flags(a[svcFlags].uint32(b)) &^ hashedFlag
 	if s.Flags&Persistent != 0 { // without it the kernel keeps the last one
 		s.Persistence = seconds(a[svcTimeout].uint32(b))
 	}
-	s.Netmask = decodeNetmask(a[svcNetmask].value(b), family)
+	s.Netmask = decodeNetmask(a[svcNetmask].value(b), a[svcFamily].uint16(b))
 	if detail == WithStats {
 		s.Stats, err = decodeStats(a[svcStats].value(b), a[svcStats64].value(b))
 	}
 	return err
+}
+
+// decodeID decodes no more than the ID of a service message.
+func decodeID(payload []byte) (ID, error) {
+	b, err := nested(payload, attrService)
+	if err != nil {
+		return ID{}, err
+	}
+	var a [svcFWMark + 1]span
+	if err := parse(b, a[:], svcAttrLen[:]); err != nil {
+		return ID{}, err
+	}
+	return idOf(a[:], b)
+}
+
+func idOf(a []span, b []byte) (id ID, err error) {
+	id.Addr, err = decodeAddr(a[svcAddr].value(b), a[svcFamily].uint16(b))
+	id.Port = a[svcPort].port(b)
+	id.Protocol = Protocol(a[svcProtocol].uint16(b))
+	id.FWMark = a[svcFWMark].uint32(b)
+	return id, err
 }
 
 // decodeDestination decodes the payload of a destination message into d. A kernel
@@ -156,30 +172,30 @@ func decodeStats(stats, stats64 []byte) (Stats, error) {
 	if b == nil {
 		b = stats
 	}
-	var a [statsOutByteRate + 1]span
-	if err := parse(b, a[:], statsAttrLen[:]); err != nil {
-		return Stats{}, err
+	var v [statsOutByteRate + 1]uint64
+	for len(b) > 0 {
+		typ, value, rest, err := cutAttr(b)
+		if err != nil {
+			return Stats{}, err
+		}
+		b = rest
+		switch {
+		case int(typ) >= len(v):
+		case len(value) >= 8:
+			v[typ] = native.Uint64(value)
+		case len(value) >= 4:
+			v[typ] = uint64(native.Uint32(value))
+		default:
+			return Stats{}, errMalformed
+		}
 	}
 	return Stats{
-		Connections:    a[statsConnections].counter(b),
-		InPackets:      a[statsInPackets].counter(b),
-		OutPackets:     a[statsOutPackets].counter(b),
-		InBytes:        a[statsInBytes].counter(b),
-		OutBytes:       a[statsOutBytes].counter(b),
-		ConnectionRate: a[statsConnectionRate].counter(b),
-		InPacketRate:   a[statsInPacketRate].counter(b),
-		OutPacketRate:  a[statsOutPacketRate].counter(b),
-		InByteRate:     a[statsInByteRate].counter(b),
-		OutByteRate:    a[statsOutByteRate].counter(b),
+		Connections: v[statsConnections], ConnectionRate: v[statsConnectionRate],
+		InPackets: v[statsInPackets], InPacketRate: v[statsInPacketRate],
+		OutPackets: v[statsOutPackets], OutPacketRate: v[statsOutPacketRate],
+		InBytes: v[statsInBytes], InByteRate: v[statsInByteRate],
+		OutBytes: v[statsOutBytes], OutByteRate: v[statsOutByteRate],
 	}, nil
-}
-
-// counter reads 32 or 64 bits.
-func (s span) counter(b []byte) uint64 {
-	if s.end-s.start >= 8 {
-		return native.Uint64(b[s.start:])
-	}
-	return uint64(s.uint32(b))
 }
 
 // schedulers are the kernel's, listed so that no name need be allocated.

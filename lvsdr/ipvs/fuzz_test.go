@@ -25,6 +25,9 @@ func FuzzDecodeService(f *testing.F) {
 		if s.Stats = (Stats{}); err != nil || plain != s {
 			t.Errorf("with stats %+v, plain %+v, %v", s, plain, err)
 		}
+		if id, err := decodeID(payload); err != nil || id != s.ID {
+			t.Errorf("alone %+v, %v, in the service %+v", id, err, s.ID)
+		}
 		roundTripService(t, s)
 	})
 }

@@ -150,12 +150,12 @@ type table struct {
 	of   lvsdr.IPVS
 }
 
-func (v table) Services(ctx context.Context) ([]ipvs.Service, error) {
-	return in(v.host, func() ([]ipvs.Service, error) { return v.of.Services(ctx) })
+func (v table) Services(ctx context.Context, detail ipvs.Detail) ([]ipvs.Service, error) {
+	return in(v.host, func() ([]ipvs.Service, error) { return v.of.Services(ctx, detail) })
 }
 
-func (v table) Destinations(ctx context.Context, id ipvs.ID) ([]ipvs.Destination, error) {
-	return in(v.host, func() ([]ipvs.Destination, error) { return v.of.Destinations(ctx, id) })
+func (v table) Destinations(ctx context.Context, id ipvs.ID, detail ipvs.Detail) ([]ipvs.Destination, error) {
+	return in(v.host, func() ([]ipvs.Destination, error) { return v.of.Destinations(ctx, id, detail) })
 }
 
 func (v table) Apply(ctx context.Context, commands []ipvs.Command) (int, error) {

@@ -85,7 +85,7 @@ func TestFail(t *testing.T) {
 	if n != 1 || !errors.Is(err, syscall.EPERM) {
 		t.Errorf("%d, %v", n, err)
 	}
-	if d, err := w.Host().IPVS.Destinations(ctx, batch()[0].Service.ID); len(d) != 1 || err != nil {
+	if d, err := w.Host().IPVS.Destinations(ctx, batch()[0].Service.ID, ipvs.Plain); len(d) != 1 || err != nil {
 		t.Errorf("the kernel carries on behind a refused command: %v, %v", d, err)
 	}
 	w.Fail("Links.Addresses", syscall.EIO)

@@ -171,18 +171,18 @@ type recIPVS struct {
 	lvsdr.IPVS
 }
 
-func (v recIPVS) Services(ctx context.Context) ([]ipvs.Service, error) {
+func (v recIPVS) Services(ctx context.Context, detail ipvs.Detail) ([]ipvs.Service, error) {
 	if err := v.read("IPVS.Services"); err != nil {
 		return nil, err
 	}
-	return v.IPVS.Services(ctx)
+	return v.IPVS.Services(ctx, detail)
 }
 
-func (v recIPVS) Destinations(ctx context.Context, id ipvs.ID) ([]ipvs.Destination, error) {
+func (v recIPVS) Destinations(ctx context.Context, id ipvs.ID, detail ipvs.Detail) ([]ipvs.Destination, error) {
 	if err := v.read("IPVS.Destinations"); err != nil {
 		return nil, err
 	}
-	return v.IPVS.Destinations(ctx, id)
+	return v.IPVS.Destinations(ctx, id, detail)
 }
 
 func (v recIPVS) Timeouts(ctx context.Context) (ipvs.Timeouts, error) {

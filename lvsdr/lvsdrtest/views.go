@@ -138,11 +138,11 @@ func (v routes) RemoveBlackhole(ctx context.Context, addr netip.Addr) error {
 
 type table struct{ w *World }
 
-func (v table) Services(ctx context.Context) ([]ipvs.Service, error) {
+func (v table) Services(ctx context.Context, _ ipvs.Detail) ([]ipvs.Service, error) {
 	return askCtx(ctx, v.w, func(s *state) ([]ipvs.Service, error) { return s.ipvsServices(), nil })
 }
 
-func (v table) Destinations(ctx context.Context, id ipvs.ID) ([]ipvs.Destination, error) {
+func (v table) Destinations(ctx context.Context, id ipvs.ID, _ ipvs.Detail) ([]ipvs.Destination, error) {
 	return askCtx(ctx, v.w, func(s *state) ([]ipvs.Destination, error) { return s.ipvsDestinations(id) })
 }
 

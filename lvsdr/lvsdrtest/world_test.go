@@ -225,14 +225,14 @@ func second[T any](_ T, err error) error { return err }
 func TestLocalNode(t *testing.T) {
 	w := lvsdrtest.Director("modprobe ip_vs_wrr", "ipvsadm -A -t 10.10.10.22:80 -s wrr", "ipvsadm -a -t 10.10.10.22:80 -r 10.10.10.30:80 -g")
 	id := ipvs.ID{Addr: netip.MustParseAddr("10.10.10.22"), Port: 80, Protocol: ipvs.TCP}
-	d, err := w.Host().IPVS.Destinations(ctx, id)
+	d, err := w.Host().IPVS.Destinations(ctx, id, ipvs.Plain)
 	if err != nil || len(d) != 1 || d[0].Forwarding != ipvs.LocalNode {
 		t.Errorf("%+v, %v", d, err)
 	}
 	if !w.Connect(id, netip.MustParseAddrPort("10.10.10.30:80"), 7) {
 		t.Error("no such real server")
 	}
-	if d, _ = w.Host().IPVS.Destinations(ctx, id); d[0].Active != 7 {
+	if d, _ = w.Host().IPVS.Destinations(ctx, id, ipvs.Plain); d[0].Active != 7 {
 		t.Errorf("%d connections", d[0].Active)
 	}
 }
@@ -242,7 +242,7 @@ func TestWithoutIPVS(t *testing.T) {
 	if err := h.Modules.Find(ctx, "ip_vs"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Find: %v", err)
 	}
-	if s, err := h.IPVS.Services(ctx); len(s) != 0 || err != nil {
+	if s, err := h.IPVS.Services(ctx, ipvs.Plain); len(s) != 0 || err != nil {
 		t.Errorf("Services: %v, %v", s, err)
 	}
 	if _, err := h.IPVS.Apply(ctx, nil); !errors.Is(err, lvsdr.ErrNoIPVS) {

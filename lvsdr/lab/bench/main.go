@@ -6,8 +6,8 @@
 //	umlexec bench LVSDR IPVS.TEST [PART...]
 //
 // LVSDR is the command to measure, IPVS.TEST the test binary of package ipvs,
-// whose benchmarks know the kernel's floor and moby/ipvs. The parts are program,
-// setup, process and traffic; all of them when none is named.
+// whose benchmarks know the kernel's floor and moby/ipvs. The parts are process,
+// program, setup and traffic; all of them when none is named.
 //
 // Under qemu with LVSDR_QEMU_ICOUNT time is the number of instructions executed,
 // which repeats to about a per cent whatever else the machine does.
@@ -33,9 +33,9 @@ var parts = []struct {
 	name string
 	run  func(context.Context, *bench) error
 }{
+	{"process", process}, // first: a child's peak memory counts what its parent had
 	{"program", program},
 	{"setup", setup},
-	{"process", process},
 	{"traffic", traffic},
 }
 
@@ -54,6 +54,9 @@ func run(ctx context.Context, args []string) error {
 		if err := f.Missing(); err != nil {
 			return fmt.Errorf("needs %s: %w", f, err)
 		}
+	}
+	if err := intoMemory("ipvsadm", "keepalived", args[0], args[1]); err != nil {
+		return err
 	}
 	b := &bench{lvsdr: args[0], ipvsTest: args[1], report: newReport(os.Stdout)}
 	for _, p := range parts {

@@ -22,7 +22,7 @@ import (
 // What the client of the traffic part does.
 const (
 	connections = 300 // kept at any time, each with a request in flight
-	requests    = 20  // a connection's life; then the next begins
+	requests    = 5   // a connection's life; then the next begins
 	events      = 100 // changes of the table
 )
 

@@ -115,7 +115,7 @@ func buildForGuest(t *testing.T) string {
 	if os.Getenv("LVSDR_TEST_GUEST") == "1" {
 		t.Skip("this is a guest")
 	}
-	if _, err := findKernel(); err != nil {
+	if _, _, err := findKernel(); err != nil {
 		if slices.Contains(strings.Split(os.Getenv("LVSDR_TEST_REQUIRE"), ","), "uml") {
 			t.Fatal("LVSDR_TEST_REQUIRE names uml: ", err)
 		}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr/lab"
+)
+
+// kills is how often set-up is killed, spread over its whole duration.
+const kills = 100
+
+// Set-up killed with SIGKILL at any moment and run again ends where an unbroken
+// one does, and teardown after it restores the host.
+func TestKilledAtAnyMoment(t *testing.T) {
+	lab.Need(t, lab.Netns)
+	for _, tt := range []struct {
+		name string
+		args string
+		ipvs bool
+	}{
+		{"realserver", "setup realserver --vip 10.10.10.22 --vip fd00:10::22", false},
+		{"director", "setup director --vip 10.10.10.22 --vip fd00:10::22 -r 10.10.10.31 -r 10.10.10.32=3 -r fd00:10::31 --timeouts 30s,5s,60s", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.ipvs {
+				lab.Need(t, lab.Guest, lab.IPVS)
+			}
+			l, err := lab.New(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			victim{t, l.Director, strings.Fields(tt.args), tt.name}.survives()
+		})
+	}
+}
+
+// A victim is a host on which set-up is killed.
+type victim struct {
+	*testing.T
+	host *lab.Host
+	args []string
+	role string
+}
+
+func (v victim) survives() {
+	v.Helper()
+	v.run(v.args...) // the modules are loaded from here on
+	v.run("teardown", v.role)
+	before := v.state()
+	start := time.Now()
+	v.run(v.args...)
+	whole := time.Since(start)
+	want := v.state()
+	v.run("teardown", v.role)
+	v.same("teardown", before)
+	cut, tries := 0, 0
+	for ; cut < kills && !v.Failed(); tries++ {
+		if tries == 4*kills {
+			v.Errorf("only %d of %d set-ups were killed before their end", cut, tries)
+		}
+		// Multiples of the golden ratio spread evenly however many they become.
+		_, moment := math.Modf(float64(tries) * math.Phi)
+		if v.killed(time.Duration(moment * float64(whole))) {
+			cut++
+		}
+		if tries%2 == 0 { // else teardown comes at once
+			v.run(v.args...)
+			v.same("set-up over one that was killed", want)
+		}
+		v.run("teardown", v.role)
+		v.same("teardown after a set-up that was killed", before)
+	}
+	v.Logf("%d of %d set-ups were killed before their end, which came after %v", cut, tries, whole)
+}
+
+// killed starts set-up, kills it after a while, and tells whether it was still
+// running.
+func (v victim) killed(after time.Duration) bool {
+	cmd := process(v.T, v.args...)
+	if err := v.host.Start(cmd); err != nil {
+		v.Fatal(err)
+	}
+	timer := time.AfterFunc(after, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	return cmd.Wait() != nil
+}
+
+func (v victim) run(args ...string) {
+	v.Helper()
+	cmd := process(v.T, args...)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := v.host.Start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
+		v.Fatalf("lvsdr %s: %v\n%s", strings.Join(args, " "), err, out.String())
+	}
+}
+
+func (v victim) state() lab.Snapshot {
+	v.Helper()
+	s, err := v.host.Snapshot(context.Background())
+	if err != nil {
+		v.Fatal(err)
+	}
+	return s
+}
+
+func (v victim) same(what string, want lab.Snapshot) {
+	v.Helper()
+	if diff := want.Diff(v.state()); len(diff) > 0 {
+		v.Errorf("after %s:\n%s", what, strings.Join(diff, "\n"))
+	}
+}
