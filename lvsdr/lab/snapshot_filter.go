@@ -3,7 +3,6 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,15 +10,15 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
-// nftLines is nft's own listing without counters. None when the host has no nft.
+// nftLines is nft's own listing without counters. None where the kernel has no
+// nftables for IP, or the machine no nft.
 func (h *Host) nftLines(ctx context.Context) ([]string, error) {
-	if nftNotLoaded() {
+	if NFT.Missing() != nil {
 		return nil, nil
 	}
 	out, err := h.Run(ctx, "nft", "-s", "list", "ruleset")
@@ -27,20 +26,6 @@ func (h *Host) nftLines(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	return textLines(out), err
-}
-
-// nftNotLoaded tells that the kernel has nftables as a module that nobody has
-// loaded yet: there are no rules, and asking would load it.
-func nftNotLoaded() bool {
-	if _, err := os.Stat("/sys/module/nf_tables"); err == nil {
-		return false
-	}
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return false
-	}
-	modules, err := os.ReadFile("/lib/modules/" + unix.ByteSliceToString(u.Release[:]) + "/modules.dep")
-	return err == nil && bytes.Contains(modules, []byte("/nf_tables.ko"))
 }
 
 // iptablesLines are the rules, chains and policies of the legacy iptables. Those
@@ -83,42 +68,43 @@ func filterRules(save string) (rules []string) {
 }
 
 // ipvsLines are ipvsadm's own listing and the timeouts, none where the kernel has
-// no ip_vs loaded. An empty table is known without asking ipvsadm: a process is
-// dear in a guest.
+// no ip_vs loaded.
 func (h *Host) ipvsLines(ctx context.Context) ([]string, error) {
 	table, err := h.readThread("net/ip_vs")
 	if err != nil || table == "" {
 		return nil, err
 	}
-	timeouts, err := h.ipvsTimeouts(ctx)
-	if err != nil {
-		return nil, err
+	var lines []string
+	err = h.Do(func() error {
+		timeouts, err := ipvsTimeouts()
+		lines = append(lines, timeouts)
+		return err
+	})
+	if err != nil || len(textLines(table)) <= 3 { // the heading
+		return lines, err
 	}
-	lines := []string{timeouts}
-	if strings.Count(table, "\n") > ipvsHead {
-		save, err := h.Run(ctx, "ipvsadm", "-S", "-n")
-		if err != nil {
-			return nil, err
-		}
-		lines = append(lines, textLines(save)...)
-	}
+	save, err := h.Run(ctx, "ipvsadm", "-S", "-n")
+	lines = append(lines, textLines(save)...)
 	slices.Sort(lines) // the kernel lists in the order of its hash table
-	return lines, nil
+	return lines, err
 }
 
-// ipvsHead is the number of lines of /proc/net/ip_vs without a service.
-const ipvsHead = 3
-
-func (h *Host) ipvsTimeouts(ctx context.Context) (string, error) {
-	t, err := in(h, func() (ipvs.Timeouts, error) {
-		c, err := ipvs.Open()
-		if err != nil {
-			return ipvs.Timeouts{}, err
-		}
-		defer c.Close()
-		return c.Timeouts(ctx)
-	})
-	return fmt.Sprintf("timeouts tcp %v tcpfin %v udp %v", t.TCP, t.TCPFin, t.UDP), err
+// ipvsTimeouts asks as ipvsadm -L --timeout does where it has no netlink.
+func ipvsTimeouts() (string, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	const getTimeout = 64 + 1024 + 64 + 6 // IP_VS_SO_GET_TIMEOUT, include/uapi/linux/ip_vs.h
+	var seconds [3]int32                  // struct ip_vs_timeout_user: tcp, tcp_fin, udp
+	size := uint32(unsafe.Sizeof(seconds))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.IPPROTO_IP, getTimeout,
+		uintptr(unsafe.Pointer(&seconds)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return "", fmt.Errorf("asking for the timeouts: %w", errno)
+	}
+	return fmt.Sprintf("timeouts tcp %d tcpfin %d udp %d", seconds[0], seconds[1], seconds[2]), nil
 }
 
 // readThread reads a file of /proc/thread-self on the host; none is empty.
