@@ -31,11 +31,21 @@ func cutAttr(b []byte) (typ uint16, value, rest []byte, err error) {
 	if len(b) < attrHeaderLen {
 		return 0, nil, nil, errMalformed
 	}
-	n := int(native.Uint16(b))
+	n, typ := attrHeader(b)
 	if n < attrHeaderLen || n > len(b) {
 		return 0, nil, nil, errMalformed
 	}
-	return native.Uint16(b[2:]) & attrTypeMask, b[attrHeaderLen:n], b[min(align4(n), len(b)):], nil
+	return typ, b[attrHeaderLen:n], b[min(align4(n), len(b)):], nil
+}
+
+// attrHeader returns the length and type of the attribute that b starts with, by
+// one load.
+func attrHeader(b []byte) (n int, typ uint16) {
+	h := native.Uint32(b)
+	if bigEndian {
+		h = h<<16 | h>>16
+	}
+	return int(h & 0xffff), uint16(h>>16) & attrTypeMask
 }
 
 func align4(n int) int { return (n + 3) &^ 3 }
@@ -52,12 +62,10 @@ func parse(b []byte, spans []span, least []uint8) error {
 		return errMalformed
 	}
 	least = least[:len(spans)]
-	for at := 0; at < len(b); {
-		if at+attrHeaderLen > len(b) {
-			return errMalformed
-		}
-		n, typ := int(native.Uint16(b[at:])), native.Uint16(b[at+2:])&attrTypeMask
-		if n < attrHeaderLen || at+n > len(b) {
+	at := 0
+	for len(b) >= attrHeaderLen {
+		n, typ := attrHeader(b)
+		if n < attrHeaderLen || n > len(b) {
 			return errMalformed
 		}
 		if int(typ) < len(spans) {
@@ -66,7 +74,15 @@ func parse(b []byte, spans []span, least []uint8) error {
 			}
 			spans[typ] = span{uint16(at + attrHeaderLen), uint16(at + n)}
 		}
-		at += align4(n)
+		step := align4(n)
+		if step >= len(b) {
+			return nil
+		}
+		at += step
+		b = b[step:]
+	}
+	if len(b) > 0 {
+		return errMalformed
 	}
 	return nil
 }

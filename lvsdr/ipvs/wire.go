@@ -5,6 +5,8 @@ import "encoding/binary"
 // native is the byte order of netlink, except for ports and IPv4 masks.
 var native = binary.NativeEndian
 
+var bigEndian = native.Uint16([]byte{0, 1}) == 1
+
 // Netlink (linux/netlink.h).
 const (
 	headerLen     = 16
