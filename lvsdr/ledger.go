@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 )
@@ -120,19 +121,32 @@ const roleKey = "role"
 // open writes the role's own line.
 func (l ledger) open() error { return l.remember(map[string]string{roleKey: ""}) }
 
-// close strikes it out, and leaves no folder behind that nobody needs.
+// close strikes it out, and leaves nothing behind: no half-written ledger of a
+// killed process, no folder that nobody needs.
 func (l ledger) close() error {
 	if err := l.forget(roleKey); err != nil {
 		return err
 	}
-	names, err := l.files.ReadDir(ledgerDir)
-	if errors.Is(err, fs.ErrNotExist) || len(names) > 0 {
-		return nil
+	unfinished := temporaryName(ledgerDir) // a folder that was to come with its first file
+	for _, name := range []string{temporaryName(l.name), path.Join(unfinished, path.Base(l.name))} {
+		_, err := l.files.ReadFile(name)
+		if err == nil {
+			err = l.files.Remove(name)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
-	if err != nil {
-		return err
+	for _, dir := range []string{unfinished, ledgerDir} {
+		names, err := l.files.ReadDir(dir)
+		if err == nil && len(names) == 0 {
+			err = l.files.Remove(dir)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
-	return l.files.Remove(ledgerDir)
+	return nil
 }
 
 // lostLedger tells whether the host was set up for the role, by the drop-in that

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -110,22 +111,7 @@ func volatileSysctl(key string) bool {
 
 func sysctlLines() (lines []string, err error) {
 	for _, root := range sysctlRoots {
-		err := filepath.WalkDir("/proc/sys/"+root, func(path string, d fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			key := strings.TrimPrefix(path, "/proc/sys/")
-			if err != nil || d.IsDir() || volatileSysctl(key) {
-				return err
-			}
-			value, err := readKey(path)
-			if unreadable(err) {
-				return nil
-			}
-			lines = append(lines, key+" = "+value)
-			return err
-		})
-		if err != nil {
+		if lines, err = appendKeys(lines, root); err != nil {
 			return nil, err
 		}
 	}
@@ -133,17 +119,62 @@ func sysctlLines() (lines []string, err error) {
 	return lines, nil
 }
 
-// readKey reads a sysctl with half the system calls of os.ReadFile: there are
-// hundreds, and in User-Mode Linux a call is dear.
-func readKey(path string) (string, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+// appendKeys appends the keys in a folder of /proc/sys and below it.
+func appendKeys(lines []string, folder string) ([]string, error) {
+	dir, err := os.Open("/proc/sys/" + folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return lines, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	entries, err := dir.ReadDir(-1)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		key := folder + "/" + e.Name()
+		if e.IsDir() {
+			if lines, err = appendKeys(lines, key); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if volatileSysctl(key) {
+			continue
+		}
+		value, err := readKey(dir, e.Name())
+		if unreadable(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, key+" = "+value)
+	}
+	return lines, nil
+}
+
+// readKey reads a sysctl of a folder. There are hundreds, and in User-Mode Linux a
+// system call is dear: os.ReadFile makes twice as many, and Go's scheduler, told of
+// each, hands the thread's work to another and back. Reading a sysctl never waits.
+func readKey(dir *os.File, name string) (string, error) {
+	p, err := unix.BytePtrFromString(name)
 	if err != nil {
 		return "", err
 	}
-	defer unix.Close(fd)
+	fd, _, errno := unix.RawSyscall6(unix.SYS_OPENAT, dir.Fd(), uintptr(unsafe.Pointer(p)), unix.O_RDONLY|unix.O_CLOEXEC, 0, 0, 0)
+	if errno != 0 {
+		return "", errno
+	}
 	var value [4096]byte // the kernel gives a key in one piece, of a page at most
-	n, err := unix.Read(fd, value[:])
-	return strings.TrimSuffix(string(value[:max(n, 0)]), "\n"), err
+	n, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&value[0])), uintptr(len(value)))
+	unix.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
+	if errno != 0 {
+		return "", errno
+	}
+	return strings.TrimSuffix(string(value[:n]), "\n"), nil
 }
 
 // unreadable tells the errors of a key that has no value to read.

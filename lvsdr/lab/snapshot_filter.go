@@ -5,14 +5,22 @@ package lab
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
-// nftLines is nft's own listing without counters. None when the host has no nft.
+// nftLines is nft's own listing without counters. None where the kernel has no
+// nftables for IP, or the machine no nft.
 func (h *Host) nftLines(ctx context.Context) ([]string, error) {
+	if NFT.Missing() != nil {
+		return nil, nil
+	}
 	out, err := h.Run(ctx, "nft", "-s", "list", "ruleset")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -66,14 +74,37 @@ func (h *Host) ipvsLines(ctx context.Context) ([]string, error) {
 	if err != nil || table == "" {
 		return nil, err
 	}
-	save, err := h.Run(ctx, "ipvsadm", "-S", "-n")
-	if err != nil {
-		return nil, err
+	var lines []string
+	err = h.Do(func() error {
+		timeouts, err := ipvsTimeouts()
+		lines = append(lines, timeouts)
+		return err
+	})
+	if err != nil || len(textLines(table)) <= 3 { // the heading
+		return lines, err
 	}
-	timeouts, err := h.Run(ctx, "ipvsadm", "-L", "--timeout")
-	lines := append(textLines(save), textLines(timeouts)...)
+	save, err := h.Run(ctx, "ipvsadm", "-S", "-n")
+	lines = append(lines, textLines(save)...)
 	slices.Sort(lines) // the kernel lists in the order of its hash table
 	return lines, err
+}
+
+// ipvsTimeouts asks as ipvsadm -L --timeout does where it has no netlink.
+func ipvsTimeouts() (string, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	const getTimeout = 64 + 1024 + 64 + 6 // IP_VS_SO_GET_TIMEOUT, include/uapi/linux/ip_vs.h
+	var seconds [3]int32                  // struct ip_vs_timeout_user: tcp, tcp_fin, udp
+	size := uint32(unsafe.Sizeof(seconds))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.IPPROTO_IP, getTimeout,
+		uintptr(unsafe.Pointer(&seconds)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return "", fmt.Errorf("asking for the timeouts: %w", errno)
+	}
+	return fmt.Sprintf("timeouts tcp %d tcpfin %d udp %d", seconds[0], seconds[1], seconds[2]), nil
 }
 
 // readThread reads a file of /proc/thread-self on the host; none is empty.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -36,19 +35,18 @@ func TestSnapshotSeesChanges(t *testing.T) {
 		t.Errorf("a request changed:\n%s", strings.Join(d, "\n"))
 	}
 	changes := possible(t, snapshotChanges)
+	var dos, undos []string
 	for _, c := range changes {
-		sh(t, l.Director, c.do)
+		dos, undos = append(dos, c.do), append([]string{c.undo}, undos...)
 	}
+	sh(t, l.Director, strings.Join(dos, " && "))
 	diff := strings.Join(before.Diff(snapshot(t, l.Director)), "\n")
 	for _, c := range changes {
 		if !strings.Contains(diff, c.want) {
 			t.Errorf("%s: not seen in\n%s", c.do, diff)
 		}
 	}
-	slices.Reverse(changes)
-	for _, c := range changes {
-		sh(t, l.Director, c.undo)
-	}
+	sh(t, l.Director, strings.Join(undos, " && "))
 	if d := before.Diff(snapshot(t, l.Director)); len(d) > 0 {
 		t.Errorf("undoing left:\n%s", strings.Join(d, "\n"))
 	}
@@ -73,7 +71,9 @@ var snapshotChanges = []snapshotChange{
 	{lab.Netns, "ln -s x /run/y", "rm /run/y", `/run/y Lrwxrwxrwx 0:0 -> x`},
 	{lab.NFT, "nft add table inet lvsdr", "nft delete table inet lvsdr", `+ nftables table inet lvsdr`},
 	{lab.IPTables, "iptables-legacy -w -A INPUT -s 10.10.10.9 -j DROP", "iptables-legacy -w -D INPUT -s 10.10.10.9 -j DROP", `+ iptables iptables filter -A INPUT`},
-	{lab.IPVS, "ipvsadm -A -t 10.10.10.22:80 -s rr", "ipvsadm -D -t 10.10.10.22:80", `+ ipvs -A -t 10.10.10.22:80 -s rr`},
+	{lab.IPVS, "ipvsadm --set 30 5 60", "ipvsadm --set 900 120 300", `+ ipvs timeouts tcp 30 tcpfin 5 udp 60`},
+	// A scheduler is loaded before its service, see cluster_test.go.
+	{lab.IPVS, "modprobe ip_vs_rr && ipvsadm -A -t 10.10.10.22:80 -s rr", "ipvsadm -D -t 10.10.10.22:80", `+ ipvs -A -t 10.10.10.22:80 -s rr`},
 }
 
 // possible are the changes that this machine's kernel can make.
@@ -90,10 +90,6 @@ func possible(t *testing.T, all []snapshotChange) (some []snapshotChange) {
 
 func sh(t *testing.T, h *lab.Host, command string) {
 	t.Helper()
-	if strings.HasPrefix(command, "ipvsadm -A") {
-		// A scheduler is loaded before its service, see cluster_test.go.
-		command = "modprobe -a ip_vs_rr ip_vs_wrr; " + command
-	}
 	if _, err := h.Run(context.Background(), "sh", "-c", command); err != nil {
 		t.Fatal(err)
 	}

@@ -21,8 +21,8 @@ import (
 
 // What the client of the traffic part does.
 const (
-	connections = 300 // kept at any time, each with a request in flight
-	requests    = 5   // a connection's life; then the next begins
+	connections = 200 // kept at any time, each with a request in flight
+	requests    = 4   // a connection's life; then the next begins
 	events      = 100 // changes of the table
 )
 
