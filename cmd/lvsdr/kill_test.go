@@ -13,6 +13,10 @@ import (
 // kills is how often set-up is killed, spread over its whole duration.
 const kills = 100
 
+// lookEvery is after how many of them the host is looked at: what one leaves behind the
+// next ones do not take away, and looking at everything is dear in a guest.
+const lookEvery = 10
+
 // Set-up killed with SIGKILL at any moment and run again ends where an unbroken
 // one does, and teardown after it restores the host.
 func TestKilledAtAnyMoment(t *testing.T) {
@@ -70,11 +74,16 @@ func (v victim) survives() {
 		}
 		if tries%2 == 0 { // else teardown comes at once
 			v.run(v.args...)
-			v.same("set-up over one that was killed", want)
+			if tries%lookEvery == 0 {
+				v.same("set-ups over ones that were killed", want)
+			}
 		}
 		v.run("teardown", v.role)
-		v.same("teardown after a set-up that was killed", before)
+		if tries%lookEvery == 0 {
+			v.same("teardowns after set-ups that were killed", before)
+		}
 	}
+	v.same("the last teardown", before)
 	v.Logf("%d of %d set-ups were killed before their end, which came after %v", cut, tries, whole)
 }
 
