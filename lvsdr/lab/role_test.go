@@ -195,3 +195,61 @@ func TestMissionsValues(t *testing.T) {
 }
 
 func seconds(n int) lvsdr.Duration { return lvsdr.Duration(time.Duration(n) * time.Second) }
+
+// Hosts whose firewall admits SSH only serve the VIP after set-up, and have their
+// own rules back after teardown. In nftables where the kernel has it for IP, else in
+// the legacy iptables.
+func TestClusterServesThroughFirewalls(t *testing.T) {
+	lab.Need(t, lab.Netns, lab.IPVS)
+	rules, show := `iptables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP
+		iptables-legacy -A INPUT -p tcp --dport 22 -j ACCEPT; iptables-legacy -P INPUT DROP`, "iptables-legacy -S INPUT"
+	mark := "-A INPUT -d 10.10.10.22/32 -p tcp -m tcp --dport 80 -m comment --comment lvsdr -j ACCEPT"
+	if lab.NFT.Missing() == nil {
+		rules = `nft add table inet filter
+			nft 'add chain inet filter input { type filter hook input priority 0; policy drop; }'
+			nft add rule inet filter input ct state invalid drop; nft add rule inet filter input tcp dport 22 accept`
+		show, mark = "nft -s list ruleset", `10.10.10.22 . tcp . 80 } accept comment "lvsdr"`
+	} else {
+		lab.Need(t, lab.IPTables)
+	}
+	l := newLab(t)
+	serve(t, l.RealServers...)
+	c := cluster("10.10.10.22", 1, 3)
+	servers := append([]*lab.Host{l.Director}, l.RealServers...)
+	before := map[*lab.Host]string{}
+	for _, h := range servers {
+		sh(t, h, rules)
+		before[h] = sh(t, h, show)
+	}
+	setUp(t, l, c)
+	if got, want := answers(t, l, "10.10.10.22", 8), map[string]int{"dev-2": 2, "dev-3": 6}; !maps.Equal(got, want) {
+		t.Errorf("eight requests went %v, want %v", got, want)
+	}
+	for _, h := range servers {
+		if now := sh(t, h, show); !strings.Contains(now, mark) {
+			t.Errorf("%s on %s:\n%s\nwithout %s", show, h.Name, now, mark)
+		}
+		tearDown(t, h, c, h == l.Director)
+		if now := sh(t, h, show); now != before[h] {
+			t.Errorf("%s on %s after teardown:\n%s\nbefore:\n%s", show, h.Name, now, before[h])
+		}
+	}
+}
+
+func tearDown(t *testing.T, h *lab.Host, c lvsdr.Config, director bool) {
+	t.Helper()
+	role, err := lvsdr.RealServer(c)
+	if director {
+		role, err = lvsdr.Director(c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lvs, err := h.LVS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := role.Down(context.Background(), lvs); err != nil {
+		t.Fatalf("%s: %v", h.Name, err)
+	}
+}

@@ -88,11 +88,13 @@ func possible(t *testing.T, all []snapshotChange) (some []snapshotChange) {
 	return some
 }
 
-func sh(t *testing.T, h *lab.Host, command string) {
+func sh(t *testing.T, h *lab.Host, command string) string {
 	t.Helper()
-	if _, err := h.Run(context.Background(), "sh", "-c", command); err != nil {
+	out, err := h.Run(context.Background(), "sh", "-c", command)
+	if err != nil {
 		t.Fatal(err)
 	}
+	return out
 }
 
 func TestDiffCountsLines(t *testing.T) {
