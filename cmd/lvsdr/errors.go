@@ -77,7 +77,7 @@ func hint(ctx context.Context, err error, r *report) string {
 const (
 	hintRoot   = "run it as root: sudo lvsdr …"
 	hintNoIPVS = "install the kernel package that has the module ip_vs " +
-		"(Debian: linux-image-amd64 instead of a cloud kernel; Ubuntu: linux-modules-extra-$(uname -r); " +
+		"(Debian: linux-image-amd64; Ubuntu: linux-modules-extra-$(uname -r); " +
 		"Fedora, RHEL: kernel-modules); in a container, run modprobe ip_vs on its host"
 )
 
