@@ -88,18 +88,17 @@ type serviceTarget struct {
 // of the ledger.
 func (s *services) targets(h *Host, before map[string]string, want State, there map[ipvs.ID]*ipvs.Service) ([]serviceTarget, error) {
 	var targets []serviceTarget
-	wanted := make(map[string]bool, len(s.want))
 	if want == Present {
 		targets = make([]serviceTarget, 0, len(s.want))
-		for _, v := range s.want {
-			key := serviceKey(v.ID)
+		for i := range s.want {
+			key := serviceKey(s.want[i].ID)
 			_, known := before[key]
-			wanted[key] = true
-			targets = append(targets, serviceTarget{virtualService: v, known: known})
+			delete(before, key) // what is left is not wanted any more
+			targets = append(targets, serviceTarget{virtualService: s.want[i], known: known})
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(before)) {
-		if !strings.HasPrefix(key, servicePrefix) || wanted[key] {
+		if !strings.HasPrefix(key, servicePrefix) {
 			continue
 		}
 		t, err := givenBack(key, before[key])
