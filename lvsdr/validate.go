@@ -116,7 +116,7 @@ func wrongInterface(name string) string {
 	case strings.Contains(name, ":"):
 		return "an interface without a label is wanted: lvsdr adds the label :0 itself"
 	case len(name) > maxInterfaceName || name == "." || name == ".." ||
-		strings.ContainsAny(name, "/ \t\n\v\f\r\xa0\x00"):
+		strings.ContainsAny(name, "/ \t\n\v\f\r\x00") || strings.IndexByte(name, 0xa0) >= 0: // isspace() of the kernel
 		return "an interface name has at most 15 characters, no / and no blanks, such as eth0"
 	}
 	return ""

@@ -22,7 +22,8 @@ func TestErrorIs(t *testing.T) {
 			t.Errorf("%v is not %v", errno, target)
 		}
 	}
-	if !errors.Is(ErrNoIPVS, fs.ErrNotExist) || errors.Is(fs.ErrNotExist, ErrNoIPVS) {
+	absent := fs.ErrNotExist
+	if !errors.Is(ErrNoIPVS, absent) || errors.Is(absent, ErrNoIPVS) {
 		t.Error("ErrNoIPVS is a kind of fs.ErrNotExist, not the reverse")
 	}
 }
