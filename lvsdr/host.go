@@ -26,6 +26,10 @@ type Host struct {
 	IPVS      IPVS
 	Firewalls []Firewall // in the order in which "auto" considers them
 
+	// Observer and Wire are for the doctor alone.
+	Observer Observer
+	Wire     Wire
+
 	// Runtime leaves alone everything that outlives a reboot: /etc is neither
 	// written nor cleaned.
 	Runtime bool
@@ -74,6 +78,10 @@ type Link struct {
 	Up       bool
 	Loopback bool
 	NoARP    bool
+	Carrier  bool   // a cable is plugged in, the lower layer is up
+	MTU      int    // bytes
+	Master   string // the bridge or bond it belongs to
+	Kind     string // as ip-link(8) names it: "veth", "dummy", "bridge"; empty: hardware
 }
 
 // An Address is an IP address on an interface, with what it takes to put it back

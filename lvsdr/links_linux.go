@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/probe"
 	"github.com/vishvananda/netlink"
@@ -32,9 +33,28 @@ func (linuxLinks) Links(ctx context.Context) ([]Link, error) {
 			Up:       a.RawFlags&unix.IFF_UP != 0,
 			Loopback: a.RawFlags&unix.IFF_LOOPBACK != 0,
 			NoARP:    a.RawFlags&unix.IFF_NOARP != 0,
+			Carrier:  a.RawFlags&unix.IFF_LOWER_UP != 0,
+			MTU:      a.MTU,
+			Kind:     kind(l),
+		}
+	}
+	for i, l := range found {
+		if at := l.Attrs().MasterIndex; at != 0 {
+			m := slices.IndexFunc(links, func(m Link) bool { return m.Index == at })
+			if m >= 0 {
+				links[i].Master = links[m].Name
+			}
 		}
 	}
 	return links, nil
+}
+
+// kind is the link's kind, empty for hardware, which netlink calls a device.
+func kind(l netlink.Link) string {
+	if k := l.Type(); k != "device" {
+		return k
+	}
+	return ""
 }
 
 // SetUp implements [Links].

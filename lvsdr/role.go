@@ -11,14 +11,18 @@ import (
 // the VIP last and gives it up first. Importers add steps of their own by
 // appending to Steps.
 type Role struct {
-	Name  string // "director" or "realserver"
-	Steps []Step
+	Name   string // "director", "realserver" or "client"
+	Steps  []Step
+	Checks []*Check // the doctor's, in the order of its report
+
+	config Config
 }
 
 // The names of the roles.
 const (
 	DirectorRole   = "director"
 	RealServerRole = "realserver"
+	ClientRole     = "client"
 )
 
 // Director is the role of the host that carries the VIP on the LAN and forwards.
@@ -39,7 +43,7 @@ func director(c Config) Role {
 		DirectorPorts(c),
 		DirectorServices(c),
 		DirectorVIPs(c),
-	}}
+	}, Checks: directorChecks, config: c}
 }
 
 // RealServer is the role of a host that serves the VIP's connections and answers
@@ -58,7 +62,17 @@ func realServer(c Config) Role {
 		RealServerPorts(c),
 		RealServerBlackholes(c),
 		RealServerVIPs(c),
-	}}
+	}, Checks: realServerChecks, config: c}
+}
+
+// Client is the role of any other host on the LAN, for [Role.Doctor] alone: it has
+// no steps. It fails with a [*ConfigError] when c is not valid; real servers need
+// not be known.
+func Client(c Config) (Role, error) {
+	if err := c.Validate(RealServerRole); err != nil {
+		return Role{}, err
+	}
+	return Role{Name: ClientRole, Checks: clientChecks, config: c}, nil
 }
 
 // Plan returns the changes that are due to bring the host to the role ([Present])

@@ -145,7 +145,7 @@ func TestBlackholeStopsLoop(t *testing.T) {
 				}
 				if blackholed {
 					config := Config{Services: []Service{{VIP: addr}}}
-					vipUp(t, vipFiles{}, Role{RealServerRole, []Step{RealServerBlackholes(config)}})
+					vipUp(t, vipFiles{}, Role{Name: RealServerRole, Steps: []Step{RealServerBlackholes(config)}})
 				}
 				next := vipForwarded(t)
 				vipSend(t, addr)

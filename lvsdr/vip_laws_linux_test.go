@@ -109,9 +109,9 @@ func vipLaws() []vipLaw {
 
 func (l vipLaw) steps() Role {
 	if l.role == DirectorRole {
-		return Role{l.role, []Step{Loopback(l.role), DirectorVIPs(l.config)}}
+		return Role{Name: l.role, Steps: []Step{Loopback(l.role), DirectorVIPs(l.config)}}
 	}
-	return Role{l.role, []Step{Loopback(l.role), RealServerBlackholes(l.config), RealServerVIPs(l.config)}}
+	return Role{Name: l.role, Steps: []Step{Loopback(l.role), RealServerBlackholes(l.config), RealServerVIPs(l.config)}}
 }
 
 func vipStrings(changes []Change) []string {

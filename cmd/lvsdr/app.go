@@ -17,7 +17,7 @@ func newApp(s *session) *cli.App {
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
 			setupCommand(s), planCommand(s), teardownCommand(s), statusCommand(s),
-			unitsCommand(s), completionCommand(s), versionCommand(s),
+			doctorCommand(s), unitsCommand(s), completionCommand(s), versionCommand(s),
 		},
 	}
 	app.Commands = append(app.Commands, completeCommand(s, app), helpCommand(s, app))

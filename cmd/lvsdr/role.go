@@ -22,7 +22,7 @@ func roleArgument(c *cli.Context) (string, error) {
 	}
 	word := c.Args().First()
 	switch word {
-	case "", lvsdr.DirectorRole, lvsdr.RealServerRole:
+	case "", lvsdr.DirectorRole, lvsdr.RealServerRole, lvsdr.ClientRole:
 		return word, nil
 	}
 	e := usage("unknown role %q: director or realserver", word)

@@ -23,6 +23,7 @@ func (h *Host) LVS() (*lvsdr.Host, error) {
 	inside := &lvsdr.Host{
 		Files: files{h, local.Files}, Sysctl: sysctls{h, local.Sysctl}, Modules: modules{h, local.Modules},
 		Links: links{h, local.Links}, Routes: routes{h, local.Routes}, IPVS: table{h, local.IPVS},
+		Observer: observer{h, local.Observer}, Wire: wire{h, local.Wire},
 	}
 	for _, f := range local.Firewalls {
 		inside.Firewalls = append(inside.Firewalls, firewall{h, f})

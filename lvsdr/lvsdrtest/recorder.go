@@ -39,7 +39,8 @@ func Record(h *lvsdr.Host) *Recorder {
 	r := &Recorder{limit: -1}
 	r.host = &lvsdr.Host{
 		Files: recFiles{r, h.Files}, Sysctl: recSysctl{r, h.Sysctl}, Modules: recModules{r, h.Modules},
-		Links: recLinks{r, h.Links}, Routes: recRoutes{r, h.Routes}, IPVS: recIPVS{r, h.IPVS}, Runtime: h.Runtime,
+		Links: recLinks{r, h.Links}, Routes: recRoutes{r, h.Routes}, IPVS: recIPVS{r, h.IPVS},
+		Observer: h.Observer, Wire: h.Wire, Runtime: h.Runtime,
 	}
 	for _, f := range h.Firewalls {
 		r.host.Firewalls = append(r.host.Firewalls, recFirewall{r, f})

@@ -1,0 +1,48 @@
+package lvsdr
+
+// The checks of each role, in the order of the report: what the host itself is
+// like first, then what the others do.
+var (
+	directorChecks = []*Check{
+		// The kernel and its table.
+
+		// Addresses, ARP and routes.
+
+		// The packet filter.
+
+		// On the wire.
+
+		// What was set up.
+	}
+
+	realServerChecks = []*Check{
+		// The kernel.
+
+		// Addresses, ARP and routes.
+		arpIgnore,
+
+		// The packet filter and the listeners.
+
+		// On the wire.
+
+		// What was set up.
+	}
+
+	clientChecks = []*Check{
+		// On the wire.
+	}
+)
+
+// Checks returns the checks of a role, in the order of the report; none for a
+// role that there is not.
+func Checks(role string) []*Check {
+	switch role {
+	case DirectorRole:
+		return directorChecks
+	case RealServerRole:
+		return realServerChecks
+	case ClientRole:
+		return clientChecks
+	}
+	return nil
+}

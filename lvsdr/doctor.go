@@ -1,0 +1,117 @@
+package lvsdr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+)
+
+// atOnce is how many checks run side by side.
+const atOnce = 8
+
+// Doctor examines the host with the role's checks, in their order. It changes
+// nothing; checks on the wire send a few frames.
+func (r Role) Doctor(ctx context.Context, h *Host) []Finding {
+	return r.Exam(h).Run(ctx)
+}
+
+// Run runs the checks side by side, each after those it needs, and returns their
+// findings in the order of the checks.
+func (e *Exam) Run(ctx context.Context) []Finding {
+	checks := e.chosen()
+	results := make(map[*Check]*result, len(checks))
+	for _, c := range checks {
+		results[c] = &result{done: make(chan struct{})}
+	}
+	slots := make(chan struct{}, atOnce)
+	var all sync.WaitGroup
+	for _, c := range checks {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			r := results[c]
+			defer close(r.done)
+			r.findings, r.failed = e.examine(ctx, c, results, slots)
+		}()
+	}
+	all.Wait()
+	var findings []Finding
+	for _, c := range checks {
+		findings = append(findings, results[c].findings...)
+	}
+	return findings
+}
+
+type result struct {
+	done     chan struct{}
+	findings []Finding
+	failed   bool // those that need it make no sense
+}
+
+// chosen are the checks to run: all, or those named in Only with what they need.
+func (e *Exam) chosen() []*Check {
+	if len(e.Only) == 0 {
+		return e.Checks
+	}
+	wanted := map[*Check]bool{}
+	var want func(*Check)
+	want = func(c *Check) {
+		if wanted[c] || !slices.Contains(e.Checks, c) {
+			return
+		}
+		wanted[c] = true
+		for _, n := range c.Needs {
+			want(n)
+		}
+	}
+	for _, c := range e.Checks {
+		if slices.Contains(e.Only, c.Code) {
+			want(c)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(e.Checks), func(c *Check) bool { return !wanted[c] })
+}
+
+// examine runs one check when those it needs have passed.
+func (e *Exam) examine(ctx context.Context, c *Check, results map[*Check]*result, slots chan struct{}) ([]Finding, bool) {
+	for _, n := range c.Needs {
+		need, ok := results[n]
+		if !ok {
+			continue // not one of this role's
+		}
+		<-need.done
+		if need.failed {
+			return []Finding{c.finding(skip("because of %s", n.Code)[0])}, true
+		}
+	}
+	if c.Wire && e.Passive {
+		return []Finding{c.finding(skip("nothing is put on the wire (--passive)")[0])}, false
+	}
+	slots <- struct{}{}
+	defer func() { <-slots }()
+	problems, err := c.Run(ctx, e)
+	if err != nil {
+		p := Problem{Severity: Unknown, What: fmt.Sprintf("could not tell: %v", err)}
+		if errors.Is(err, fs.ErrPermission) {
+			p.Advice = "run it as root"
+		}
+		problems = append(problems, p)
+	}
+	return c.findings(problems)
+}
+
+// findings flattens problems; failed tells whether there is one that mutes others.
+func (c *Check) findings(problems []Problem) (findings []Finding, failed bool) {
+	if len(problems) == 0 {
+		return []Finding{{Check: c.Code, Severity: OK, What: c.Title}}, false
+	}
+	for _, p := range problems {
+		f := c.finding(p)
+		findings = append(findings, f)
+		failed = failed || f.bad()
+	}
+	return findings, failed
+}

@@ -1,0 +1,215 @@
+package lvsdr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/lvsdr/toolkit/lvsdr/filter"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+// An Exam is one look of the doctor at a host: what the checks ask about, and what
+// has been seen so far, each thing looked at once however many checks ask.
+type Exam struct {
+	Host   *Host
+	Role   string
+	Config Config
+	Checks []*Check
+	Steps  []Step // whose changes still due are drift
+
+	Only    []string // the codes of the checks to run; none: all
+	Passive bool     // nothing is put on the wire
+	// Client is the address of a client, for the checks of the way back; invalid:
+	// any address beyond the default gateway.
+	Client netip.Addr
+	// SetUp is the command that sets this host up again, for fixes; empty: "lvsdr
+	// setup ROLE", which reads the configuration file.
+	SetUp string
+
+	seen seen
+}
+
+// Exam prepares an examination of the host, for a caller that wants to choose.
+func (r Role) Exam(h *Host) *Exam {
+	return &Exam{Host: h, Role: r.Name, Config: r.config, Checks: r.Checks, Steps: r.Steps}
+}
+
+// setUp is the command that mends what a step would.
+func (e *Exam) setUp() string {
+	if e.SetUp != "" {
+		return e.SetUp
+	}
+	return "lvsdr setup " + e.Role
+}
+
+// A memo holds what was looked at once.
+type memo[T any] struct {
+	once  sync.Once
+	value T
+	err   error
+}
+
+func (m *memo[T]) get(look func() (T, error)) (T, error) {
+	m.once.Do(func() { m.value, m.err = look() })
+	return m.value, m.err
+}
+
+type seen struct {
+	links       memo[[]Link]
+	addresses   memo[[]Address]
+	table       memo[[]virtualService]
+	listeners   memo[[]Listener]
+	neighbours  memo[[]Neighbour]
+	connections memo[[]ipvs.Connection]
+	processes   memo[[]string]
+	rules       memo[*filter.Ruleset]
+	boot        memo[bootSysctls]
+}
+
+func (e *Exam) links(ctx context.Context) ([]Link, error) {
+	return e.seen.links.get(func() ([]Link, error) { return e.Host.Links.Links(ctx) })
+}
+
+// link fails with fs.ErrNotExist semantics of its own: ok is false when there is
+// no such interface.
+func (e *Exam) link(ctx context.Context, name string) (l Link, ok bool, err error) {
+	links, err := e.links(ctx)
+	i := slices.IndexFunc(links, func(l Link) bool { return l.Name == name })
+	if err != nil || i < 0 {
+		return Link{}, false, err
+	}
+	return links[i], true, nil
+}
+
+func (e *Exam) addresses(ctx context.Context) ([]Address, error) {
+	return e.seen.addresses.get(func() ([]Address, error) { return e.Host.Links.Addresses(ctx) })
+}
+
+// addressesOf returns where an IP address is on the host.
+func (e *Exam) addressesOf(ctx context.Context, ip netip.Addr) ([]Address, error) {
+	all, err := e.addresses(ctx)
+	var at []Address
+	for _, a := range all {
+		if a.Prefix.Addr() == ip {
+			at = append(at, a)
+		}
+	}
+	return at, err
+}
+
+// table is the whole IPVS table with statistics, sorted.
+func (e *Exam) table(ctx context.Context) ([]virtualService, error) {
+	return e.seen.table.get(func() ([]virtualService, error) { return readTable(ctx, e.Host.IPVS) })
+}
+
+func readTable(ctx context.Context, table IPVS) ([]virtualService, error) {
+	services, err := table.Services(ctx, ipvs.WithStats)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]virtualService, len(services))
+	for i, s := range services {
+		all[i].Service = s
+		if all[i].Destinations, err = table.Destinations(ctx, s.ID, ipvs.WithStats); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(all, func(a, b virtualService) int { return a.ID.Compare(b.ID) })
+	return all, nil
+}
+
+func (e *Exam) connections(ctx context.Context) ([]ipvs.Connection, error) {
+	return e.seen.connections.get(func() ([]ipvs.Connection, error) { return e.Host.Observer.Connections(ctx) })
+}
+
+func (e *Exam) listeners(ctx context.Context) ([]Listener, error) {
+	return e.seen.listeners.get(func() ([]Listener, error) { return e.Host.Observer.Listeners(ctx) })
+}
+
+func (e *Exam) neighbours(ctx context.Context) ([]Neighbour, error) {
+	return e.seen.neighbours.get(func() ([]Neighbour, error) { return e.Host.Observer.Neighbours(ctx) })
+}
+
+// running are the names of the processes in the host's network namespace.
+func (e *Exam) running(ctx context.Context) ([]string, error) {
+	return e.seen.processes.get(func() ([]string, error) { return e.Host.Observer.Processes(ctx) })
+}
+
+func (e *Exam) rules(ctx context.Context) (*filter.Ruleset, error) {
+	return e.seen.rules.get(func() (*filter.Ruleset, error) { return e.Host.Observer.Rules(ctx) })
+}
+
+func (e *Exam) boot() (bootSysctls, error) {
+	return e.seen.boot.get(func() (bootSysctls, error) { return readBootSysctls(e.Host.Files) })
+}
+
+// errNoLAN: no interface of the host is on the VIP's LAN.
+var errNoLAN = errors.New("no interface of this host is on the VIP's LAN")
+
+// lan is the interface on the VIP's LAN: where the real servers are, else where
+// the host has an own address in a subnet that holds the VIP, else by the route.
+func (e *Exam) lan(ctx context.Context, vip netip.Addr) (Link, error) {
+	addresses, err := e.addresses(ctx)
+	if err != nil {
+		return Link{}, err
+	}
+	name := ""
+	if e.Role == DirectorRole {
+		name = e.Config.Interface
+	}
+	for _, a := range addresses {
+		if name == "" && a.Link != "lo" && e.ownOf(a.Prefix.Addr(), vip) {
+			name = a.Link
+		}
+	}
+	for _, rip := range e.rips(vip) {
+		if name != "" {
+			break
+		}
+		if r, err := e.Host.Routes.To(ctx, rip); err == nil && !r.Local && !r.Gateway.IsValid() {
+			name = r.Link
+		}
+	}
+	for _, a := range addresses {
+		if name == "" && a.Link != "lo" && a.Prefix.Bits() < a.Prefix.Addr().BitLen() &&
+			a.Prefix.Addr() != vip && a.Prefix.Contains(vip) {
+			name = a.Link
+		}
+	}
+	if name == "" {
+		r, err := e.Host.Routes.To(ctx, vip)
+		if err != nil || r.Local || r.Gateway.IsValid() {
+			return Link{}, errNoLAN
+		}
+		name = r.Link
+	}
+	l, ok, err := e.link(ctx, name)
+	if err == nil && !ok {
+		err = fmt.Errorf("interface %s: %w", name, fs.ErrNotExist)
+	}
+	return l, err
+}
+
+// ownOf tells whether ip is a real server of the VIP's: on one, it is this host's own.
+func (e *Exam) ownOf(ip, vip netip.Addr) bool { return slices.Contains(e.rips(vip), ip) }
+
+// rips are the VIP's real servers in the configuration, each once.
+func (e *Exam) rips(vip netip.Addr) []netip.Addr {
+	var all []netip.Addr
+	for _, s := range e.Config.Services {
+		if s.VIP != vip {
+			continue
+		}
+		for _, r := range s.RealServers {
+			if !slices.Contains(all, r.Address) {
+				all = append(all, r.Address)
+			}
+		}
+	}
+	return all
+}

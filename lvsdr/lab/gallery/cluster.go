@@ -1,0 +1,232 @@
+//go:build linux
+
+package gallery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"sync"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/lab"
+)
+
+// Flags of the documentation's cluster.
+const Flags = "--vip 10.10.10.22 -r 10.10.10.31 -r 10.10.10.32"
+
+// A Cluster is a lab with HTTP servers on the real servers, set up.
+type Cluster struct {
+	*lab.Lab
+	Flags string // what it was set up with; empty: by hand
+
+	mu      sync.Mutex
+	servers map[string]io.Closer // the HTTP server of each real server
+}
+
+// NewCluster makes a lab and sets it up with these flags, "-": not at all. It
+// needs lvsdr on PATH.
+func NewCluster(ctx context.Context, flags string, realServers int) (*Cluster, error) {
+	if flags == "" {
+		flags = Flags
+	}
+	if realServers == 0 {
+		realServers = 2
+	}
+	l, err := lab.NewWith(ctx, realServers)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{Lab: l, servers: map[string]io.Closer{}}
+	for _, h := range l.RealServers {
+		err = errors.Join(err, c.Serve(h.Name, ":80"))
+	}
+	if err == nil && flags != "-" {
+		c.Flags = flags
+		err = c.SetUp(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return c, nil
+}
+
+// SetUp sets every host up, the real servers first.
+func (c *Cluster) SetUp(ctx context.Context) error {
+	for _, h := range c.RealServers {
+		if err := c.Sh(ctx, h.Name, "lvsdr setup realserver -q "+c.Flags); err != nil {
+			return err
+		}
+	}
+	return c.Sh(ctx, c.Director.Name, "lvsdr setup director -q "+c.Flags)
+}
+
+// Host returns a host by its name; it panics when there is none.
+func (c *Cluster) Host(name string) *lab.Host {
+	for _, h := range c.Hosts() {
+		if h.Name == name {
+			return h
+		}
+	}
+	panic("gallery: no host " + name)
+}
+
+// Sh runs shell commands on a host.
+func (c *Cluster) Sh(ctx context.Context, host, commands string) error {
+	out, err := c.Host(host).Run(ctx, "sh", "-ec", commands)
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+}
+
+// on is an Inject that runs shell commands on one host.
+func on(host, commands string) func(context.Context, *Cluster) error {
+	return func(ctx context.Context, c *Cluster) error { return c.Sh(ctx, host, commands) }
+}
+
+// all is an Inject of several.
+func all(acts ...func(context.Context, *Cluster) error) func(context.Context, *Cluster) error {
+	return func(ctx context.Context, c *Cluster) error {
+		for _, act := range acts {
+			if err := act(ctx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// Serve has the host's HTTP server listen on this address, ":80" for all of the
+// host's, and no longer on another; empty: none runs.
+func (c *Cluster) Serve(host, addr string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.servers[host]; s != nil {
+		s.Close()
+		delete(c.servers, host)
+	}
+	if addr == "" {
+		return nil
+	}
+	s, err := c.Host(host).ServeHTTP(addr)
+	if err == nil {
+		c.servers[host] = s
+	}
+	return err
+}
+
+// serving is an Inject that has the host's HTTP server listen there.
+func serving(host, addr string) func(context.Context, *Cluster) error {
+	return func(_ context.Context, c *Cluster) error { return c.Serve(host, addr) }
+}
+
+// Role is what the host is in the cluster, as the doctor's argument.
+func (c *Cluster) Role(host string) string {
+	switch host {
+	case c.Client.Name:
+		return lvsdr.ClientRole
+	case c.Director.Name:
+		return lvsdr.DirectorRole
+	}
+	return lvsdr.RealServerRole
+}
+
+// Doctor runs lvsdr doctor on the host and returns its findings.
+func (c *Cluster) Doctor(ctx context.Context, host string) ([]lvsdr.Finding, error) {
+	out, err := c.Host(host).Run(ctx, "sh", "-c", "lvsdr doctor -o json "+c.DoctorArgs(host))
+	var report struct {
+		Findings []lvsdr.Finding
+		Error    *struct{ Message string }
+	}
+	if e := json.Unmarshal([]byte(out), &report); e != nil {
+		return nil, fmt.Errorf("lvsdr doctor on %s: %w: %q: %v", host, e, out, err)
+	}
+	var exit *exec.ExitError
+	switch {
+	case report.Error != nil && len(report.Findings) == 0:
+		return nil, fmt.Errorf("lvsdr doctor on %s: %s", host, report.Error.Message)
+	case err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1):
+		return nil, err
+	}
+	return report.Findings, nil
+}
+
+// DoctorArgs are the role and the flags of the doctor on the host.
+func (c *Cluster) DoctorArgs(host string) string {
+	flags := c.Flags
+	if flags == "" {
+		flags = Flags
+	}
+	return c.Role(host) + " " + flags
+}
+
+// Diagnose runs the doctor on several hosts side by side.
+func (c *Cluster) Diagnose(ctx context.Context, hosts ...string) (map[string][]lvsdr.Finding, error) {
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	found, errs := map[string][]lvsdr.Finding{}, []error{}
+	for _, h := range hosts {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			findings, err := c.Doctor(ctx, h)
+			mu.Lock()
+			defer mu.Unlock()
+			found[h], errs = findings, append(errs, err)
+		}()
+	}
+	wait.Wait()
+	return found, errors.Join(errs...)
+}
+
+// Bad returns the findings that are neither ok nor skipped, as "severity code".
+func Bad(findings []lvsdr.Finding) []string {
+	var bad []string
+	for _, f := range findings {
+		if f.Severity != lvsdr.OK && f.Severity != lvsdr.Skipped {
+			bad = append(bad, string(f.Severity)+" "+f.Check)
+		}
+	}
+	return bad
+}
+
+// Mend runs the fix of a finding that the doctor on host made, where it says to.
+func (c *Cluster) Mend(ctx context.Context, host string, f lvsdr.Finding) error {
+	at := c.Host(host)
+	if f.On != "" {
+		if at = c.at(f.On); at == nil {
+			return fmt.Errorf("the fix is for %s, which is no host's address", f.On)
+		}
+	}
+	return c.Sh(ctx, at.Name, f.Fix)
+}
+
+// at returns the host with this address.
+func (c *Cluster) at(addr string) *lab.Host {
+	for _, h := range c.Hosts() {
+		if h.IPv4.Addr().String() == addr || h.IPv6.Addr().String() == addr {
+			return h
+		}
+	}
+	return nil
+}
+
+// Serves requests the VIP a few times from the client and fails when a request
+// fails.
+func (c *Cluster) Serves(ctx context.Context) error {
+	vip := "10.10.10.22"
+	if strings.Contains(c.Flags, "fd00:10::22") {
+		vip = "[fd00:10::22]"
+	}
+	for range 2 * len(c.RealServers) {
+		if _, err := c.Client.Get(ctx, "http://"+vip+"/"); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+//go:build linux
+
+// Package gallery is the faults of an LVS direct-routing cluster, each made in a
+// lab: what breaks it, which host's doctor must name it, and how. It serves the
+// tests, which demand that every fault is named and no other, and "make demo
+// FAULT=name", which shows one to a person.
+//
+// The cluster is the lab's (see [github.com/lvsdr/toolkit/lvsdr/lab]), set up with
+// the lvsdr on PATH; its doctor is that program too.
+package gallery
+
+import (
+	"context"
+	"slices"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/lab"
+)
+
+// A Fault is one way to break a cluster.
+type Fault struct {
+	Name      string // kebab-case, once
+	Title     string // what is wrong, a sentence
+	Catalogue string // its number in the field's lore, as in docs/checks.md: "R1"
+	Needs     []lab.Feature
+	// Setup is the flags of the cluster; empty: that of the documentation,
+	// "--vip 10.10.10.22 -r 10.10.10.31 -r 10.10.10.32".
+	Setup string
+	// Inject breaks the healthy cluster.
+	Inject func(ctx context.Context, c *Cluster) error
+	// Sights are what the doctors say, the cause first. A host not named says
+	// nothing that is bad.
+	Sights []Sight
+	// Heal is what a person does who follows the advice of the first sight, after
+	// its fix where it has one; nil: the fix alone heals.
+	Heal func(ctx context.Context, c *Cluster) error
+}
+
+// A Sight is what the doctor on one host names: exactly this check, failing.
+type Sight struct {
+	Host     string         // "dev-1" is the director, "dev-2" and on the real servers, "client"
+	Code     string         // of the check
+	Severity lvsdr.Severity // Failure when empty
+}
+
+// A Healthy is a cluster that looks unusual and is fine: the doctor on every host
+// finds nothing, not even a warning.
+type Healthy struct {
+	Name      string
+	Title     string // why it is fine
+	Catalogue string
+	Needs     []lab.Feature
+	Setup     string // as of a [Fault]; "-": nothing is set up, Make does it by hand
+	Servers   int    // real servers, 0: two
+	Make      func(ctx context.Context, c *Cluster) error
+}
+
+// Faults returns every fault.
+func Faults() []Fault {
+	return slices.Concat(arpFaults)
+}
+
+// Variants returns every healthy cluster: the traps and the unusual.
+func Variants() []Healthy {
+	return slices.Concat(plainVariants)
+}
+
+var plainVariants = []Healthy{{
+	Name: "plain", Title: "the documentation's cluster", Make: nil,
+}}
+
+func (s Sight) severity() lvsdr.Severity {
+	if s.Severity == "" {
+		return lvsdr.Failure
+	}
+	return s.Severity
+}
+
+// wanted is what the doctor on the host is to name, as [Bad] tells it.
+func (f Fault) wanted(host string) []string {
+	var codes []string
+	for _, s := range f.Sights {
+		if s.Host == host {
+			codes = append(codes, string(s.severity())+" "+s.Code)
+		}
+	}
+	return codes
+}
+
+// names are the hosts of the cluster that the doctor is run on.
+func (c *Cluster) names() []string {
+	names := []string{c.Client.Name, c.Director.Name}
+	for _, h := range c.RealServers {
+		names = append(names, h.Name)
+	}
+	return names
+}

@@ -1,0 +1,165 @@
+//go:build linux
+
+package gallery
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/lab"
+)
+
+// bench lends the cluster of the faults that share one, and makes it anew when a
+// test left it ill.
+type bench struct {
+	cluster *Cluster
+	flags   string
+}
+
+func (b *bench) lend(t *testing.T, flags string) *Cluster {
+	t.Helper()
+	if b.cluster != nil && b.flags != flags {
+		b.drop(t)
+	}
+	if b.cluster == nil {
+		c, err := NewCluster(context.Background(), flags, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.cluster, b.flags = c, flags
+	}
+	return b.cluster
+}
+
+func (b *bench) drop(t *testing.T) {
+	if b.cluster != nil {
+		if err := b.cluster.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	b.cluster = nil
+}
+
+// Every fault: healthy, injected, named by exactly the doctors that see it, mended
+// with the doctor's own command, healthy. LVSDR_FAULT names one to run alone.
+func TestFaults(t *testing.T) {
+	lab.Need(t, lab.Guest, lab.Netns, lab.IPVS)
+	var b bench
+	defer b.drop(t)
+	faults := slices.Clone(Faults())
+	slices.SortStableFunc(faults, func(x, y Fault) int { return len(x.Setup) - len(y.Setup) }) // those that share a cluster together
+	named := 0
+	for _, f := range faults {
+		if only := os.Getenv("LVSDR_FAULT"); only != "" && only != f.Name {
+			continue
+		}
+		t.Run(f.Name, func(t *testing.T) {
+			lab.Need(t, f.Needs...)
+			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+			defer cancel()
+			c := b.lend(t, f.Setup)
+			if err := check(ctx, c, f); err != nil {
+				t.Error(err)
+				b.drop(t)
+				return
+			}
+			named++
+		})
+	}
+	t.Logf("%d faults named", named)
+}
+
+func check(ctx context.Context, c *Cluster, f Fault) error {
+	if err := f.Inject(ctx, c); err != nil {
+		return fmt.Errorf("inject: %w", err)
+	}
+	hosts := c.names()
+	found, err := c.Diagnose(ctx, hosts...)
+	if err != nil {
+		return err
+	}
+	for _, h := range hosts {
+		if got, want := Bad(found[h]), f.wanted(h); !slices.Equal(got, want) {
+			return fmt.Errorf("the doctor on %s named %q, want %q\n%s", h, got, want, told(found[h]))
+		}
+	}
+	first := f.Sights[0]
+	i := slices.IndexFunc(found[first.Host], func(x lvsdr.Finding) bool { return x.Check == first.Code && x.Severity == first.severity() })
+	finding := found[first.Host][i]
+	switch {
+	case finding.Fix != "":
+		if err := c.Mend(ctx, first.Host, finding); err != nil {
+			return fmt.Errorf("its own fix failed: %w", err)
+		}
+	case finding.Advice == "" || f.Heal == nil:
+		return fmt.Errorf("no fix: %s", told(found[first.Host]))
+	}
+	if f.Heal != nil {
+		if err := f.Heal(ctx, c); err != nil {
+			return fmt.Errorf("heal: %w", err)
+		}
+	}
+	return healthy(ctx, c)
+}
+
+// healthy fails when any doctor finds anything, or the client is not served.
+func healthy(ctx context.Context, c *Cluster) error {
+	hosts := c.names()
+	found, err := c.Diagnose(ctx, hosts...)
+	if err != nil {
+		return err
+	}
+	for _, h := range hosts {
+		if bad := Bad(found[h]); len(bad) > 0 {
+			return fmt.Errorf("healthy, but the doctor on %s says %q\n%s", h, bad, told(found[h]))
+		}
+	}
+	return c.Serves(ctx)
+}
+
+func told(findings []lvsdr.Finding) (text string) {
+	for _, f := range findings {
+		if f.Severity != lvsdr.OK && f.Severity != lvsdr.Skipped {
+			text += fmt.Sprintf("%s %s: %s\n  fix %q on %q\n  %s\n", f.Severity, f.Check, f.What, f.Fix, f.On, f.Advice)
+		}
+	}
+	return text
+}
+
+// Every trap and unusual cluster: no warning, no failure, and it serves.
+func TestHealthyVariants(t *testing.T) {
+	lab.Need(t, lab.Guest, lab.Netns, lab.IPVS)
+	for _, v := range Variants() {
+		if only := os.Getenv("LVSDR_FAULT"); only != "" && only != v.Name {
+			continue
+		}
+		t.Run(v.Name, func(t *testing.T) {
+			lab.Need(t, v.Needs...)
+			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+			defer cancel()
+			c, err := NewCluster(ctx, v.Setup, v.Servers)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := c.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			if v.Make != nil {
+				err = v.Make(ctx, c)
+			}
+			if err == nil {
+				err = healthy(ctx, c)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
