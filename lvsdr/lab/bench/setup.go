@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr"
@@ -38,26 +39,49 @@ func setup(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// again sets up twice more over a complete table: with no change, and with one.
+// samples is how often a set-up over a complete table is measured; the fastest
+// counts, since the kernel may still be taking down the namespace used before.
+const samples = 5
+
+// again sets up over a complete table: with no change, and with one.
 func again(ctx context.Context, s size) (none, one time.Duration, err error) {
 	local := lvsdr.Local()
 	if _, err := up(ctx, local, s.config(), -1); err != nil {
 		return 0, 0, err
 	}
-	if none, err = up(ctx, local, s.config(), 0); err != nil {
+	none, err = fastestUp(ctx, local, 0, func(int) lvsdr.Config { return s.config() })
+	if err != nil {
 		return 0, 0, err
 	}
-	other := s.config()
-	heavy := 2
-	first := other.Services[0]
-	// One service of its own with one weight changed: the others as before.
-	first.Ports = first.Ports[:1]
-	first.RealServers = append([]lvsdr.Server(nil), first.RealServers...)
-	first.RealServers[0].Weight = &heavy
-	other.Services[0].Ports = other.Services[0].Ports[1:]
-	other.Services = append(other.Services, first)
-	one, err = up(ctx, local, other, 1)
+	one, err = fastestUp(ctx, local, 1, func(i int) lvsdr.Config { return oneHeavy(s, 2+i) })
 	return none, one, err
+}
+
+// oneHeavy is the cluster with another weight of one real server of one service,
+// which stands apart from the others for it.
+func oneHeavy(s size, weight int) lvsdr.Config {
+	c := s.config()
+	first := c.Services[0]
+	first.Ports = first.Ports[:1]
+	first.RealServers = slices.Clone(first.RealServers)
+	first.RealServers[0].Weight = &weight
+	c.Services[0].Ports = c.Services[0].Ports[1:]
+	c.Services = append(c.Services, first)
+	return c
+}
+
+// fastestUp measures set-ups that must make so many changes each.
+func fastestUp(ctx context.Context, h *lvsdr.Host, changes int, config func(i int) lvsdr.Config) (best time.Duration, err error) {
+	for i := range samples {
+		took, err := up(ctx, h, config(i), changes)
+		if err != nil {
+			return 0, err
+		}
+		if i == 0 || took < best {
+			best = took
+		}
+	}
+	return best, nil
 }
 
 // up measures a set-up of the service step; changes is how many it must make,
