@@ -13,5 +13,6 @@ func Local() *Host {
 		Routes:    linuxRoutes{},
 		IPVS:      newKernelIPVS(),
 		Firewalls: localFirewalls(),
+		Observer:  linuxObserver{},
 	}
 }

@@ -26,33 +26,43 @@ type linuxRoutes struct{}
 
 // To implements [Routes].
 func (linuxRoutes) To(ctx context.Context, dst netip.Addr) (Route, error) {
+	return routeOf(ctx, RouteQuery{To: dst})
+}
+
+// routeOf asks the kernel to route one packet.
+func routeOf(ctx context.Context, q RouteQuery) (Route, error) {
 	if err := ctx.Err(); err != nil {
 		return Route{}, err
 	}
-	found, err := netlink.RouteGet(dst.AsSlice())
+	o := &netlink.RouteGetOptions{Iif: q.In}
+	if q.From.IsValid() {
+		o.SrcAddr = q.From.AsSlice()
+	}
+	found, err := netlink.RouteGetWithOptions(q.To.AsSlice(), o)
 	if noRoute(err) || err == nil && len(found) == 0 {
-		return Route{}, fmt.Errorf("route to %s: %w", dst, fs.ErrNotExist)
+		return Route{}, fmt.Errorf("route to %s: %w", q.To, fs.ErrNotExist)
 	}
 	if err != nil {
-		return Route{}, fmt.Errorf("route to %s: %w", dst, err)
+		return Route{}, fmt.Errorf("route to %s: %w", q.To, err)
 	}
 	link, err := netlink.LinkByIndex(found[0].LinkIndex)
 	if err != nil {
-		return Route{}, fmt.Errorf("route to %s: %w", dst, err)
+		return Route{}, fmt.Errorf("route to %s: %w", q.To, err)
 	}
 	r := Route{Link: link.Attrs().Name, Local: found[0].Type == unix.RTN_LOCAL}
-	r.Source, _ = netip.AddrFromSlice(unmapped(found[0].Src, dst))
-	r.Gateway, _ = netip.AddrFromSlice(unmapped(found[0].Gw, dst))
+	r.Source, _ = netip.AddrFromSlice(unmapped(found[0].Src, q.To))
+	r.Gateway, _ = netip.AddrFromSlice(unmapped(found[0].Gw, q.To))
 	if via, ok := found[0].Via.(*netlink.Via); ok { // an IPv6 gateway of an IPv4 route
 		r.Gateway, _ = netip.AddrFromSlice(via.Addr)
 	}
 	return r, nil
 }
 
-// noRoute tells the kernel's answers for no route at all and for routes of type
-// unreachable, blackhole and prohibit (fib_props in net/ipv4/fib_semantics.c).
+// noRoute tells the kernel's answers for no route at all, for routes of type
+// unreachable, blackhole and prohibit (fib_props in net/ipv4/fib_semantics.c), and
+// for a packet that the reverse path filter drops (EXDEV, net/ipv4/fib_frontend.c).
 func noRoute(err error) bool {
-	return slices.ContainsFunc([]error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EINVAL, unix.EACCES},
+	return slices.ContainsFunc([]error{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EINVAL, unix.EACCES, unix.EXDEV},
 		func(errno error) bool { return errors.Is(err, errno) })
 }
 
