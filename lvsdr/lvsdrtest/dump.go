@@ -14,14 +14,15 @@ import (
 
 // Dump writes the whole state as commands, always in the same order: interfaces
 // and addresses, routes, modules, sysctls that are not at the kernel's default,
-// the IPVS table, firewalls, files. Two worlds with the same Dump are the same
-// but for the connections in the IPVS table, and [World.Run] of a Dump in an empty
-// world makes that world.
+// the IPVS table, firewalls, files, and what only the doctor looks at. Two worlds
+// with the same Dump are the same but for the rules of [World.SetRules], and
+// [World.Run] of a Dump in an empty world makes that world.
 func (w *World) Dump() string {
 	var b strings.Builder
 	_ = w.do(func(s *state) error {
 		for _, part := range []func() []string{
 			s.dumpLinks, s.dumpAddresses, s.dumpRoutes, s.dumpModules, s.dumpSysctls, s.dumpIPVS, s.dumpFirewalls, s.dumpFiles,
+			s.dumpNeighbours, s.dumpListeners, s.dumpProcesses, s.dumpConnections, s.dumpLAN,
 		} {
 			for _, line := range part() {
 				b.WriteString(line + "\n")
@@ -82,8 +83,11 @@ func (s *state) dumpRoutes() []string {
 // text is a route as "ip route" takes it.
 func (r route) text() string {
 	b := ""
-	if r.blackhole {
+	switch {
+	case r.blackhole:
 		b += "blackhole "
+	case r.local:
+		b += "local "
 	}
 	switch {
 	case r.dst.Bits() == 0:
@@ -146,6 +150,9 @@ func (s *state) dumpIPVS() []string {
 		})
 		for _, d := range sorted {
 			lines = append(lines, "ipvsadm -a "+destinationText(svc.ID, d))
+			if text := counters(svc.ID, d); text != "" {
+				lines = append(lines, text)
+			}
 		}
 	}
 	return lines

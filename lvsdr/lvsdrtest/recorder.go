@@ -40,7 +40,13 @@ func Record(h *lvsdr.Host) *Recorder {
 	r.host = &lvsdr.Host{
 		Files: recFiles{r, h.Files}, Sysctl: recSysctl{r, h.Sysctl}, Modules: recModules{r, h.Modules},
 		Links: recLinks{r, h.Links}, Routes: recRoutes{r, h.Routes}, IPVS: recIPVS{r, h.IPVS},
-		Observer: h.Observer, Wire: h.Wire, Runtime: h.Runtime,
+		Runtime: h.Runtime,
+	}
+	if h.Observer != nil {
+		r.host.Observer = recObserver{r, h.Observer}
+	}
+	if h.Wire != nil {
+		r.host.Wire = recWire{r, h.Wire}
 	}
 	for _, f := range h.Firewalls {
 		r.host.Firewalls = append(r.host.Firewalls, recFirewall{r, f})

@@ -21,6 +21,7 @@ type route struct {
 	gateway   netip.Addr
 	link      string
 	blackhole bool
+	local     bool   // in the local table
 	protocol  string // empty: boot, what ip(8) adds
 	metric    uint32
 }
@@ -42,7 +43,10 @@ func (s *state) routeTo(dst netip.Addr) (lvsdr.Route, error) {
 	}
 	best := route{}
 	for _, r := range append(s.onLink(), s.routes...) {
-		if r.dst.Contains(dst) && r.better(best) && (r.blackhole || s.up(r.link)) {
+		if r.local && r.dst.Contains(dst) && s.up(r.link) {
+			return lvsdr.Route{Link: r.link, Source: dst, Local: true}, nil
+		}
+		if !r.local && r.dst.Contains(dst) && r.better(best) && (r.blackhole || s.up(r.link)) {
 			best = r
 		}
 	}

@@ -17,8 +17,9 @@ import (
 
 // Run carries out commands in the world, one a line: the part of ip, modprobe,
 // sysctl, ipvsadm, nft, iptables, cat with a here-document, chmod, ln, mkdir,
-// rmdir and rm that [World.Dump] writes, and their opposites. It is how a test
-// makes the world it starts from and how it plays the other people on the host:
+// rmdir and rm that [World.Dump] writes, and their opposites; and of what the doctor
+// looks at, "listen", "close", "ps", "conn", "stat" and "lan", which no shell has
+// (run_observer.go, run_lan.go). It is how a test makes the world it starts from and how it plays the other people on the host:
 // nothing is counted, logged or made to fail. Empty lines and what stands behind
 // " # " are skipped. It stops at the first command that fails.
 func (w *World) Run(commands string) error {
@@ -53,6 +54,8 @@ var tools = map[string]func(*state, []string) error{
 	"ipvsadm": (*state).runIpvsadm, "nft": (*state).runNft, "iptables": (*state).runIptables,
 	"ip6tables": (*state).runIptables, "chmod": (*state).runChmod, "ln": (*state).runLn,
 	"mkdir": (*state).runMkdir, "rm": (*state).runRemove, "rmdir": (*state).runRemove,
+	"listen": (*state).runListen, "close": (*state).runClose, "ps": (*state).runPs, "conn": (*state).runConn,
+	"stat": (*state).runStat, "lan": (*state).runLAN,
 }
 
 // run carries out the first command of lines and returns how many lines it took.
@@ -176,6 +179,8 @@ func (s *state) runIP(words []string) error {
 			return err
 		}
 		return s.removeAddress(a)
+	case "neigh add", "neigh replace", "neigh del":
+		return s.runNeigh(words[1], words[2:])
 	case "route add", "route del":
 		r, err := parseRoute(words[2:])
 		if err != nil {
@@ -196,7 +201,7 @@ func options(words []string) map[string]string {
 	all := map[string]string{}
 	for i := 0; i < len(words); i++ {
 		switch words[i] {
-		case "nodad", "noprefixroute", "blackhole":
+		case "nodad", "noprefixroute", "blackhole", "v6only":
 			all[words[i]] = words[i]
 			continue
 		}
@@ -286,8 +291,9 @@ func parsePrefix(text string) (netip.Prefix, error) {
 }
 
 func parseRoute(words []string) (r route, err error) {
-	if words[0] == "blackhole" {
-		r.blackhole, words = true, words[1:]
+	r.blackhole, r.local = words[0] == "blackhole", words[0] == "local"
+	if r.blackhole || r.local {
+		words = words[1:]
 	}
 	if len(words) == 0 {
 		return r, errUsage

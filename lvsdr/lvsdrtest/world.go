@@ -29,6 +29,8 @@ type state struct {
 	services  []service
 	timeouts  timeouts
 	firewalls []*firewall
+	observed
+	neighbourhood
 }
 
 // New returns a world that has a loopback interface, an empty file system with
@@ -50,6 +52,7 @@ func New(commands ...string) *World {
 	w.firewalls = []*firewall{{name: "nftables"}, {name: "iptables"}}
 	host := &lvsdr.Host{
 		Files: files{w}, Sysctl: sysctls{w}, Modules: modules{w}, Links: links{w}, Routes: routes{w}, IPVS: table{w},
+		Observer: observer{w}, Wire: wire{w},
 	}
 	for _, f := range w.firewalls {
 		host.Firewalls = append(host.Firewalls, filter{w, f})

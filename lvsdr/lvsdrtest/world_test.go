@@ -25,6 +25,7 @@ ip addr add 10.10.10.23/24 dev eth0
 ip addr add fd00:10::22/128 dev eth0 nodad preferred_lft 0
 ip route add blackhole 10.10.10.99
 ip route add blackhole 10.10.10.22 proto 76 metric 1073741824
+ip route add local 10.10.11.22 dev lo
 modprobe ip_vs_wrr ip_vs_sh ip_vs_mh
 sysctl -w net.ipv4.ip_forward=1
 sysctl -w net.ipv4.conf.eth0.forwarding=0
@@ -58,6 +59,18 @@ odd
 EOF
 ln -s /etc/odd /etc/link
 mkdir -p /srv/empty
+ip neigh add 10.10.10.31 lladdr 02:00:00:00:00:31 dev eth0 nud reachable
+ip neigh add 10.10.10.32 dev eth0 nud failed
+listen tcp 0.0.0.0:80 nginx[100]
+listen tcp [::]:443 nginx[100] v6only dev eth0
+ps add keepalived
+conn add tcp SYN_RECV 10.10.10.100:4000 10.10.10.22:80 10.10.10.31:80 60
+conn add ip NONE 10.10.10.100:0 0.0.0.7:0 10.10.10.31:0 60
+stat -t 10.10.10.22:80 -r 10.10.10.31:80 conns=100 inpkts=3200 active=7 inactive=93
+lan add 02:00:00:00:00:31 10.10.10.31
+lan answer 02:00:00:00:00:31 10.10.10.22:80 accepted from 02:00:00:00:00:31,02:00:00:00:00:32
+lan claim 02:00:00:00:00:32 10.10.10.22 10.10.10.1
+lan page 10.10.10.22:80 1000 0
 `
 
 func TestDumpIsTheCommandsThatMakeIt(t *testing.T) {

@@ -1,0 +1,188 @@
+package lvsdrtest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/probe"
+)
+
+// neighbourhood is the other hosts of the LAN, as the world's Wire meets them.
+type neighbourhood struct {
+	stations []station
+	answers  []answer
+	claims   []probe.Claim
+	pages    []page
+}
+
+// A station answers ARP, or neighbour solicitations, for an address. Those with a
+// MAC address of the world's own do not count: one description serves every host.
+type station struct {
+	mac  net.HardwareAddr
+	addr netip.Addr
+}
+
+// An answer is what comes of a packet to an address at a MAC address.
+type answer struct {
+	mac     net.HardwareAddr
+	to      netip.AddrPort // port 0: an echo request
+	outcome probe.Outcome
+	from    []net.HardwareAddr // who sends it, by turns; none: mac
+	turn    int
+}
+
+// A page is what HTTP brings from an address, in small segments and in large ones.
+type page struct {
+	from         netip.AddrPort
+	small, large int64
+}
+
+type wire struct{ w *World }
+
+func (v wire) Ask(ctx context.Context, link string, questions []probe.Question) ([][]probe.Answer, error) {
+	return askCtx(ctx, v.w, func(s *state) ([][]probe.Answer, error) {
+		if s.link(link) == nil {
+			return nil, noLink(link)
+		}
+		all := make([][]probe.Answer, len(questions))
+		for i, q := range questions {
+			for _, mac := range s.who(q.Target) {
+				all[i] = append(all[i], probe.Answer{MAC: mac, From: mac})
+			}
+		}
+		return all, nil
+	})
+}
+
+func (v wire) Knock(ctx context.Context, link string, knocks []probe.Knock) ([]probe.Reply, error) {
+	return askCtx(ctx, v.w, func(s *state) ([]probe.Reply, error) {
+		if s.link(link) == nil {
+			return nil, noLink(link)
+		}
+		replies := make([]probe.Reply, len(knocks))
+		for i, k := range knocks {
+			replies[i] = s.knock(k)
+		}
+		return replies, nil
+	})
+}
+
+func (v wire) Claims(ctx context.Context, link string, addrs []netip.Addr, _ time.Duration) ([]probe.Claim, error) {
+	return askCtx(ctx, v.w, func(s *state) ([]probe.Claim, error) {
+		if s.link(link) == nil {
+			return nil, noLink(link)
+		}
+		var all []probe.Claim
+		for _, c := range s.claims {
+			if slices.Contains(addrs, c.Addr) && !s.mine(c.MAC) {
+				all = append(all, c)
+			}
+		}
+		return all, nil
+	})
+}
+
+// Connect goes to the first host that answers ARP for the address.
+func (v wire) Connect(ctx context.Context, to netip.AddrPort) error {
+	return v.w.doCtx(ctx, func(s *state) error {
+		macs := s.who(to.Addr())
+		if len(macs) == 0 {
+			return fmt.Errorf("connect %s: %w", to, syscall.EHOSTUNREACH)
+		}
+		switch s.knock(probe.Knock{Kind: probe.SYN, To: to, MAC: macs[0]}).Outcome {
+		case probe.Accepted:
+			return nil
+		case probe.Reset:
+			return fmt.Errorf("connect %s: %w", to, syscall.ECONNREFUSED)
+		case probe.Unreachable:
+			return fmt.Errorf("connect %s: %w", to, syscall.EHOSTUNREACH)
+		}
+		return fmt.Errorf("connect %s: %w", to, os.ErrDeadlineExceeded)
+	})
+}
+
+func (v wire) Fetch(ctx context.Context, from netip.AddrPort, mss int) (int64, error) {
+	if err := v.Connect(ctx, from); err != nil {
+		return 0, err
+	}
+	return askCtx(ctx, v.w, func(s *state) (int64, error) {
+		for _, p := range s.pages {
+			switch {
+			case p.from == from && mss > 0:
+				return p.small, nil
+			case p.from == from:
+				return p.large, nil
+			}
+		}
+		return 0, nil
+	})
+}
+
+func (s *state) mine(mac net.HardwareAddr) bool {
+	return slices.ContainsFunc(s.links, func(l lvsdr.Link) bool { return bytes.Equal(l.MAC, mac) })
+}
+
+// who answers for an address.
+func (s *state) who(addr netip.Addr) (macs []net.HardwareAddr) {
+	for _, n := range s.stations {
+		if n.addr == addr && !s.mine(n.mac) {
+			macs = append(macs, n.mac)
+		}
+	}
+	return macs
+}
+
+// knock is what the host at a MAC address makes of a packet when nothing else was
+// said: to its own address, it answers an echo request and refuses the rest; what
+// is for another address it drops, as it does not forward.
+func (s *state) knock(k probe.Knock) probe.Reply {
+	port := k.To.Port()
+	if k.Kind == probe.Echo {
+		port = 0
+	}
+	to := netip.AddrPortFrom(k.To.Addr(), port)
+	for i := range s.answers {
+		a := &s.answers[i]
+		if !bytes.Equal(a.mac, k.MAC) || a.to != to {
+			continue
+		}
+		mac := a.mac
+		if len(a.from) > 0 {
+			mac = a.from[a.turn%len(a.from)]
+			a.turn++
+		}
+		return reply(a.outcome, mac, to.Addr())
+	}
+	own := func(n station) bool { return n.addr == to.Addr() && bytes.Equal(n.mac, k.MAC) }
+	switch {
+	case !slices.ContainsFunc(s.stations, own):
+		return probe.Reply{Outcome: probe.Silent}
+	case k.Kind == probe.Echo:
+		return reply(probe.Accepted, k.MAC, to.Addr())
+	case k.Kind == probe.SYN:
+		return reply(probe.Reset, k.MAC, to.Addr())
+	}
+	return reply(probe.Unreachable, k.MAC, to.Addr())
+}
+
+func reply(o probe.Outcome, mac net.HardwareAddr, from netip.Addr) probe.Reply {
+	if o == probe.Silent {
+		return probe.Reply{Outcome: o}
+	}
+	r := probe.Reply{Outcome: o, MAC: mac, From: from, TTL: 64}
+	if o == probe.Unreachable { // port unreachable: RFC 792, RFC 4443
+		r.Type, r.Code = 3, 3
+		if from.Is6() {
+			r.Type, r.Code = 1, 4
+		}
+	}
+	return r
+}

@@ -1,0 +1,121 @@
+package lvsdrtest
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+	rules "github.com/lvsdr/toolkit/lvsdr/filter"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+// observed is what only the doctor looks at, and nothing the steps do changes.
+type observed struct {
+	listeners   []lvsdr.Listener
+	neighbours  []lvsdr.Neighbour
+	connections []ipvs.Connection
+	processes   []string
+	rules       rules.Ruleset
+}
+
+// SetRules gives the world the packet filter rules that its Observer tells of;
+// they are none before. The firewalls that the steps see stay as they are.
+func (w *World) SetRules(r rules.Ruleset) *World {
+	_ = w.do(func(s *state) error {
+		s.rules = r
+		return nil
+	})
+	return w
+}
+
+type observer struct{ w *World }
+
+func (v observer) Listeners(ctx context.Context) ([]lvsdr.Listener, error) {
+	return askCtx(ctx, v.w, func(s *state) ([]lvsdr.Listener, error) { return slices.Clone(s.listeners), nil })
+}
+
+func (v observer) Neighbours(ctx context.Context) ([]lvsdr.Neighbour, error) {
+	return askCtx(ctx, v.w, func(s *state) ([]lvsdr.Neighbour, error) { return slices.Clone(s.neighbours), nil })
+}
+
+func (v observer) Connections(ctx context.Context) ([]ipvs.Connection, error) {
+	return askCtx(ctx, v.w, func(s *state) ([]ipvs.Connection, error) {
+		if !s.loaded("ip_vs") {
+			return nil, nil
+		}
+		return slices.Clone(s.connections), nil
+	})
+}
+
+func (v observer) Processes(ctx context.Context) ([]string, error) {
+	return askCtx(ctx, v.w, func(s *state) ([]string, error) {
+		names := slices.Sorted(slices.Values(s.processes))
+		return slices.Compact(names), nil
+	})
+}
+
+func (v observer) Rules(ctx context.Context) (*rules.Ruleset, error) {
+	return askCtx(ctx, v.w, func(s *state) (*rules.Ruleset, error) {
+		r := s.rules
+		return &r, nil
+	})
+}
+
+func (v observer) RouteOf(ctx context.Context, q lvsdr.RouteQuery) (lvsdr.Route, error) {
+	return askCtx(ctx, v.w, func(s *state) (lvsdr.Route, error) { return s.routeOf(q) })
+}
+
+func (v observer) Local(ctx context.Context, link string) ([]netip.Prefix, error) {
+	return askCtx(ctx, v.w, func(s *state) ([]netip.Prefix, error) { return s.localRoutes(link) })
+}
+
+// routeOf is routeTo for a packet that may have come in: a strict reverse path
+// filter drops it when the way back is another one, and it is forwarded only when
+// the host forwards.
+func (s *state) routeOf(q lvsdr.RouteQuery) (lvsdr.Route, error) {
+	r, err := s.routeTo(q.To)
+	if err != nil || q.In == "" {
+		return r, err
+	}
+	all, own := s.sysctls["net/ipv4/conf/all/rp_filter"], s.sysctls["net/ipv4/conf/"+q.In+"/rp_filter"]
+	if q.To.Is4() && q.From.IsValid() && max(all, own) == "1" {
+		if back, err := s.routeTo(q.From); err != nil || back.Link != q.In {
+			return r, fmt.Errorf("the reverse path filter drops what comes from %s by %s: %w", q.From, q.In, fs.ErrNotExist)
+		}
+	}
+	forwards := s.sysctls[forwarding4]
+	if q.To.Is6() {
+		forwards = s.sysctls[forwarding6]
+	}
+	if !r.Local && forwards != "1" {
+		return r, fmt.Errorf("no route to %s, which is not forwarded: %w", q.To, fs.ErrNotExist)
+	}
+	return r, nil
+}
+
+// localRoutes are those that follow from the link's addresses, and those added.
+func (s *state) localRoutes(link string) ([]netip.Prefix, error) {
+	l := s.link(link)
+	if l == nil {
+		return nil, noLink(link)
+	}
+	var all []netip.Prefix
+	for _, a := range s.addresses {
+		if a.Link != link || !l.Up {
+			continue
+		}
+		all = append(all, host32(a.Prefix.Addr()))
+		if l.Loopback && a.Prefix.Addr().Is4() && !a.Prefix.IsSingleIP() {
+			all = append(all, a.Prefix.Masked())
+		}
+	}
+	for _, r := range s.routes {
+		if r.local && r.link == link {
+			all = append(all, r.dst)
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,115 @@
+package lvsdrtest
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/probe"
+)
+
+// runLAN makes the other hosts of the LAN:
+//
+//	lan add MAC ADDR                       answers ARP for the address
+//	lan del MAC ADDR                       no longer
+//	lan answer MAC ADDR:PORT OUTCOME [from MAC,...]
+//	                                       of a packet to that address at that MAC; port 0: an echo request
+//	lan claim MAC ADDR [TARGET]            says to have the address, asking for the target
+//	lan page ADDR:PORT SMALL LARGE         bytes that HTTP brings, in small segments and in large ones
+func (s *state) runLAN(words []string) error {
+	if len(words) < 3 {
+		return errUsage
+	}
+	if words[0] == "page" {
+		return s.runPage(words[1:])
+	}
+	mac, err := net.ParseMAC(words[1])
+	if err != nil {
+		return err
+	}
+	switch words[0] {
+	case "add", "del":
+		addr, err := netip.ParseAddr(words[2])
+		n := station{mac, addr}
+		s.stations = slices.DeleteFunc(s.stations, func(x station) bool { return x.text() == n.text() })
+		if words[0] == "add" && err == nil {
+			s.stations = append(s.stations, n)
+		}
+		return err
+	case "answer":
+		return s.runAnswer(mac, words[2:])
+	case "claim":
+		c := probe.Claim{MAC: mac}
+		c.Addr, err = netip.ParseAddr(words[2])
+		c.Target = c.Addr
+		if len(words) > 3 && err == nil {
+			c.Target, err = netip.ParseAddr(words[3])
+		}
+		s.claims = append(s.claims, c)
+		return err
+	}
+	return errUsage
+}
+
+func (s *state) runAnswer(mac net.HardwareAddr, words []string) error {
+	if len(words) != 2 && len(words) != 4 {
+		return errUsage
+	}
+	a := answer{mac: mac, outcome: probe.Outcome(words[1])}
+	var err error
+	if a.to, err = netip.ParseAddrPort(words[0]); err != nil {
+		return err
+	}
+	if len(words) == 4 {
+		for _, text := range strings.Split(words[3], ",") {
+			from, err := net.ParseMAC(text)
+			if err != nil {
+				return err
+			}
+			a.from = append(a.from, from)
+		}
+	}
+	s.answers = slices.DeleteFunc(s.answers, func(x answer) bool { return x.mac.String() == mac.String() && x.to == a.to })
+	s.answers = append(s.answers, a)
+	return nil
+}
+
+func (s *state) runPage(words []string) error {
+	if len(words) != 3 {
+		return errUsage
+	}
+	from, err := netip.ParseAddrPort(words[0])
+	small, err2 := strconv.ParseInt(words[1], 10, 64)
+	large, err3 := strconv.ParseInt(words[2], 10, 64)
+	if err != nil || err2 != nil || err3 != nil {
+		return errUsage
+	}
+	s.pages = append(s.pages, page{from, small, large})
+	return nil
+}
+
+func (n station) text() string { return n.mac.String() + " " + n.addr.String() }
+
+func (s *state) dumpLAN() []string {
+	var lines []string
+	for _, n := range s.stations {
+		lines = append(lines, "lan add "+n.text())
+	}
+	for _, a := range s.answers {
+		line := fmt.Sprintf("lan answer %s %s %s", a.mac, a.to, a.outcome)
+		for i, mac := range a.from {
+			line += []string{" from ", ","}[min(i, 1)] + mac.String()
+		}
+		lines = append(lines, line)
+	}
+	for _, c := range s.claims {
+		lines = append(lines, fmt.Sprintf("lan claim %s %s %s", c.MAC, c.Addr, c.Target))
+	}
+	for _, p := range s.pages {
+		lines = append(lines, fmt.Sprintf("lan page %s %d %d", p.from, p.small, p.large))
+	}
+	return lines
+}
