@@ -27,6 +27,8 @@ type Check struct {
 	Why   string // why it matters, one sentence
 	Step  string // the step whose changes mend it, empty when none of ours does
 	Wire  bool   // it puts frames on the wire: left out of a passive exam
+	// Preflight: set-up is not begun while it fails, because set-up cannot mend it.
+	Preflight bool
 
 	// Needs are the checks without which this one makes no sense: when one of
 	// them fails, this one is skipped, so that one cause is one finding.

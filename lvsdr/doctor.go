@@ -21,6 +21,7 @@ func (r Role) Doctor(ctx context.Context, h *Host) []Finding {
 // Run runs the checks side by side, each after those it needs, and returns their
 // findings in the order of the checks.
 func (e *Exam) Run(ctx context.Context) []Finding {
+	e.Host = e.Host.examined()
 	checks := e.chosen()
 	results := make(map[*Check]*result, len(checks))
 	for _, c := range checks {
@@ -92,7 +93,14 @@ func (e *Exam) examine(ctx context.Context, c *Check, results map[*Check]*result
 	}
 	slots <- struct{}{}
 	defer func() { <-slots }()
+	if e.Watch != nil {
+		e.Watch(c, true)
+		defer e.Watch(c, false)
+	}
 	problems, err := c.Run(ctx, e)
+	if errors.Is(err, errNoView) {
+		return []Finding{c.finding(skip("%v", errNoView)[0])}, false
+	}
 	if err != nil {
 		p := Problem{Severity: Unknown, What: fmt.Sprintf("could not tell: %v", err)}
 		if errors.Is(err, fs.ErrPermission) {

@@ -24,15 +24,33 @@ type Exam struct {
 
 	Only    []string // the codes of the checks to run; none: all
 	Passive bool     // nothing is put on the wire
+	Stage   Stage    // of the host's set-up
+	// Interface is the LAN interface of this host, where the caller knows; empty: it
+	// is found, on a director in the configuration.
+	Interface string
 	// Client is the address of a client, for the checks of the way back; invalid:
 	// any address beyond the default gateway.
 	Client netip.Addr
 	// SetUp is the command that sets this host up again, for fixes; empty: "lvsdr
 	// setup ROLE", which reads the configuration file.
 	SetUp string
+	// Watch is told when a check begins to run and when it has ended, from several
+	// goroutines; nil: nobody watches.
+	Watch func(c *Check, running bool)
 
 	seen seen
 }
+
+// Stage tells a check where the host is with its set-up, for what is too early to
+// ask for, or too dear.
+type Stage uint8
+
+// The stages.
+const (
+	InService   Stage = iota // whatever is missing is a fault
+	BeforeSetUp              // preflight: what set-up and the other hosts' set-ups bring is not there yet; nobody listens for long
+	AfterSetUp               // proof: what is installed next, such as the server, may not be there yet
+)
 
 // Exam prepares an examination of the host, for a caller that wants to choose.
 func (r Role) Exam(h *Host) *Exam {
@@ -158,8 +176,8 @@ func (e *Exam) lan(ctx context.Context, vip netip.Addr) (Link, error) {
 	if err != nil {
 		return Link{}, err
 	}
-	name := ""
-	if e.Role == DirectorRole {
+	name := e.Interface
+	if name == "" && e.Role == DirectorRole {
 		name = e.Config.Interface
 	}
 	for _, a := range addresses {

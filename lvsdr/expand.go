@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
@@ -142,4 +143,22 @@ func (c Config) drain() time.Duration {
 		return DefaultDrain
 	}
 	return time.Duration(*c.Drain)
+}
+
+// Equal tells whether two configurations mean the same, one with its defaults
+// written out and the other without, or in another order.
+func (c Config) Equal(other Config) bool {
+	return c.Interface == other.Interface && c.Timeouts == other.Timeouts && c.drain() == other.drain() &&
+		cmp.Or(c.Firewall, firewallNames[0]) == cmp.Or(other.Firewall, firewallNames[0]) &&
+		reflect.DeepEqual(c.sorted(), other.sorted())
+}
+
+// sorted is virtualServices in an order that does not depend on the configuration's.
+func (c Config) sorted() []virtualService {
+	all := c.virtualServices()
+	slices.SortFunc(all, func(a, b virtualService) int { return a.ID.Compare(b.ID) })
+	for _, v := range all {
+		slices.SortFunc(v.Destinations, func(a, b ipvs.Destination) int { return a.Addr.Compare(b.Addr) })
+	}
+	return all
 }

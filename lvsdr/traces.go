@@ -39,6 +39,19 @@ func (h *Host) Roles() ([]string, error) {
 	return found, nil
 }
 
+// Lasting tells whether the role was set up to come back after a reboot, not with
+// [Host.Runtime] only.
+func (h *Host) Lasting(role string) (bool, error) {
+	_, err := h.Files.ReadFile(sysctlDropIn(role))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("lvsdr: %w", err)
+	}
+	return true, nil
+}
+
 // VIPs returns the addresses of the host that a role has brought there, as they
 // are now.
 func (h *Host) VIPs(ctx context.Context) ([]Address, error) {
