@@ -17,6 +17,9 @@ const (
 	wants = dir + "/" + wantedBy + ".wants"
 )
 
+// File is where set-up writes the unit of a role.
+func File(role string) string { return path.Join(dir, Name(role)) }
+
 // A Step is the step that has the unit written and enabled, so that the host is
 // after a reboot what it was before. It starts nothing, see [Start]. With
 // [lvsdr.Host.Runtime] it does nothing.
@@ -43,7 +46,7 @@ func (s Step) Plan(_ context.Context, h *lvsdr.Host, want lvsdr.State) ([]lvsdr.
 
 func (s Step) unitFile() lvsdr.OwnFile {
 	return lvsdr.OwnFile{
-		Name: path.Join(dir, Name(s.Unit.Role)),
+		Name: File(s.Unit.Role),
 		Role: s.Unit.Role,
 		Step: s.Name(),
 		Dirs: []string{wants},

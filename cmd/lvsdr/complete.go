@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -97,8 +98,23 @@ func (s *session) flagValues(ctx context.Context, flag string) []string {
 		return []string{"80", "443", "53/udp"}
 	case "interface":
 		return s.interfaces(ctx)
+	case "only", "ignore":
+		return checkCodes()
 	}
 	return nil
+}
+
+// checkCodes are the codes of the checks with what they ask.
+func checkCodes() []string {
+	var all []string
+	for _, role := range examinedRoles {
+		for _, c := range lvsdr.Checks(role) {
+			if candidate := c.Code + "\t" + c.Title; !slices.Contains(all, candidate) {
+				all = append(all, candidate)
+			}
+		}
+	}
+	return all
 }
 
 func (s *session) firewallNames() []string {
@@ -127,10 +143,13 @@ func (s *session) interfaces(ctx context.Context) []string {
 func argumentsOf(app *cli.App, command *cli.Command, before []string) []string {
 	var all []string
 	switch command.Name {
-	case "setup", "plan", "teardown", "units":
+	case "setup", "plan", "teardown", "units", "doctor":
 		all = []string{
 			"director\tthe host with the VIP on the LAN, which forwards",
 			"realserver\ta host that serves the VIP's connections",
+		}
+		if command.Name == "doctor" {
+			all = append(all, "client\tany other host on the LAN")
 		}
 	case "completion":
 		all = shells

@@ -30,10 +30,15 @@ func candidatesFor(t *testing.T, words ...string) []string {
 
 func TestComplete(t *testing.T) {
 	for _, test := range []struct{ line, want string }{
-		{"", "setup plan teardown status units completion version help"},
+		{"", "setup plan teardown status doctor units completion version help"},
 		{"t", "teardown"},
 		{"setup ", "director realserver"},
 		{"setup r", "realserver"},
+		{"doctor ", "director realserver client"},
+		{"doctor c", "client"},
+		{"doctor --only arp-i", "arp-ignore"},
+		{"setup director --ignore=arp-i", "--ignore=arp-ignore"},
+		{"doctor --fi", "--firewall --fix"},
 		{"setup director ", ""},
 		{"setup --vip 10.10.10.22 d", "director"},
 		{"setup director --pers", "--persistence --persistence-netmask"},

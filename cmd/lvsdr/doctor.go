@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"slices"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/lvsdr/toolkit/lvsdr"
 )
@@ -11,52 +14,142 @@ import (
 func doctorCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "doctor",
-		Usage:     "check this host and, from it, the cluster; name the fault",
+		Usage:     "examine this host and, from it, the cluster; name what is wrong and what mends it",
 		ArgsUsage: "[director|realserver|client]",
-		Flags:     roleFlags(),
+		Flags:     doctorFlags(),
 		Action:    s.doctor,
-		UsageText: `lvsdr doctor`,
+		Description: `On a host that lvsdr set up it needs no flags. Elsewhere it examines a cluster made
+by other means: say --vip and, if you can, --real-server; on a director its IPVS
+table will do. A client is any other host on the LAN: from there it sees what the
+users see.
+
+It changes nothing (but see --fix). It puts a few frames on the LAN: questions
+for MAC addresses, and the beginning of a connection to each real server (but see
+--passive). What it cannot tell, as without root, is "unknown" and no pass.
+
+docs/checks.md explains every check: what it means and where the fact comes from.
+Exit status: 0 healthy, warnings allowed; 1 a failure, or it could not tell.`,
+		UsageText: `# on a host that lvsdr set up
+lvsdr doctor
+# on any other host on the LAN
+lvsdr doctor client --vip 10.10.10.22 -r 10.10.10.31 -r 10.10.10.32
+# mend what set-up can, and look again
+lvsdr doctor --fix`,
 	}
 }
 
-// errUnhealthy: the findings tell.
+func doctorFlags() []cli.Flag {
+	return slices.Concat(serviceFlags(), thisHostFlags(), []cli.Flag{
+		&cli.StringSliceFlag{Name: "only", Category: hostFlags,
+			Usage: "`CODE` run this check and those it needs, no others; repeatable"},
+		passiveFlag(),
+		&cli.StringFlag{Name: "client", Category: hostFlags,
+			Usage: "`ADDR` a client that is not served: judge the way back to it"},
+		&cli.BoolFlag{Name: "fix", Category: hostFlags,
+			Usage: "make the changes that setup would make for what was found, and look again"},
+		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: hostFlags,
+			Usage: "with --fix: print the changes, make none"},
+	}, messageFlags())
+}
+
+// errUnhealthy: the findings are bad; they tell more than an error could.
 var errUnhealthy = errors.New("unhealthy")
 
-// doctor is the doctor's report; as JSON it is described in docs/output.md.
+// diagnosis is what the doctor tells; as JSON it is described in docs/output.md.
 type diagnosis struct {
-	Role     string                 `json:"role"`
-	Findings []lvsdr.Finding        `json:"findings"`
-	Summary  map[lvsdr.Severity]int `json:"summary"`
+	Role     string          `json:"role"`
+	DryRun   bool            `json:"dryRun,omitempty"`
+	Changes  []lvsdr.Change  `json:"changes,omitempty"` // made by --fix
+	Findings []lvsdr.Finding `json:"findings"`
+	Summary  summary         `json:"summary"`
 }
 
 func (s *session) doctor(c *cli.Context) error {
-	s.report = &report{}
-	name, err := s.begin(c)
+	s.report = &report{} // for an error
+	p, err := s.findPatient(c)
 	if err != nil {
 		return err
 	}
-	src, err := s.readSource(c)
-	if err != nil {
+	s.mentionRights(p)
+	d := diagnosis{Role: p.role.Name}
+	if d.Findings, err = s.examine(c.Context, p); err != nil {
 		return err
 	}
-	build := map[string]func(lvsdr.Config) (lvsdr.Role, error){
-		lvsdr.DirectorRole: lvsdr.Director, lvsdr.RealServerRole: lvsdr.RealServer, lvsdr.ClientRole: lvsdr.Client,
-	}[name]
-	role, err := build(src.Config)
-	if err != nil {
-		return src.tell(err)
+	if c.Bool("fix") {
+		if err := s.fix(c.Context, p, &d, c.Bool("dry-run")); err != nil {
+			return err
+		}
 	}
-	findings := role.Doctor(c.Context, s.sys.host)
-	d := diagnosis{name, findings, map[lvsdr.Severity]int{}}
-	for _, f := range findings {
-		d.Summary[f.Severity]++
-	}
-	s.report = nil
+	s.report = nil // the findings are the result
+	d.Summary = summarise(d.Findings)
 	if s.json {
-		return s.document(d)
+		err = s.document(d)
+	} else {
+		s.tellFindings(s.stdout, d.Findings, p.ignored)
+		if !s.quiet {
+			s.printf("%s", d.Summary)
+		}
 	}
-	for _, f := range findings {
-		s.printf("%-8s %-16s %s", f.Severity, f.Check, f.What)
+	if err == nil && d.Summary.Failure+d.Summary.Unknown > 0 {
+		err = errUnhealthy
 	}
-	return nil
+	return err
+}
+
+// examine takes a look at the patient. What checks that are ignored have found it
+// demotes to warnings; it hides nothing.
+func (s *session) examine(ctx context.Context, p *patient) ([]lvsdr.Finding, error) {
+	e := p.exam()
+	done := s.watch(e)
+	findings := e.Run(ctx)
+	done()
+	for i, f := range findings {
+		if slices.Contains(p.ignored, f.Check) && isBad(f) {
+			findings[i].Severity = lvsdr.Warning
+		}
+	}
+	return findings, ctx.Err()
+}
+
+func isBad(f lvsdr.Finding) bool {
+	return f.Severity == lvsdr.Failure || f.Severity == lvsdr.Unknown
+}
+
+// mentionRights tells beforehand why much will be unknown.
+func (s *session) mentionRights(p *patient) {
+	have, err := s.sys.capabilities()
+	if err != nil || have&(1<<unix.CAP_NET_ADMIN) != 0 && (p.passive || have&(1<<unix.CAP_NET_RAW) != 0) {
+		return
+	}
+	s.note("not root: what only root may look at is unknown; sudo lvsdr doctor sees it")
+}
+
+// codes are the values of a flag that names checks.
+func codes(c *cli.Context, flag string) ([]string, error) {
+	all := c.StringSlice(flag)
+	for _, code := range all {
+		if slices.Contains(allCodes(), code) {
+			continue
+		}
+		e := usage("--%s %q: there is no such check", flag, code)
+		e.hint = "docs/checks.md lists them"
+		if near := nearest(code, allCodes()); near != "" {
+			e.hint = "did you mean " + near + "?"
+		}
+		return nil, e
+	}
+	return all, nil
+}
+
+// allCodes are the codes of all roles' checks, in the order of the reports.
+func allCodes() []string {
+	var all []string
+	for _, role := range examinedRoles {
+		for _, check := range lvsdr.Checks(role) {
+			if !slices.Contains(all, check.Code) {
+				all = append(all, check.Code)
+			}
+		}
+	}
+	return all
 }

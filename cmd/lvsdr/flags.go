@@ -16,10 +16,15 @@ const (
 // defaultConfig is used when it exists and no flag describes the service.
 const defaultConfig = "/etc/lvsdr/lvsdr.yaml"
 
-// roleFlags are the flags of setup, plan, teardown and units. They are made anew
-// for each command because urfave/cli keeps the values in them.
+// roleFlags are the flags of plan, teardown and units. They are made anew for each
+// command because urfave/cli keeps the values in them.
 func roleFlags() []cli.Flag {
-	return slices.Concat(serviceFlags(), thisHostFlags(), messageFlags())
+	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), messageFlags())
+}
+
+// setupFlags are the flags of setup.
+func setupFlags() []cli.Flag {
+	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{passiveFlag()}, messageFlags())
 }
 
 // serviceFlags describe the service, as the configuration file does: with a file
@@ -58,11 +63,24 @@ func thisHostFlags() []cli.Flag {
 			Usage: "`NAME` the LAN interface that carries the VIP on a director (default: the one whose route reaches the real servers)"},
 		&cli.StringFlag{Name: "firewall", Category: hostFlags,
 			Usage: "`NAME` the packet filter to open: auto, nftables, iptables or none (default: auto)"},
+		&cli.StringSliceFlag{Name: "ignore", Category: hostFlags,
+			Usage: "`CODE` count what this check finds as a warning, see docs/checks.md; repeatable"},
+	}
+}
+
+// changeFlags go with the commands that change hosts.
+func changeFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.BoolFlag{Name: "runtime", Category: hostFlags,
 			Usage: "change the running host only; write nothing that outlives a reboot"},
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: hostFlags,
 			Usage: "print the changes, make none"},
 	}
+}
+
+func passiveFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "passive", Category: hostFlags,
+		Usage: "put nothing on the wire: look at this host only, not at the others"}
 }
 
 func messageFlags() []cli.Flag {

@@ -23,6 +23,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -95,12 +96,16 @@ const (
 // finish prints what a command came to and returns its exit status.
 func (s *session) finish(ctx context.Context, err error) int {
 	status := exitStatus(ctx, err)
+	if errors.Is(err, errUnhealthy) {
+		return status
+	}
 	var f *failure
 	if err != nil {
 		f = describe(ctx, err, s.report)
 	}
 	if r := s.report; r != nil && !s.json {
-		r.print(s.output, err == nil)
+		r.print(s.output, err)
+		s.tellFindings(s.stderr, r.Findings, nil)
 	} else if s.json && (r != nil || f != nil) {
 		if r == nil {
 			r = &report{}

@@ -17,7 +17,9 @@ type report struct {
 	DryRun   bool           `json:"dryRun,omitempty"`
 	Changes  []lvsdr.Change `json:"changes"`
 	Warnings []string       `json:"warnings,omitempty"`
-	Error    *failure       `json:"error,omitempty"`
+	// Findings are what preflight and proof have found against the host.
+	Findings []lvsdr.Finding `json:"findings,omitempty"`
+	Error    *failure        `json:"error,omitempty"`
 
 	teardown bool
 }
@@ -63,8 +65,10 @@ func (r *report) complete() *report {
 	return r
 }
 
-// print prints the changes, also those made before an error.
-func (r *report) print(o *output, ok bool) {
+// print prints the changes, also those made before an error. Err is nil or
+// errUnproved when all of them were made.
+func (r *report) print(o *output, err error) {
+	ok := err == nil || errors.Is(err, errUnproved)
 	if !o.quiet || r.DryRun {
 		for _, line := range lines(o, r.Changes) {
 			o.printf("%s", line)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,31 +16,40 @@ import (
 
 var roleNames = []string{lvsdr.DirectorRole, lvsdr.RealServerRole}
 
-// roleArgument is the role on the command line, empty when there is none.
-func roleArgument(c *cli.Context) (string, error) {
+// roleArgument is the role on the command line, empty when there is none. A client
+// is a host that is only examined.
+func roleArgument(c *cli.Context, known []string) (string, error) {
 	if c.NArg() > 1 {
 		return "", usage("unexpected argument %q: one role a command", c.Args().Get(1))
 	}
 	word := c.Args().First()
-	switch word {
-	case "", lvsdr.DirectorRole, lvsdr.RealServerRole, lvsdr.ClientRole:
+	if word == "" || slices.Contains(known, word) {
 		return word, nil
 	}
-	e := usage("unknown role %q: director or realserver", word)
-	if near := nearest(word, roleNames); near != "" {
+	e := usage("unknown role %q: %s", word, oneOf(known))
+	if near := nearest(word, known); near != "" {
 		e.hint = "did you mean " + near + "?"
 	}
+	if word == lvsdr.ClientRole {
+		e = usage("lvsdr %s client: a client has nothing to be set up", c.Command.Name)
+		e.hint = "it can be examined: lvsdr doctor client"
+	}
 	return "", e
+}
+
+// oneOf lists words as "a, b or c".
+func oneOf(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // makeRole makes the role with that name; its steps tell what is wrong with the
 // configuration before anything is touched.
 func makeRole(name string, src source) (lvsdr.Role, error) {
-	build := lvsdr.Director
-	if name == lvsdr.RealServerRole {
-		build = lvsdr.RealServer
+	build := map[string]func(lvsdr.Config) (lvsdr.Role, error){
+		lvsdr.DirectorRole: lvsdr.Director, lvsdr.RealServerRole: lvsdr.RealServer, lvsdr.ClientRole: lvsdr.Client,
 	}
-	role, err := build(src.Config)
+	role, err := build[name](src.Config)
 	return role, src.tell(err)
 }
 

@@ -78,7 +78,7 @@ func newStage(dir string) *stage {
 			patience: 50 * time.Millisecond, silence: time.Millisecond, interval: 5 * time.Millisecond,
 		},
 	}
-	st.enter(lvsdrtest.Director())
+	st.enter(lvsdrtest.Director(strings.Split(strings.TrimSpace(lvsdrtest.HealthyLAN()), "\n")...))
 	return st
 }
 
@@ -132,13 +132,18 @@ func scriptStatus(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// scriptHost is "host director|realserver": the script goes on on a fresh one.
+// scriptHost is "host director|realserver|client|stranger": the script goes on on a
+// fresh one, whose LAN has the other hosts of the cluster, set up and serving.
 func scriptHost(ts *testscript.TestScript, neg bool, args []string) {
 	makers := map[string]func(...string) *lvsdrtest.World{
-		lvsdr.DirectorRole: lvsdrtest.Director, lvsdr.RealServerRole: lvsdrtest.RealServer,
+		lvsdr.DirectorRole: lvsdrtest.Director, lvsdr.RealServerRole: lvsdrtest.RealServer, lvsdr.ClientRole: lvsdrtest.Client,
 		"stranger": func(...string) *lvsdrtest.World { return lvsdrtest.New() },
 	}
-	theStage(ts).enter(makers[args[0]]())
+	commands := strings.Split(strings.TrimSpace(lvsdrtest.HealthyLAN()), "\n")
+	if args[0] == lvsdr.RealServerRole {
+		commands = append(commands, "listen tcp [::]:80 nginx[100]")
+	}
+	theStage(ts).enter(makers[args[0]](commands...))
 }
 
 // scriptWorld is "world COMMAND…": somebody else's command on the host.
@@ -178,8 +183,22 @@ func scriptGiven(ts *testscript.TestScript, neg bool, args []string) {
 		st.sys.systemd = &manager{stage: st}
 	case "no-ipvs":
 		st.world.WithoutIPVS()
+	case "failing":
+		if neg {
+			st.world.Fail(args[1], nil)
+			return
+		}
+		st.world.Fail(args[1], errors.New("the kernel does not say"))
 	case "no-rights":
-		st.sys.capabilities = func() (uint64, error) { return 0, nil }
+		have := uint64(0)
+		if neg {
+			have = ^have
+		}
+		st.sys.capabilities = func() (uint64, error) { return have, nil }
+	case "terminal":
+		st.sys.terminal = !neg
+	case "no-color":
+		st.sys.getenv = func(key string) string { return map[string]string{"NO_COLOR": "1"}[key] }
 	case "read-only":
 		st.sys.writable = func(dir string) error {
 			return &os.PathError{Op: "open", Path: dir, Err: errors.New("read-only file system")}

@@ -13,7 +13,7 @@ func setupCommand(s *session) *cli.Command {
 		Name:      "setup",
 		Usage:     "bring this host to its role, now and after every reboot",
 		ArgsUsage: "[director|realserver]",
-		Flags:     roleFlags(),
+		Flags:     setupFlags(),
 		Action:    func(c *cli.Context) error { return s.setup(c, c.Bool("dry-run")) },
 		Description: `Makes exactly the changes that "lvsdr plan" prints. Run again it makes none; run
 again with another description of the cluster it makes the difference, without
@@ -48,16 +48,22 @@ root only, it needs root too.`,
 // setup prints (dryRun) or makes the changes that bring the host to its role.
 func (s *session) setup(c *cli.Context, dryRun bool) error {
 	s.report = &report{DryRun: dryRun}
-	job, err := s.prepare(c)
+	p, err := s.prepare(c)
 	if err != nil {
 		return err
 	}
 	if dryRun {
-		s.report.Changes, err = job.Plan(c.Context, s.sys.host, lvsdr.Present)
+		s.report.Changes, err = p.role.Plan(c.Context, p.host, lvsdr.Present)
 		return err
 	}
-	err = s.change(c.Context, job.Name, func(ctx context.Context) error {
-		s.report.Changes, err = job.Up(ctx, s.sys.host)
+	if err := s.may(p.role.Name); err != nil {
+		return err
+	}
+	if err := s.preflight(c.Context, p); err != nil {
+		return err
+	}
+	err = s.change(c.Context, p.role.Name, func(ctx context.Context) error {
+		s.report.Changes, err = p.role.Up(ctx, p.host)
 		return err
 	})
 	if err != nil {
@@ -66,7 +72,10 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 	if err := s.startUnit(c.Context); err != nil {
 		return err
 	}
-	return s.warnOfConflicts(c.Context)
+	if err := s.warnOfConflicts(c.Context); err != nil || p.host.Runtime {
+		return err // at boot, the other hosts may boot later
+	}
+	return s.prove(c.Context, p)
 }
 
 // warnOfConflicts tells what on this host works against the role's sysctls.
@@ -79,33 +88,36 @@ func (s *session) warnOfConflicts(ctx context.Context) error {
 }
 
 // prepare reads everything there is to know before the host is touched.
-func (s *session) prepare(c *cli.Context) (lvsdr.Role, error) {
-	name, err := s.begin(c)
+func (s *session) prepare(c *cli.Context) (*patient, error) {
+	name, err := s.begin(c, roleNames)
 	if err != nil {
-		return lvsdr.Role{}, err
+		return nil, err
 	}
-	src, err := s.readSource(c)
-	if err != nil {
-		return lvsdr.Role{}, err
+	p := &patient{host: s.sys.host, passive: c.Bool("passive"), link: c.String("interface")}
+	if p.src, err = s.readSource(c); err != nil {
+		return nil, err
+	}
+	if p.ignored, err = p.src.ignore(c); err != nil {
+		return nil, err
 	}
 	if name == "" {
-		if name, err = s.findRole(c.Context, src); err != nil {
-			return lvsdr.Role{}, err
+		if name, err = s.findRole(c.Context, p.src); err != nil {
+			return nil, err
 		}
 		s.report.Role = name
 	}
-	role, err := makeRole(name, src)
-	role.Steps = append(role.Steps, s.unitStep(name, src))
-	return role, err
+	p.role, err = makeRole(name, p.src)
+	p.role.Steps = append(p.role.Steps, s.unitStep(name, p.src))
+	return p, err
 }
 
 // begin reads what the commands on roles have in common.
-func (s *session) begin(c *cli.Context) (role string, err error) {
+func (s *session) begin(c *cli.Context, roles []string) (role string, err error) {
 	if err := checkOutput(c); err != nil {
 		return "", err
 	}
 	s.sys.host.Runtime = c.Bool("runtime")
-	s.report.Role, err = roleArgument(c)
+	s.report.Role, err = roleArgument(c, roles)
 	return s.report.Role, err
 }
 

@@ -102,6 +102,15 @@ func (src *source) thisHost(c *cli.Context) error {
 	return nil
 }
 
+// ignore reads --ignore, which the unit repeats at boot.
+func (src *source) ignore(c *cli.Context) ([]string, error) {
+	ignored, err := codes(c, "ignore")
+	for _, code := range ignored {
+		src.args = append(src.args, "--ignore", code)
+	}
+	return ignored, err
+}
+
 // givenFlags are those of the flags that stand on the command line.
 func givenFlags(c *cli.Context, flags []cli.Flag) []string {
 	var given []string

@@ -18,6 +18,7 @@ type system struct {
 	readFile func(name string) ([]byte, error)
 	getenv   func(key string) string
 	terminal bool          // stdout is one
+	watched  bool          // stderr is one
 	program  string        // the absolute path of this command, for the unit
 	systemd  units.Manager // nil where none runs
 
@@ -27,6 +28,8 @@ type system struct {
 	writable func(dir string) error
 
 	lock lockConfig
+	// silence is after how long an exam under way is told on a terminal.
+	silence time.Duration
 }
 
 // lockConfig tells where two lvsdr meet and how long one waits for the other.
@@ -47,13 +50,13 @@ func local() *system {
 	if err != nil {
 		program = "/usr/bin/lvsdr"
 	}
-	_, err = unix.IoctlGetTermios(int(os.Stdout.Fd()), unix.TCGETS)
 	return &system{
 		host:         lvsdr.Local(),
 		dir:          dir,
 		readFile:     os.ReadFile,
 		getenv:       os.Getenv,
-		terminal:     err == nil,
+		terminal:     isTerminal(os.Stdout),
+		watched:      isTerminal(os.Stderr),
 		program:      program,
 		systemd:      units.Systemd(),
 		capabilities: effectiveCapabilities,
@@ -64,5 +67,11 @@ func local() *system {
 			silence:  time.Second,
 			interval: 50 * time.Millisecond,
 		},
+		silence: time.Second,
 	}
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }

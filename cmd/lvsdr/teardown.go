@@ -44,7 +44,7 @@ func (s *session) teardown(c *cli.Context) error {
 // leaving is the role that is to be given back; its steps are empty where there
 // is none.
 func (s *session) leaving(c *cli.Context) (lvsdr.Role, error) {
-	name, err := s.begin(c)
+	name, err := s.begin(c, roleNames)
 	if err != nil {
 		return lvsdr.Role{}, err
 	}

@@ -51,16 +51,17 @@ func (s *session) units(c *cli.Context) error {
 
 // unit is the one that setup would write with the same command line.
 func (s *session) unit(c *cli.Context) (units.Unit, error) {
-	name, err := s.begin(c)
+	name, err := s.begin(c, roleNames)
 	if err != nil {
 		return units.Unit{}, err
 	}
 	src, err := s.readSource(c)
-	if errors.Is(err, errNothingGiven) && name != "" {
-		return s.unitOf(name, source{}), nil // the default file is not there yet
-	}
-	if err != nil {
+	later := errors.Is(err, errNothingGiven) && name != "" // the default file is not there yet
+	if err != nil && !later {
 		return units.Unit{}, err
+	}
+	if _, err := src.ignore(c); err != nil || later {
+		return s.unitOf(name, src), err
 	}
 	if name == "" {
 		if name, err = s.findRole(c.Context, src); err != nil {

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+)
+
+// pageWidth is where the text of findings is wrapped; commands never are.
+const pageWidth = 92
+
+// tellFindings prints what is wrong, the worst first: what was seen, why it matters,
+// what mends it, and where to read more. With --verbose what is right and what was
+// not looked at comes before, a line each; with --quiet warnings are left out.
+func (s *session) tellFindings(w io.Writer, findings []lvsdr.Finding, ignored []string) {
+	if s.verbose && len(findings) > 0 {
+		s.listFindings(w, findings)
+	}
+	wrong := slices.DeleteFunc(slices.Clone(findings), func(f lvsdr.Finding) bool {
+		return rank[f.Severity] == 0 || s.quiet && !isBad(f)
+	})
+	slices.SortStableFunc(wrong, func(a, b lvsdr.Finding) int { return cmp.Compare(rank[a.Severity], rank[b.Severity]) })
+	for len(wrong) > 0 {
+		n := 1
+		for n < len(wrong) && wrong[n].Check == wrong[0].Check && wrong[n].Severity == wrong[0].Severity {
+			n++
+		}
+		title := s.paint(severityColours[wrong[0].Severity], fmt.Sprintf("%-7s", wrong[0].Severity)) + "  " + s.paint(bold, wrong[0].Check)
+		if slices.Contains(ignored, wrong[0].Check) {
+			title += " (ignored)"
+		}
+		fmt.Fprintln(w, title)
+		tellOne(w, wrong[:n])
+		fmt.Fprintln(w)
+		wrong = wrong[n:]
+	}
+}
+
+// rank orders the severities that speak against a host.
+var rank = map[lvsdr.Severity]int{lvsdr.Failure: 1, lvsdr.Unknown: 2, lvsdr.Warning: 3}
+
+var severityColours = map[lvsdr.Severity]string{
+	lvsdr.OK: green, lvsdr.Skipped: "", lvsdr.Warning: yellow, lvsdr.Unknown: yellow, lvsdr.Failure: red,
+}
+
+// listFindings has a line for each thing that is not wrong.
+func (s *session) listFindings(w io.Writer, findings []lvsdr.Finding) {
+	width := 0
+	for _, f := range findings {
+		width = max(width, len(f.Check))
+	}
+	for _, f := range findings {
+		if rank[f.Severity] == 0 {
+			fmt.Fprintf(w, "%s  %-*s  %s\n", s.paint(severityColours[f.Severity], fmt.Sprintf("%-7s", f.Severity)), width, f.Check, f.What)
+		}
+	}
+	fmt.Fprintln(w)
+}
+
+// tellOne prints what one check has found; what several problems have in common is
+// said once.
+func tellOne(w io.Writer, findings []lvsdr.Finding) {
+	why := findings[0].Why
+	for i, f := range findings {
+		labelled(w, "seen", f.What)
+		if i == 0 && why != "" {
+			labelled(w, "why", why)
+		}
+		if i+1 < len(findings) && sameCure(f, findings[i+1]) {
+			continue
+		}
+		if f.Fix != "" {
+			where := "this host"
+			if f.On != "" {
+				where = f.On
+			}
+			labelled(w, "mend", "on "+where+", as root:")
+			for line := range strings.Lines(f.Fix) {
+				fmt.Fprintln(w, "            "+strings.TrimRight(line, "\n"))
+			}
+		}
+		if f.Advice != "" {
+			labelled(w, "note", f.Advice)
+		}
+	}
+	if docs := findings[0].Docs; docs != "" {
+		labelled(w, "more", docs)
+	}
+}
+
+func sameCure(a, b lvsdr.Finding) bool {
+	return a.Fix == b.Fix && a.On == b.On && a.Advice == b.Advice
+}
+
+// labelled prints a paragraph that stands beside its label.
+func labelled(w io.Writer, label, text string) {
+	const margin = "         "
+	fmt.Fprintf(w, "  %-5s  %s\n", label, strings.TrimPrefix(wrap(text, margin, pageWidth), margin))
+}
+
+// summary counts findings by severity, all five always.
+type summary struct {
+	OK      int `json:"ok"`
+	Warning int `json:"warning"`
+	Failure int `json:"failure"`
+	Unknown int `json:"unknown"`
+	Skipped int `json:"skipped"`
+}
+
+func summarise(findings []lvsdr.Finding) (sum summary) {
+	counts := map[lvsdr.Severity]*int{
+		lvsdr.OK: &sum.OK, lvsdr.Warning: &sum.Warning, lvsdr.Failure: &sum.Failure,
+		lvsdr.Unknown: &sum.Unknown, lvsdr.Skipped: &sum.Skipped,
+	}
+	for _, f := range findings {
+		*counts[f.Severity]++
+	}
+	return sum
+}
+
+// String is the last line of a report.
+func (sum summary) String() string {
+	verdict := "healthy"
+	switch {
+	case sum.Failure > 0:
+		verdict = "not healthy"
+	case sum.Unknown > 0:
+		verdict = "could not be told"
+	}
+	var counts []string
+	for _, c := range []struct {
+		n         int
+		one, many string
+	}{
+		{sum.Failure, "1 failure", "%d failures"}, {sum.Unknown, "1 unknown", "%d unknown"}, {sum.Warning, "1 warning", "%d warnings"},
+	} {
+		if c.n == 1 {
+			counts = append(counts, c.one)
+		} else if c.n > 1 {
+			counts = append(counts, fmt.Sprintf(c.many, c.n))
+		}
+	}
+	passed := fmt.Sprintf("%d checks passed", sum.OK)
+	if sum.OK == 1 {
+		passed = "1 check passed"
+	}
+	return fmt.Sprintf("%s: %s, %d skipped", verdict, strings.Join(append(counts, passed), ", "), sum.Skipped)
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+)
+
+// fix makes the changes that set-up would make of the steps of what was found on
+// this host, and nothing else, and looks again. It shows them before it makes them.
+func (s *session) fix(ctx context.Context, p *patient, d *diagnosis, dryRun bool) error {
+	if p.role.Name == lvsdr.ClientRole {
+		return usage("--fix: on a client there is nothing that setup would make")
+	}
+	role, err := p.cure(d.Findings)
+	if err != nil {
+		return p.src.tell(err)
+	}
+	if d.Changes, err = role.Plan(ctx, p.host, lvsdr.Present); err != nil {
+		return err
+	}
+	s.report.Role, s.report.DryRun = role.Name, dryRun
+	s.showFix(d.Changes, dryRun)
+	if d.DryRun = dryRun; dryRun || len(d.Changes) == 0 {
+		return nil
+	}
+	err = s.change(ctx, role.Name, func(ctx context.Context) (err error) {
+		d.Changes, err = role.Up(ctx, p.host)
+		return err
+	})
+	if err != nil {
+		s.report.Changes = d.Changes
+		return err
+	}
+	d.Findings, err = s.examine(ctx, p)
+	return err
+}
+
+// cure is the role with the steps only that mend what was found on this host.
+// Set-up's word on the configuration is asked for: it may be one that was only
+// found on the host.
+func (p *patient) cure(findings []lvsdr.Finding) (lvsdr.Role, error) {
+	if p.found {
+		if _, err := makeRole(p.role.Name, p.src); err != nil {
+			return lvsdr.Role{}, err
+		}
+	}
+	role := p.role
+	role.Steps = slices.DeleteFunc(slices.Clone(role.Steps), func(step lvsdr.Step) bool {
+		return !slices.ContainsFunc(findings, func(f lvsdr.Finding) bool {
+			return f.Step == step.Name() && f.On == "" && rank[f.Severity] > 0 && !slices.Contains(p.ignored, f.Check)
+		})
+	})
+	return role, nil
+}
+
+func (s *session) showFix(changes []lvsdr.Change, dryRun bool) {
+	if s.json || s.quiet && !dryRun {
+		return
+	}
+	for _, line := range lines(s.output, changes) {
+		s.printf("%s", line)
+	}
+	end := "the changes that setup makes of it"
+	switch {
+	case len(changes) == 0:
+		end = "there is nothing of it that setup would change"
+	case dryRun:
+		end += fmt.Sprintf(": %d to make", len(changes))
+	}
+	s.printf("%s\n", end)
+}

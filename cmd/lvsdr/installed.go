@@ -1,0 +1,71 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lvsdr/toolkit/units"
+)
+
+// installedUnit is the description of the cluster that a unit of lvsdr's has.
+type installedUnit struct {
+	units.Unit
+	source
+}
+
+// installed reads the unit of a role, of any role when name is empty.
+func (s *session) installed(name string) (u installedUnit, err error) {
+	if name != "" {
+		return s.installedAs(name)
+	}
+	for _, role := range roleNames {
+		if u, err = s.installedAs(role); err == nil {
+			break
+		}
+	}
+	return u, err
+}
+
+func (s *session) installedAs(role string) (u installedUnit, err error) {
+	file := units.File(role)
+	text, err := s.sys.host.Files.ReadFile(file)
+	if err != nil {
+		return u, err
+	}
+	if u.Unit, err = units.Parse(text); err != nil {
+		return u, fmt.Errorf("%s: %w", file, err)
+	}
+	c, err := parseWords("setup", u.Args)
+	if err != nil {
+		return u, fmt.Errorf("%s: %w", file, err)
+	}
+	if u.source, err = s.readSource(c); err != nil {
+		return u, fmt.Errorf("%s: %w", file, err)
+	}
+	u.source.args = u.Args
+	u.source.file = file
+	return u, nil
+}
+
+// parseWords reads the flags of a command that was once given.
+func parseWords(command string, args []string) (*cli.Context, error) {
+	flags := setupFlags()
+	words, err := arrange(append([]string{command}, args...), flags)
+	if err != nil {
+		return nil, err
+	}
+	set := flag.NewFlagSet(command, flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	for _, f := range flags {
+		if err := f.Apply(set); err != nil {
+			return nil, err
+		}
+	}
+	if err := set.Parse(words[1:]); err != nil {
+		return nil, err
+	}
+	return cli.NewContext(nil, set, nil), nil
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+var examinedRoles = []string{lvsdr.DirectorRole, lvsdr.RealServerRole, lvsdr.ClientRole}
+
+// patient is this host as the doctor examines it.
+type patient struct {
+	host *lvsdr.Host
+	role lvsdr.Role
+	src  source
+
+	only, ignored []string
+	passive       bool
+	stage         lvsdr.Stage
+	client        netip.Addr
+	link          string // the LAN interface, where it was given
+	found         bool   // the description was found on the host itself: set-up might refuse it
+}
+
+// exam is a fresh look.
+func (p *patient) exam() *lvsdr.Exam {
+	e := p.role.Exam(p.host)
+	e.Only, e.Passive, e.Stage, e.Client, e.Interface = p.only, p.passive, p.stage, p.client, p.link
+	if args := p.src.args; len(args) > 0 && p.role.Name != lvsdr.ClientRole {
+		e.SetUp = shellLine(append([]string{"lvsdr", "setup", p.role.Name}, args...))
+	}
+	return e
+}
+
+// findPatient finds the role and the description of the cluster: what is given,
+// else what lvsdr left on this host, else what the host shows.
+func (s *session) findPatient(c *cli.Context) (*patient, error) {
+	p := &patient{host: s.sys.host, passive: c.Bool("passive"), link: c.String("interface")}
+	name, err := s.begin(c, examinedRoles)
+	if err != nil {
+		return nil, err
+	}
+	if p.only, err = codes(c, "only"); err != nil {
+		return nil, err
+	}
+	if p.ignored, err = codes(c, "ignore"); err != nil {
+		return nil, err
+	}
+	if p.client, err = parseOne(c, "client", lvsdr.ParseAddress); err != nil {
+		return nil, err
+	}
+	why := ""
+	if name == "" {
+		if name, err = s.roleToName(); err != nil {
+			return nil, err
+		}
+		if name != "" {
+			why = "lvsdr set it up"
+		}
+	}
+	if err := s.fillIn(c, p, name, why); err != nil {
+		return nil, err
+	}
+	s.report.Role = p.role.Name
+	for _, code := range p.only {
+		if !slices.ContainsFunc(p.role.Checks, func(c *lvsdr.Check) bool { return c.Code == code }) {
+			return nil, usage("--only %q: not a check of a %s", code, spoken(p.role.Name))
+		}
+	}
+	return p, nil
+}
+
+// roleToName is the role of the marks on this host, empty when there are none.
+func (s *session) roleToName() (string, error) {
+	roles, err := s.sys.host.Roles()
+	switch {
+	case err != nil || len(roles) == 0:
+		return "", err
+	case len(roles) > 1:
+		return "", &hintError{errors.New("this host has marks of both roles"), "name one: lvsdr doctor director, or lvsdr doctor realserver"}
+	}
+	return roles[0], nil
+}
+
+// fillIn fills in the role and the source, and tells what of it was not given. Why
+// is how the name of the role was found, when it was not given.
+func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err error) {
+	p.src, err = s.readSource(c)
+	given := c.IsSet("config") || len(givenFlags(c, serviceFlags())) > 0
+	installed, unitErr := s.installed(name)
+	switch {
+	case err == nil && name == "":
+		name, why, err = s.guessRole(c.Context, p.src.Config)
+	case !errors.Is(err, errNothingGiven):
+	case unitErr == nil:
+		err = nil
+		name, p.src = installed.Role, installed.source
+	default:
+		if name == "" {
+			why = "it has virtual services"
+		}
+		name, p.src, err = s.found(c.Context, name, err)
+		p.found = true
+	}
+	if err != nil {
+		return err
+	}
+	if why != "" || !given {
+		s.note("this host is examined as a %s%s, the cluster is described in %s", spoken(name), inBrackets(why), p.src.where())
+	}
+	if p.role, err = s.roleToExamine(name, p); err != nil || name == lvsdr.ClientRole || p.found {
+		return err
+	}
+	return s.addUnit(p, installed, unitErr == nil)
+}
+
+func inBrackets(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
+}
+
+func (s *session) roleToExamine(name string, p *patient) (lvsdr.Role, error) {
+	if p.found {
+		return lvsdr.Examined(name, p.src.Config)
+	}
+	return makeRole(name, p.src)
+}
+
+// addUnit has the unit be what it was written as, where that says the same as the
+// description: "-r A" and "-r A=1" are no difference. On a host that was set up with
+// --runtime, what outlives a reboot is not missed.
+func (s *session) addUnit(p *patient, installed installedUnit, known bool) error {
+	lasting, err := s.sys.host.Lasting(p.role.Name)
+	if err != nil {
+		return err
+	}
+	traces, err := s.sys.host.Roles()
+	if err != nil {
+		return err
+	}
+	if !lasting && !known && slices.Contains(traces, p.role.Name) {
+		host := *p.host
+		host.Runtime = true
+		p.host = &host
+		s.note("set up with --runtime: nothing of it outlives a reboot")
+	}
+	step := s.unitStep(p.role.Name, p.src)
+	if known && installed.Config.Equal(p.src.Config) {
+		step.Unit = installed.Unit
+		p.src.args = installed.Args
+	}
+	p.role.Steps = append(p.role.Steps, step)
+	return nil
+}
+
+// found takes the host itself for the description: a director's IPVS table, what
+// lvsdr brought to a real server. Otherwise is the error when it shows nothing.
+func (s *session) found(ctx context.Context, name string, otherwise error) (string, source, error) {
+	role := name
+	if role == "" {
+		role = lvsdr.DirectorRole
+	}
+	if role == lvsdr.ClientRole {
+		return "", source{}, otherwise
+	}
+	config, err := s.sys.host.Found(ctx, role)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, lvsdr.ErrNoIPVS):
+		return "", source{}, otherwise
+	case errors.Is(err, fs.ErrPermission):
+		return "", source{}, &hintError{fmt.Errorf("%w, and the IPVS table cannot be read: %w", otherwise, err), hintRoot}
+	case err != nil:
+		return "", source{}, err
+	}
+	where := "its IPVS table"
+	if role == lvsdr.RealServerRole {
+		where = "what lvsdr brought here"
+	}
+	return role, source{Config: config, file: where, args: flagsOf(config)}, nil
+}
+
+// guessRole takes a host without marks of lvsdr for what it looks like: it has a
+// real server's address, or the table of a director, or the VIP on its loopback or
+// on its LAN; otherwise it is a client.
+func (s *session) guessRole(ctx context.Context, config lvsdr.Config) (role, why string, err error) {
+	addresses, err := s.sys.host.Links.Addresses(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	links, err := s.sys.host.Links.Links(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	servers := realServers(config)
+	for _, a := range addresses {
+		if slices.Contains(servers, a.Prefix.Addr()) {
+			return lvsdr.RealServerRole, "it has the real server's address " + a.Prefix.Addr().String(), nil
+		}
+	}
+	// Without the right to read it nothing is known of a table.
+	if services, err := s.sys.host.IPVS.Services(ctx, ipvs.Plain); err == nil && len(services) > 0 {
+		return lvsdr.DirectorRole, "it has virtual services", nil
+	}
+	for _, a := range addresses {
+		if !slices.ContainsFunc(config.Services, func(x lvsdr.Service) bool { return x.VIP == a.Prefix.Addr() }) {
+			continue
+		}
+		role := lvsdr.DirectorRole
+		if slices.ContainsFunc(links, func(l lvsdr.Link) bool { return l.Name == a.Link && (l.Loopback || l.NoARP) }) {
+			role = lvsdr.RealServerRole
+		}
+		return role, "it has the VIP on " + a.Link, nil
+	}
+	return lvsdr.ClientRole, "it has neither the VIP nor a real server's address; if it is the director, say so", nil
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+)
+
+// watch tells on a terminal which checks are still running, when an exam takes
+// longer than a moment. The caller calls done when it has ended: the line goes.
+func (s *session) watch(e *lvsdr.Exam) (done func()) {
+	if !s.sys.watched || s.quiet {
+		return func() {}
+	}
+	w := &watcher{}
+	e.Watch = w.note
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.follow(w, end)
+	}()
+	return func() {
+		close(end)
+		<-ended
+	}
+}
+
+// follow rewrites one line until the end.
+func (s *session) follow(w *watcher, end <-chan struct{}) {
+	const clear = "\r\x1b[K"
+	next, shown := time.NewTimer(s.sys.silence), false
+	defer next.Stop()
+	for {
+		select {
+		case <-end:
+			if shown {
+				fmt.Fprint(s.stderr, clear)
+			}
+			return
+		case <-next.C:
+			fmt.Fprint(s.stderr, clear+w.line())
+			shown = true
+			next.Reset(s.sys.silence / 4)
+		}
+	}
+}
+
+// watcher knows which checks are running.
+type watcher struct {
+	mu      sync.Mutex
+	running []string
+}
+
+func (w *watcher) note(c *lvsdr.Check, running bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if running {
+		w.running = append(w.running, c.Code)
+		return
+	}
+	i := slices.Index(w.running, c.Code)
+	w.running = slices.Delete(w.running, i, i+1)
+}
+
+// line fits a terminal.
+func (w *watcher) line() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	line := "still looking: " + strings.Join(w.running, ", ")
+	if len(line) > 78 {
+		line = line[:76] + " …"
+	}
+	return line
+}
