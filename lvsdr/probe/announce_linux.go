@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -59,19 +58,5 @@ func Send(index int, frames ...[]byte) error {
 		return fmt.Errorf("packet socket: %w", err)
 	}
 	defer unix.Close(fd)
-	for _, frame := range frames {
-		if len(frame) < etherLen {
-			return fmt.Errorf("a frame of %d bytes has no Ethernet header", len(frame))
-		}
-		to := &unix.SockaddrLinklayer{
-			Protocol: binary.NativeEndian.Uint16(frame[12:14]), // in network order
-			Ifindex:  index,
-			Halen:    6,
-		}
-		copy(to.Addr[:], frame[:6])
-		if err := unix.Sendto(fd, frame, 0, to); err != nil {
-			return fmt.Errorf("send: %w", err)
-		}
-	}
-	return nil
+	return (&socket{fd, index}).send(frames...)
 }

@@ -13,7 +13,8 @@ const (
 	etherIPv6 = 0x86dd
 )
 
-var broadcast = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+// Broadcast is everybody's MAC address.
+var Broadcast = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // ARPOp is an ARP operation (RFC 826).
 type ARPOp uint16
@@ -38,14 +39,9 @@ func GratuitousARP(op ARPOp, mac net.HardwareAddr, addr netip.Addr) ([]byte, err
 	if op == ARPReply {
 		target = mac
 	}
-	ip := addr.As4()
-	b := ether(broadcast, mac, etherARP)
-	b = append(b, 0, 1, 8, 0, 6, 4) // Ethernet, IPv4, and their addresses' lengths
-	b = binary.BigEndian.AppendUint16(b, uint16(op))
-	b = append(b, mac...)
-	b = append(b, ip[:]...)
-	b = append(b, target...)
-	return append(b, ip[:]...), nil
+	return arp{
+		op: op, sender: mac, senderIP: addr, target: target, goalIP: addr, from: mac, destination: Broadcast,
+	}.frame(), nil
 }
 
 // ether returns an Ethernet header with room for a frame.

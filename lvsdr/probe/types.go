@@ -11,24 +11,27 @@ type Question struct {
 	Target netip.Addr
 	// Source is the asker's IP address. Invalid or unspecified, it is a probe in
 	// the form of RFC 5227 (ARP) or RFC 4861 duplicate address detection, which
-	// everybody who has the address answers.
+	// everybody who has the address answers, and no proxy.
 	Source netip.Addr
+	// All waits the whole time for further answers: Linux's proxy ARP takes up to
+	// 0.8 s (proxy_delay, arp(7)). Otherwise the first answer is waited for, and a
+	// moment more.
+	All bool
 }
 
 // An Answer is "I have, at this MAC address".
 type Answer struct {
-	MAC  net.HardwareAddr
-	From net.HardwareAddr // of the frame, which a proxy's may differ in
-	// Router is the flag of a neighbour advertisement.
-	Router bool
+	MAC    net.HardwareAddr
+	From   net.HardwareAddr // of the frame
+	Router bool             // the flag of a neighbour advertisement
 }
 
-// A Claim is a frame in which somebody says to have an IP address, unasked or
-// asking for another one.
+// A Claim is a frame in which somebody says to have an IP address, asked for it or
+// not. Its hearers take the MAC address for that of the IP address.
 type Claim struct {
 	Addr   netip.Addr
 	MAC    net.HardwareAddr
-	Target netip.Addr // whom it asked for; Addr itself when it is an announcement
+	Target netip.Addr // whom it asked for; Addr itself in an answer or announcement
 }
 
 // Kind is what a [Knock] sends.
@@ -45,10 +48,14 @@ const (
 // a VIP at a real server's MAC address it takes the way a director's packets take.
 type Knock struct {
 	Kind Kind
-	To   netip.AddrPort
-	From netip.Addr
+	To   netip.AddrPort // the port counts for SYN and Datagram
+	From netip.Addr     // an address of this host, or the answer goes elsewhere
 	MAC  net.HardwareAddr
 }
+
+// TTL is that of a [Knock]: enough for a host that hands it on to a container,
+// and too little for a packet that two hosts send to each other to be a storm.
+const TTL = 4
 
 // Outcome is what came of a [Knock].
 type Outcome string
