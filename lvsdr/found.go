@@ -68,7 +68,7 @@ func foundService(v virtualService) (s Service, ok bool) {
 	}
 	s = Service{
 		VIP: v.Addr, Ports: []Port{{v.Port, v.Protocol}}, Scheduler: v.Scheduler,
-		SchedulerFlags: schedulerFlagText(v.Scheduler, v.Flags), OnePacket: v.Flags&ipvs.OnePacket != 0,
+		SchedulerFlags: v.Flags.Of(v.Scheduler), OnePacket: v.Flags&ipvs.OnePacket != 0,
 	}
 	if v.Flags&ipvs.Persistent != 0 {
 		s.Persistence = Duration(v.Persistence.Truncate(time.Second))

@@ -22,29 +22,13 @@ func describeService(s *ipvs.Service) string {
 	if s.Flags&ipvs.OnePacket != 0 {
 		b.WriteString(" ops")
 	}
-	if sched := s.Flags & (ipvs.Sched1 | ipvs.Sched2 | ipvs.Sched3); sched != 0 {
-		b.WriteString(" flags " + strings.Join(schedulerFlagText(s.Scheduler, sched), ","))
+	if names := s.Flags.Of(s.Scheduler); len(names) > 0 {
+		b.WriteString(" flags " + strings.Join(names, ","))
 	}
 	if s.PE != "" {
 		b.WriteString(" pe " + s.PE)
 	}
 	return b.String()
-}
-
-// schedulerFlagText names the scheduler's own flags as ipvsadm -b does.
-func schedulerFlagText(scheduler string, flags ipvs.Flags) []string {
-	var names []string
-	for i, f := range []ipvs.Flags{ipvs.Sched1, ipvs.Sched2, ipvs.Sched3} {
-		if flags&f == 0 {
-			continue
-		}
-		name := "flag-" + strconv.Itoa(i+1)
-		if (scheduler == "sh" || scheduler == "mh") && i < 2 {
-			name = scheduler + []string{"-fallback", "-port"}[i]
-		}
-		names = append(names, name)
-	}
-	return names
 }
 
 // describeDestination renders what counts of a real server.

@@ -143,13 +143,13 @@ func (s *state) dumpIPVS() []string {
 	all := slices.Clone(s.services)
 	slices.SortFunc(all, func(a, b service) int { return a.ID.Compare(b.ID) })
 	for _, svc := range all {
-		lines = append(lines, "ipvsadm -A "+serviceText(svc.Service))
+		lines = append(lines, ipvs.Command{Op: ipvs.AddService, Service: &svc.Service}.Ipvsadm())
 		sorted := slices.Clone(svc.destinations)
 		slices.SortFunc(sorted, func(a, b ipvs.Destination) int {
 			return netip.AddrPortFrom(a.Addr, a.Port).Compare(netip.AddrPortFrom(b.Addr, b.Port))
 		})
 		for _, d := range sorted {
-			lines = append(lines, "ipvsadm -a "+destinationText(svc.ID, d))
+			lines = append(lines, ipvs.Command{Op: ipvs.AddDestination, Service: &svc.Service, Destination: &d}.Ipvsadm())
 			if text := counters(svc.ID, d); text != "" {
 				lines = append(lines, text)
 			}

@@ -203,7 +203,7 @@ func (v recIPVS) Apply(ctx context.Context, commands []ipvs.Command) (int, error
 	var index []int // of the admitted commands
 	first, refused := len(commands), error(nil)
 	for i, c := range commands {
-		err := v.admit("IPVS.Apply", ipvsText(c))
+		err := v.admit("IPVS.Apply", c.Ipvsadm())
 		if err == nil {
 			admitted, index = append(admitted, c), append(index, i)
 		} else if refused == nil {
@@ -233,7 +233,7 @@ func (v recIPVS) logBatch(commands []ipvs.Command) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, c := range commands {
-		v.log = append(v.log, ipvsText(c))
+		v.log = append(v.log, c.Ipvsadm())
 	}
 }
 

@@ -211,6 +211,6 @@ func counters(id ipvs.ID, d ipvs.Destination) string {
 	if d.Stats == (ipvs.Stats{}) && d.Active == 0 && d.Inactive == 0 {
 		return ""
 	}
-	return fmt.Sprintf("stat %s -r %s conns=%d inpkts=%d active=%d inactive=%d", idText(id),
+	return fmt.Sprintf("stat %s -r %s conns=%d inpkts=%d active=%d inactive=%d", id.Ipvsadm(),
 		netip.AddrPortFrom(d.Addr, d.Port), d.Stats.Connections, d.Stats.InPackets, d.Active, d.Inactive)
 }
