@@ -19,10 +19,10 @@ guest: ## bin/umlexec, which runs a command on a kernel with IPVS
 	@CGO_ENABLED=0 $(GO) build $(flags) -o bin/ ./lvsdr/lab/umlexec
 
 .PHONY: demo
-demo: build guest ## a cluster comes up, serves, changes and goes, on a real kernel
+demo: build guest ## a cluster comes up, serves, changes and goes, on a real kernel; FAULT=name: it breaks and is mended, FAULT=list: how
 	@.ci/need demo
 	@CGO_ENABLED=0 $(GO) build $(flags) -o bin/ ./lvsdr/lab/demo
-	@bin/demo -lvsdr bin/lvsdr -guest bin/umlexec
+	@bin/demo -lvsdr bin/lvsdr -guest bin/umlexec $(if $(FAULT),-fault=$(FAULT))
 
 .PHONY: test
 test: ## every test: in memory, in namespaces, on a kernel with IPVS

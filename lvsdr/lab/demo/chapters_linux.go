@@ -97,6 +97,24 @@ func (s *story) get(n int) (map[string]int, error) {
 	return served, nil
 }
 
+// doctor shows the cluster healthy, then with one of the documentation's pitfalls.
+func (s *story) doctor() error {
+	chapter("The doctor: is everything as it should be?")
+	if err := s.runAll(s.lab.Director, "lvsdr doctor"); err != nil {
+		return err
+	}
+	chapter("Somebody resets a kernel parameter of dev-2. What is wrong now?")
+	server := s.lab.RealServers[0]
+	if err := s.run(server, "sysctl -w net.ipv4.conf.all.arp_ignore=0"); err != nil {
+		return err
+	}
+	if out, err := show(s.ctx, server, "lvsdr doctor"); err == nil || !strings.Contains(out, "failure  arp-ignore") {
+		return fmt.Errorf("the doctor did not name arp-ignore: %w", err)
+	}
+	chapter("It is mended with the doctor's command, or by the doctor")
+	return s.runAll(server, "lvsdr doctor --fix")
+}
+
 func (s *story) again() error {
 	chapter("The same set-up again finds nothing to do")
 	if err := s.run(s.lab.Director, weights); err != nil {

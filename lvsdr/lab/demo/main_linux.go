@@ -2,6 +2,9 @@
 // lab on the running kernel where that has IPVS, else in a guest. "make demo" builds
 // and runs it.
 //
+// With -fault it shows one fault of package gallery instead: what goes wrong, what a
+// client sees, what the doctor says, and that its command mends it.
+//
 // It ends with status 1 when anything it shows is not as it tells.
 package main
 
@@ -16,24 +19,43 @@ import (
 	"syscall"
 
 	"github.com/lvsdr/toolkit/lvsdr/lab"
+	"github.com/lvsdr/toolkit/lvsdr/lab/gallery"
 )
 
 func main() {
 	bin := flag.String("lvsdr", "bin/lvsdr", "the `program` to show")
 	guest := flag.String("guest", "bin/umlexec", "the `program` that runs a command on a kernel with IPVS")
+	kernel := flag.String("kernel", ".ci/kernel", "the `program` that prints where a kernel with nftables is, for the guest")
+	fault := flag.String("fault", "", "the `name` of a fault to show instead of the whole story; list: their names")
 	flag.Parse()
-	if err := demo(*bin, *guest); err != nil {
+	if *fault == "list" {
+		listFaults()
+		return
+	}
+	if err := demo(*bin, *guest, *kernel, *fault); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func demo(bin, guest string) error {
+func demo(bin, guest, kernel, name string) error {
 	bin, err := filepath.Abs(bin)
 	if err != nil {
 		return err
 	}
+	var fault gallery.Fault
+	if name != "" {
+		if fault, err = findFault(name); err != nil {
+			return err
+		}
+	}
 	inGuest := lab.Guest.Missing() == nil
+	if !inGuest && needsNFT(fault) {
+		if err := useDistributionKernel(kernel); err != nil {
+			return err
+		}
+		return enterGuest(guest)
+	}
 	if !inGuest && (lab.Netns.Missing() != nil || lab.IPVS.Missing() != nil) {
 		return enterGuest(guest)
 	}
@@ -43,6 +65,13 @@ func demo(bin, guest string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if name != "" {
+		return showFault(ctx, fault)
+	}
+	return wholeStory(ctx, inGuest)
+}
+
+func wholeStory(ctx context.Context, inGuest bool) error {
 	l, err := lab.New(ctx)
 	if err != nil {
 		return err

@@ -36,7 +36,7 @@ func tell(ctx context.Context, l *lab.Lab, inGuest bool) error {
 	s := &story{ctx: ctx, lab: l, before: map[*lab.Host]lab.Snapshot{}}
 	fmt.Printf("Four hosts on one LAN, each a network of its own on Linux %s%s.\n%s", release(), where(inGuest), path)
 	for _, part := range []func() error{
-		s.prepare, s.realServers, s.director, s.requests, s.again, s.persistence, s.teardown,
+		s.prepare, s.realServers, s.director, s.requests, s.doctor, s.again, s.persistence, s.teardown,
 	} {
 		if err := part(); err != nil {
 			return err
@@ -65,9 +65,18 @@ func chapter(title string) { fmt.Printf("\n── %s ──\n", title) }
 
 // run runs a command on a host and shows it with all it says.
 func (s *story) run(h *lab.Host, line string) error {
-	fmt.Printf("\n%s# %s\n", h.Name, line)
+	_, err := show(s.ctx, h, line)
+	if err != nil {
+		return fmt.Errorf("on %s: %s: %w", h.Name, line, err)
+	}
+	return nil
+}
+
+// show runs a command on a host, shows it, and returns what it said.
+func show(ctx context.Context, h *lab.Host, line string) (string, error) {
+	command(h.Name, line)
 	args := strings.Fields(line)
-	cmd := exec.CommandContext(s.ctx, args[0], args[1:]...)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := h.Start(cmd)
@@ -75,13 +84,13 @@ func (s *story) run(h *lab.Host, line string) error {
 		err = cmd.Wait()
 	}
 	for _, l := range strings.Split(strings.TrimRight(out.String(), "\n"), "\n") {
-		fmt.Println("  " + l)
+		fmt.Println(strings.TrimRight("  "+l, " "))
 	}
-	if err != nil {
-		return fmt.Errorf("on %s: %s: %w", h.Name, line, err)
-	}
-	return nil
+	return out.String(), err
 }
+
+// command shows what is typed on a host.
+func command(host, line string) { fmt.Printf("\n%s# %s\n", host, line) }
 
 func (s *story) runAll(h *lab.Host, lines ...string) error {
 	for _, l := range lines {

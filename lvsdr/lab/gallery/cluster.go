@@ -23,6 +23,8 @@ const Flags = "--vip 10.10.10.22 -r 10.10.10.31 -r 10.10.10.32"
 type Cluster struct {
 	*lab.Lab
 	Flags string // what it was set up with; empty: by hand
+	// Show is told what is done to a host, as a command, for people; nil: nobody looks.
+	Show func(host, command string)
 
 	mu      sync.Mutex
 	servers map[string]io.Closer // the HTTP server of each real server
@@ -77,11 +79,18 @@ func (c *Cluster) Host(name string) *lab.Host {
 
 // Sh runs shell commands on a host.
 func (c *Cluster) Sh(ctx context.Context, host, commands string) error {
+	c.show(host, commands)
 	out, err := c.Host(host).Run(ctx, "sh", "-ec", commands)
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
 	return nil
+}
+
+func (c *Cluster) show(host, command string) {
+	if c.Show != nil {
+		c.Show(host, command)
+	}
 }
 
 // on is an Inject that runs shell commands on one host.
@@ -104,6 +113,11 @@ func all(acts ...func(context.Context, *Cluster) error) func(context.Context, *C
 // Serve has the host's HTTP server listen on this address, ":80" for all of the
 // host's, and no longer on another; empty: none runs.
 func (c *Cluster) Serve(host, addr string) error {
+	if addr == "" {
+		c.show(host, "the HTTP server stops")
+	} else {
+		c.show(host, "the HTTP server gets the configuration: Listen "+addr)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s := c.servers[host]; s != nil {
@@ -216,15 +230,19 @@ func (c *Cluster) at(addr string) *lab.Host {
 	return nil
 }
 
+// URL is what the client visits.
+func (c *Cluster) URL() string {
+	if strings.Contains(c.Flags, "fd00:10::22") {
+		return "http://[fd00:10::22]/"
+	}
+	return "http://10.10.10.22/"
+}
+
 // Serves requests the VIP a few times from the client and fails when a request
 // fails.
 func (c *Cluster) Serves(ctx context.Context) error {
-	vip := "10.10.10.22"
-	if strings.Contains(c.Flags, "fd00:10::22") {
-		vip = "[fd00:10::22]"
-	}
 	for range 2 * len(c.RealServers) {
-		if _, err := c.Client.Get(ctx, "http://"+vip+"/"); err != nil {
+		if _, err := c.Client.Get(ctx, c.URL()); err != nil {
 			return err
 		}
 	}

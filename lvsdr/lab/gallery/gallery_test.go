@@ -45,8 +45,15 @@ func (b *bench) drop(t *testing.T) {
 	b.cluster = nil
 }
 
+// chosen tells whether a case is to run: LVSDR_FAULT names one alone, and
+// LVSDR_FAULTS_OF a feature, for those that need it.
+func chosen(name string, needs []lab.Feature) bool {
+	only, of := os.Getenv("LVSDR_FAULT"), lab.Feature(os.Getenv("LVSDR_FAULTS_OF"))
+	return (only == "" || only == name) && (of == "" || slices.Contains(needs, of))
+}
+
 // Every fault: healthy, injected, named by exactly the doctors that see it, mended
-// with the doctor's own command, healthy. LVSDR_FAULT names one to run alone.
+// with the doctor's own command, healthy.
 func TestFaults(t *testing.T) {
 	lab.Need(t, lab.Guest, lab.Netns, lab.IPVS)
 	var b bench
@@ -55,7 +62,7 @@ func TestFaults(t *testing.T) {
 	slices.SortStableFunc(faults, func(x, y Fault) int { return len(x.Setup) - len(y.Setup) }) // those that share a cluster together
 	named := 0
 	for _, f := range faults {
-		if only := os.Getenv("LVSDR_FAULT"); only != "" && only != f.Name {
+		if !chosen(f.Name, f.Needs) {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {
@@ -135,7 +142,7 @@ func told(findings []lvsdr.Finding) (text string) {
 func TestHealthyVariants(t *testing.T) {
 	lab.Need(t, lab.Guest, lab.Netns, lab.IPVS)
 	for _, v := range Variants() {
-		if only := os.Getenv("LVSDR_FAULT"); only != "" && only != v.Name {
+		if !chosen(v.Name, v.Needs) {
 			continue
 		}
 		t.Run(v.Name, func(t *testing.T) {

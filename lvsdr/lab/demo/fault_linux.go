@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/lab"
+	"github.com/lvsdr/toolkit/lvsdr/lab/gallery"
+)
+
+// listFaults prints the faults that can be shown.
+func listFaults() {
+	fmt.Println("make demo FAULT=name shows one of these:")
+	for _, f := range gallery.Faults() {
+		fmt.Printf("  %-28s %s\n", f.Name, f.Title)
+	}
+}
+
+func findFault(name string) (gallery.Fault, error) {
+	for _, f := range gallery.Faults() {
+		if f.Name == name {
+			return f, nil
+		}
+	}
+	listFaults()
+	return gallery.Fault{}, fmt.Errorf("there is no fault %q", name)
+}
+
+// needsNFT tells whether the fault is one of nftables, which User-Mode Linux lacks.
+func needsNFT(f gallery.Fault) bool {
+	return slices.Contains(f.Needs, lab.NFT) && (lab.NFT.Missing() != nil || lab.IPVS.Missing() != nil)
+}
+
+// useDistributionKernel has the guest run a kernel that has nftables as well. Fetch
+// is the program that prints its folder.
+func useDistributionKernel(fetch string) error {
+	if os.Getenv("LVSDR_QEMU_KERNEL") != "" {
+		return nil
+	}
+	cmd := exec.Command(fetch)
+	cmd.Stderr = os.Stderr
+	dir, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("%s: %w", fetch, err)
+	}
+	return os.Setenv("LVSDR_QEMU_KERNEL", strings.TrimSpace(string(dir)))
+}
+
+// showFault shows a fault come, be named, and go.
+func showFault(ctx context.Context, f gallery.Fault) (err error) {
+	for _, feature := range f.Needs {
+		if missing := feature.Missing(); missing != nil {
+			return fmt.Errorf("this needs %s: %w", feature, missing)
+		}
+	}
+	fmt.Printf("%s (%s): %s\n", f.Name, f.Catalogue, f.Title)
+	c, err := gallery.NewCluster(ctx, f.Setup, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	fmt.Printf("\nA cluster, set up with lvsdr setup director %s,\nand on each real server with lvsdr setup realserver.\n", c.Flags)
+	s := faultStory{ctx, c, f}
+	for _, part := range []func() error{s.before, s.inject, s.doctor, s.mend, s.after} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	fmt.Println()
+	return nil
+}
+
+type faultStory struct {
+	ctx context.Context
+	*gallery.Cluster
+	fault gallery.Fault
+}
+
+func (s faultStory) before() error {
+	chapter("Before")
+	return s.visit()
+}
+
+func (s faultStory) inject() error {
+	chapter("What goes wrong")
+	s.Show = command
+	if err := s.fault.Inject(s.ctx, s.Cluster); err != nil {
+		return err
+	}
+	chapter("What a client sees")
+	_ = s.visit() // it may well be served, as yet
+	return nil
+}
+
+// visit requests the VIP a few times, and tells how it went.
+func (s faultStory) visit() (failed error) {
+	fmt.Println()
+	for range 4 {
+		ctx, cancel := context.WithTimeout(s.ctx, 2*time.Second)
+		who, err := s.Client.Get(ctx, s.URL())
+		cancel()
+		if err != nil {
+			failed, who = err, "failed: "+reason(err)
+		}
+		fmt.Printf("client: GET %s → %s\n", s.URL(), strings.TrimSpace(who))
+	}
+	return failed
+}
+
+// reason is an error without the request that it repeats.
+func reason(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "no answer within 2 s"
+	}
+	text := err.Error()
+	return text[strings.LastIndex(text, ": ")+1:]
+}
+
+// hosts are those on which something is to be seen, the cause's first.
+func (s faultStory) hosts() []string {
+	var all []string
+	for _, sight := range s.fault.Sights {
+		if !slices.Contains(all, sight.Host) {
+			all = append(all, sight.Host)
+		}
+	}
+	return all
+}
+
+// doctor shows the doctor on each host that sees the fault, and demands that it
+// names it.
+func (s faultStory) doctor() error {
+	chapter("What the doctor says")
+	for _, host := range s.hosts() {
+		out, err := show(s.ctx, s.Host(host), s.line(host))
+		var exit *exec.ExitError
+		if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+			return err
+		}
+		for _, sight := range s.fault.Sights {
+			if sight.Host == host && !strings.Contains(out, "  "+sight.Code+"\n") {
+				return fmt.Errorf("the doctor on %s did not name %s", host, sight.Code)
+			}
+		}
+	}
+	return nil
+}
+
+// line is the doctor's command: where lvsdr set the host up, it needs no flags.
+func (s faultStory) line(host string) string {
+	if s.Role(host) == lvsdr.ClientRole {
+		return "lvsdr doctor " + s.DoctorArgs(host)
+	}
+	return "lvsdr doctor"
+}
+
+// mend runs what the doctor says of the first sight, the cause.
+func (s faultStory) mend() error {
+	chapter("The doctor's command is run")
+	first := s.fault.Sights[0]
+	findings, err := s.Cluster.Doctor(s.ctx, first.Host)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(findings, func(f lvsdr.Finding) bool {
+		return f.Check == first.Code && f.Severity != lvsdr.OK && f.Severity != lvsdr.Skipped
+	})
+	if i < 0 {
+		return fmt.Errorf("the doctor on %s no longer names %s", first.Host, first.Code)
+	}
+	if findings[i].Fix != "" {
+		if err := s.Mend(s.ctx, first.Host, findings[i]); err != nil {
+			return err
+		}
+	}
+	if s.fault.Heal != nil {
+		return s.fault.Heal(s.ctx, s.Cluster)
+	}
+	return nil
+}
+
+func (s faultStory) after() error {
+	chapter("Afterwards")
+	for _, host := range s.hosts() {
+		if _, err := show(s.ctx, s.Host(host), s.line(host)); err != nil {
+			return fmt.Errorf("on %s: %w", host, err)
+		}
+	}
+	return s.visit()
+}
