@@ -40,8 +40,8 @@ virtual IP (VIP) on the LAN and forwards every connection, and real servers, whi
 answer the clients themselves.
 
 The cluster of a director and two real servers, one command a host:
-    lvsdr setup director   --vip 10.10.10.22 -r 10.10.10.31 -r 10.10.10.32
     lvsdr setup realserver --vip 10.10.10.22
+    lvsdr setup director   --vip 10.10.10.22 -r 10.10.10.31 -r 10.10.10.32
 
 Commands:
 `)

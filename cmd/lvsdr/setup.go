@@ -19,13 +19,18 @@ func setupCommand(s *session) *cli.Command {
 again with another description of the cluster it makes the difference, without
 breaking connections. "lvsdr teardown" gives everything back.
 
+It begins by checking what it could not mend, and ends by checking that the cluster
+works, as "lvsdr doctor" does; when it does not, it says what is wrong and on which
+host, with exit status 1. --passive leaves the other hosts out of it, for hosts that
+are set up at the same time; --runtime, at boot, leaves the end out.
+
 Without a role it is found by looking for this host's addresses among the real
 servers. It needs root, or the capabilities CAP_NET_ADMIN and, on a director,
 CAP_NET_RAW.`,
-		UsageText: `# on the director
-lvsdr setup director --vip 10.10.10.22 -r 10.10.10.31=1 -r 10.10.10.32=1
-# on each real server
+		UsageText: `# on each real server
 lvsdr setup realserver --vip 10.10.10.22
+# on the director, last
+lvsdr setup director --vip 10.10.10.22 -r 10.10.10.31=1 -r 10.10.10.32=1
 # on every host alike, with the cluster in a file
 lvsdr setup --config cluster.yaml`,
 	}
