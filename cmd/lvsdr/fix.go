@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr"
@@ -24,6 +23,7 @@ func (s *session) fix(ctx context.Context, p *patient, d *diagnosis, dryRun bool
 	s.report.Role, s.report.DryRun = role.Name, dryRun
 	s.showFix(d.Changes, dryRun)
 	if d.DryRun = dryRun; dryRun || len(d.Changes) == 0 {
+		s.closeFix(d.Changes, dryRun)
 		return nil
 	}
 	err = s.change(ctx, role.Name, func(ctx context.Context) (err error) {
@@ -34,6 +34,7 @@ func (s *session) fix(ctx context.Context, p *patient, d *diagnosis, dryRun bool
 		s.report.Changes = d.Changes
 		return err
 	}
+	s.closeFix(d.Changes, dryRun)
 	d.Findings, err = s.examine(ctx, p)
 	return err
 }
@@ -63,12 +64,16 @@ func (s *session) showFix(changes []lvsdr.Change, dryRun bool) {
 	for _, line := range lines(s.output, changes) {
 		s.printf("%s", line)
 	}
-	end := "the changes that setup makes of it"
-	switch {
-	case len(changes) == 0:
-		end = "there is nothing of it that setup would change"
-	case dryRun:
-		end += fmt.Sprintf(": %d to make", len(changes))
+}
+
+// closeFix tells what became of the changes shown.
+func (s *session) closeFix(changes []lvsdr.Change, dryRun bool) {
+	if s.json || s.quiet {
+		return
 	}
-	s.printf("%s\n", end)
+	text := "of what was found, there is nothing that setup would change on this host"
+	if len(changes) > 0 {
+		text = (&report{Changes: changes, DryRun: dryRun}).summary(true)
+	}
+	s.printf("%s\n", text)
 }
