@@ -5,6 +5,8 @@ package lvsdr
 var (
 	directorChecks = []*Check{
 		// The kernel and its table.
+		ipvsThere, ipvsScheduler, serviceThere, noDestination, directForwarding, portMapping, schedulerFallback,
+		quiescentTemplate, orphanConnections, packetLoop, synReceived, ipvsSysctl, tableOwner,
 
 		// Addresses, ARP and routes.
 
@@ -22,6 +24,7 @@ var (
 		arpIgnore,
 
 		// The packet filter and the listeners.
+		listenerThere,
 
 		// On the wire.
 

@@ -81,6 +81,8 @@ type seen struct {
 	links       memo[[]Link]
 	addresses   memo[[]Address]
 	table       memo[[]virtualService]
+	served      memo[[]servedService]
+	flows       memo[map[flow]*tally]
 	listeners   memo[[]Listener]
 	neighbours  memo[[]Neighbour]
 	connections memo[[]ipvs.Connection]

@@ -1,0 +1,184 @@
+package lvsdr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+var packetLoop = &Check{
+	Code:  "packet-loop",
+	Title: "no real server sends packets round to the director",
+	Why: "A real server that forwards, and does not have the VIP or balances it itself, sends each packet back to the director, " +
+		"which sends it there again until its TTL ends.",
+	Needs: []*Check{ipvsThere},
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		flows, err := e.flows(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return e.eachOurs(ctx, func(s servedService) []Problem {
+			var problems []Problem
+			for _, d := range s.live.Destinations {
+				t := flows[s.live.flow(d)]
+				each := packetsEach(d.Stats)
+				if t == nil || t.synReceived == 0 || t.synReceived < t.others || each < loopedPackets {
+					continue
+				}
+				p := problem("", "%s: %s gets %d packets for each connection, and most wait in SYN_RECV: the packets go round",
+					s.live.ID, ends([]ipvs.Destination{d}), each)
+				p.On, p.Advice = d.Addr, "On the real server: lvsdr doctor realserver. It lacks the VIP and forwards "+
+					"(net.ipv4.ip_forward), or it has the same virtual service in an IPVS table of its own."
+				problems = append(problems, p)
+			}
+			return problems
+		})
+	},
+}
+
+// loopedPackets is how many packets a connection that is never answered does not
+// get but from a loop: a client sends its SYN seven times at the most (tcp(7),
+// tcp_syn_retries), and a loop makes TTL/2 of each, both hosts taking one off it:
+// 32 of the usual 64.
+const loopedPackets = 16
+
+// packetsEach is the packets for each new connection: those of the last seconds
+// while there are new connections, for an old loop's figure is not to be hidden by
+// what was well before it; else those of all time.
+func packetsEach(s ipvs.Stats) uint64 {
+	if s.ConnectionRate > 0 {
+		return s.InPacketRate / s.ConnectionRate
+	}
+	return s.InPackets / max(s.Connections, 1)
+}
+
+var synReceived = &Check{
+	Code:  "syn-recv",
+	Title: "no real server leaves more connections unanswered than the others",
+	Why:   "The director sees that a client repeats its SYN: the real server's answers do not reach it, or there are none.",
+	Needs: []*Check{ipvsThere, packetLoop},
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		flows, err := e.flows(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return e.eachOurs(ctx, func(s servedService) []Problem {
+			var all []*tally
+			for _, d := range s.live.Destinations {
+				t := flows[s.live.flow(d)]
+				if t == nil {
+					t = &tally{}
+				}
+				all = append(all, t)
+			}
+			var problems []Problem
+			for i, t := range all {
+				if s.live.Protocol == TCP && len(all) > 1 && unanswered(t, all, s.live.sticky()) {
+					problems = append(problems, unansweredBy(s, s.live.Destinations[i], t))
+				}
+			}
+			return problems
+		})
+	},
+}
+
+// unanswered tells whether so many of the real server's clients wait that it is
+// its own fault: 8 more than 4 times as many as on the others on the average.
+//
+// A client that waits longer than a second (see stuckConnection) is rare where
+// all is well, whatever the load: one that went away, or scans. A flood of SYNs from
+// invented addresses comes to all real servers alike: of two, that the one has eight
+// and the other none by chance is one in 256, that it has 28 and the other five is
+// one in 10,000; of more real servers, less.
+//
+// Where the scheduler or persistence ties a client to a real server, one client's
+// trouble is on that real server alone; there it takes several clients.
+func unanswered(t *tally, all []*tally, sticky bool) bool {
+	others := 0
+	for _, o := range all {
+		if o != t {
+			others += o.stuck
+		}
+	}
+	n := len(all) - 1
+	return t.stuck*n >= 8*n+4*others && (!sticky || len(t.clients) >= manyClients)
+}
+
+// sticky tells whether a client's connections all go to one real server.
+func (v *virtualService) sticky() bool {
+	return v.Flags&ipvs.Persistent != 0 || slices.Contains([]string{"sh", "mh", "dh", "lblc", "lblcr"}, v.Scheduler)
+}
+
+func unansweredBy(s servedService, d ipvs.Destination, t *tally) Problem {
+	vip := s.want.Addr
+	client := t.clients[0]
+	p := problem("", "%s: %d connections to %s wait in SYN_RECV, hardly any to the other real servers; clients: %s",
+		s.live.ID, t.stuck, ends([]ipvs.Destination{d}), clientsText(t.clients))
+	p.On = d.Addr
+	p.Advice = fmt.Sprintf("On the real server: lvsdr doctor realserver --client %s; see that its answer has a way back: "+
+		"ip route get %s from %s", client, client, vip)
+	return p
+}
+
+func clientsText(clients []netip.Addr) string {
+	var texts []string
+	for _, c := range clients {
+		texts = append(texts, c.String())
+	}
+	if len(clients) == manyClients {
+		texts = append(texts, "…")
+	}
+	return strings.Join(texts, ", ")
+}
+
+var orphanConnections = &Check{
+	Code:  "orphan-connections",
+	Title: "no connection is left to a real server that was taken out",
+	Why:   "The packets of such a connection vanish until the client gives up, or for ever when it goes on sending (UDP).",
+	Step:  "sysctls",
+	Needs: []*Check{ipvsThere},
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		value, err := e.Host.Sysctl.Get("net/ipv4/vs/expire_nodest_conn")
+		if errors.Is(err, fs.ErrNotExist) || err == nil && value != "0" {
+			return nil, nil // the client is reset and connects anew
+		}
+		if err != nil {
+			return nil, err
+		}
+		flows, err := e.flows(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return e.eachOurs(ctx, func(s servedService) []Problem {
+			var problems []Problem
+			for _, f := range orphans(s.live, flows) {
+				problems = append(problems, problem("sysctl -w net.ipv4.vs.expire_nodest_conn=1",
+					"%s: %d connections are to %s, which is no longer one of its real servers: their packets vanish "+
+						"(net.ipv4.vs.expire_nodest_conn is 0)", s.live.ID, flows[f].open, f.server))
+			}
+			return problems
+		})
+	},
+}
+
+// orphans are the service's flows to real servers that it does not have, sorted.
+func orphans(v *virtualService, flows map[flow]*tally) (all []flow) {
+	known := map[flow]bool{}
+	for _, d := range v.Destinations {
+		known[v.flow(d)] = true
+	}
+	here := v.flow(ipvs.Destination{})
+	for f, t := range flows {
+		if f.protocol == here.protocol && f.virtual == here.virtual && !known[f] && t.open > 0 {
+			all = append(all, f)
+		}
+	}
+	slices.SortFunc(all, func(a, b flow) int { return a.server.Compare(b.server) })
+	return all
+}

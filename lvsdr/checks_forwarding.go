@@ -1,0 +1,90 @@
+package lvsdr
+
+import (
+	"context"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+var directForwarding = &Check{
+	Code:  "forwarding",
+	Title: "every real server is forwarded to by direct routing",
+	Why: "Masquerading needs the director as the real server's gateway, tunnelling a tunnel there: " +
+		"on a host made for direct routing the replies are not what the client waits for, or none come.",
+	Step:  "service",
+	Needs: []*Check{ipvsThere},
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		return e.eachOurs(ctx, func(s servedService) []Problem {
+			wrong := s.wrong(func(d ipvs.Destination) bool {
+				return d.Forwarding == ipvs.Masquerade || d.Forwarding == ipvs.Tunnel
+			})
+			if len(wrong) == 0 {
+				return nil
+			}
+			fix := e.setUp()
+			if !portsDiffer(s.live.Port, wrong) {
+				fix = s.live.directly(wrong)
+			}
+			return []Problem{problem(fix, "%s: %s is forwarded to by %s, not by direct routing",
+				s.live.ID, ends(wrong), map[ipvs.Forwarding]string{ipvs.Masquerade: "masquerading (-m)", ipvs.Tunnel: "tunnelling (-i)"}[wrong[0].Forwarding])}
+		})
+	},
+}
+
+// wrong picks the real servers of the configuration's that the table has wrong.
+// Others in the same service are for whoever put them there.
+func (s servedService) wrong(is func(ipvs.Destination) bool) (wrong []ipvs.Destination) {
+	for _, d := range s.live.Destinations {
+		if s.want.destination(d.Addr) != nil && is(d) {
+			wrong = append(wrong, d)
+		}
+	}
+	return wrong
+}
+
+// directly is the commands that make the forwarding direct routing, in place.
+func (v *virtualService) directly(wrong []ipvs.Destination) string {
+	var commands []string
+	for _, d := range wrong {
+		d.Forwarding = ipvs.DirectRoute
+		commands = append(commands, ipvs.Command{Op: ipvs.SetDestination, Service: &v.Service, Destination: &d}.Ipvsadm())
+	}
+	return strings.Join(commands, " && ")
+}
+
+// portsDiffer tells of a port mapping, which ipvsadm cannot take back under direct
+// routing: it writes the service's port over the real server's, unasked.
+func portsDiffer(port uint16, all []ipvs.Destination) bool {
+	for _, d := range all {
+		if d.Port != port {
+			return true
+		}
+	}
+	return false
+}
+
+var portMapping = &Check{
+	Code:  "port-mapping",
+	Title: "no real server is on another port than its virtual service",
+	Why:   "Direct routing does not touch the packet: it arrives for the service's port, whatever port the table says.",
+	Step:  "service",
+	Needs: []*Check{ipvsThere},
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		return e.eachOurs(ctx, func(s servedService) []Problem {
+			if s.live.Port == 0 || s.live.FWMark != 0 {
+				return nil
+			}
+			wrong := s.wrong(func(d ipvs.Destination) bool {
+				return d.Forwarding == ipvs.DirectRoute && d.Port != s.live.Port
+			})
+			if len(wrong) == 0 {
+				return nil
+			}
+			p := problem(e.setUp(), "%s: %s is on another port, which direct routing cannot change: the packets arrive for port %d",
+				s.live.ID, ends(wrong), s.live.Port)
+			p.Advice = "Have the server listen on the service's port, or redirect it there on the real server (iptables -j REDIRECT)."
+			return []Problem{p}
+		})
+	},
+}
