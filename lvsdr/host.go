@@ -102,8 +102,10 @@ type Address struct {
 	Lifetime      time.Duration `json:"lifetime,omitempty"` // whole seconds left; 0: for ever
 
 	// DADFailed tells that IPv6's duplicate address detection found the address
-	// on another host: it is not in use here. It is only read.
+	// on another host, Tentative that it has not ended yet: the address is not in
+	// use here. They are only read.
 	DADFailed bool `json:"-"`
+	Tentative bool `json:"-"`
 }
 
 // String renders the address in the words of ip-address(8):

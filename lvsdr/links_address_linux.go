@@ -226,6 +226,7 @@ func decodeProperty(a *Address, attr uint16, value []byte) {
 		a.NoDAD = flags&unix.IFA_F_NODAD != 0
 		a.NoPrefixRoute = flags&unix.IFA_F_NOPREFIXROUTE != 0
 		a.DADFailed = flags&unix.IFA_F_DADFAILED != 0
+		a.Tentative = flags&unix.IFA_F_TENTATIVE != 0
 	case attr == unix.IFA_CACHEINFO && len(value) >= unix.SizeofIfaCacheinfo:
 		info := nl.DeserializeIfaCacheInfo(value)
 		if info.Valid != forever {

@@ -104,6 +104,6 @@ func (v *vipView) marked(a Address) bool {
 // sameAddress compares all but what only the kernel or the clock changes.
 func sameAddress(a, b Address) bool {
 	a.Lifetime, b.Lifetime = 0, 0
-	a.DADFailed, b.DADFailed = false, false
+	a.DADFailed, b.DADFailed, a.Tentative, b.Tentative = false, false, false, false
 	return a == b
 }

@@ -49,6 +49,8 @@ func addressText(a lvsdr.Address) string {
 	add(a.NoDAD, "nodad")
 	add(a.Lifetime != 0, fmt.Sprintf("valid_lft %d", int(a.Lifetime.Seconds())))
 	add(a.Deprecated, "preferred_lft 0")
+	add(a.DADFailed, "dadfailed")
+	add(a.Tentative, "tentative")
 	return b.String()
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -37,16 +38,33 @@ func (s *state) dumpLinks() []string {
 	var lines []string
 	for _, l := range s.links {
 		if !l.Loopback {
-			lines = append(lines, fmt.Sprintf("ip link add %s address %s type veth", l.Name, l.MAC))
+			lines = append(lines, linkText(l))
 		}
-		if l.NoARP {
+		if l.NoARP && l.Kind != "dummy" {
 			lines = append(lines, "ip link set "+l.Name+" arp off")
+		}
+		if l.Master != "" {
+			lines = append(lines, "ip link set "+l.Name+" master "+l.Master)
+		}
+		if !l.Carrier {
+			lines = append(lines, "ip link set "+l.Name+" carrier off")
 		}
 		if l.Up {
 			lines = append(lines, "ip link set "+l.Name+" up")
 		}
 	}
 	return lines
+}
+
+func linkText(l lvsdr.Link) string {
+	text := "ip link add " + l.Name
+	if l.MAC != nil {
+		text += " address " + l.MAC.String()
+	}
+	if l.Kind != "" {
+		text += " type " + l.Kind
+	}
+	return text
 }
 
 // dumpAddresses sorts the addresses; secondaries stand behind the primaries and
@@ -102,6 +120,9 @@ func (r route) text() string {
 	}
 	if r.link != "" {
 		b += " dev " + r.link
+	}
+	if r.source.IsValid() {
+		b += " src " + r.source.String()
 	}
 	if r.protocol != "" {
 		b += " proto " + r.protocol

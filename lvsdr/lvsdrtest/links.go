@@ -15,7 +15,7 @@ import (
 const labelLimit = 15
 
 func (s *state) makeLink(l lvsdr.Link) {
-	l.Index = len(s.links) + 1
+	l.Index, l.Carrier = len(s.links)+1, true
 	s.links = append(s.links, l)
 	s.makeLinkSysctls(l.Name)
 }
@@ -36,6 +36,7 @@ func (s *state) copyLinks() []lvsdr.Link {
 	all := slices.Clone(s.links)
 	for i := range all {
 		all[i].MAC = slices.Clone(all[i].MAC)
+		all[i].Carrier = all[i].Up && all[i].Carrier
 	}
 	return all
 }
@@ -115,7 +116,7 @@ func (s *state) addAddress(a lvsdr.Address) error {
 	case len(a.Label) > labelLimit:
 		return fmt.Errorf("label %s is longer than %d characters: %w", a.Label, labelLimit, syscall.ERANGE)
 	}
-	a.NoDAD, a.DADFailed = false, false
+	a.NoDAD, a.DADFailed, a.Tentative = false, false, false
 	for _, there := range s.addresses {
 		if there.Link == a.Link && there.Prefix == a.Prefix && there.Peer == a.Peer {
 			if there == a {
@@ -129,7 +130,7 @@ func (s *state) addAddress(a lvsdr.Address) error {
 }
 
 func (s *state) addAddress6(a lvsdr.Address) error {
-	a.Label, a.Broadcast, a.DADFailed, a.Scope = "", netip.Addr{}, false, usualScope(a.Prefix.Addr())
+	a.Label, a.Broadcast, a.Scope = "", netip.Addr{}, usualScope(a.Prefix.Addr())
 	if s.sysctls["net/ipv6/conf/"+a.Link+"/disable_ipv6"] != "0" {
 		return fmt.Errorf("%s: IPv6 is disabled there: %w", addressText(a), syscall.EACCES)
 	}
@@ -150,6 +151,7 @@ func (s *state) addAddress6(a lvsdr.Address) error {
 // address that is there gets what else a says, except its prefix length, as from
 // "ip addr replace" (measured on 6.1).
 func (s *state) ensureAddress(a lvsdr.Address) error {
+	a.DADFailed, a.Tentative = false, false
 	err := s.addAddress(a)
 	if !errors.Is(err, syscall.EEXIST) || a.Prefix.Addr().Is4() {
 		if errors.Is(err, syscall.EEXIST) {

@@ -20,6 +20,7 @@ type route struct {
 	dst       netip.Prefix
 	gateway   netip.Addr
 	link      string
+	source    netip.Addr // "src"; invalid: the kernel picks
 	blackhole bool
 	local     bool   // in the local table
 	protocol  string // empty: boot, what ip(8) adds
@@ -60,13 +61,17 @@ func (s *state) routeTo(dst netip.Addr) (lvsdr.Route, error) {
 	if best.gateway.IsValid() {
 		next = best.gateway
 	}
-	return lvsdr.Route{Link: best.link, Gateway: best.gateway, Source: s.source(best.link, next)}, nil
+	source := best.source
+	if !source.IsValid() {
+		source = s.source(best.link, next)
+	}
+	return lvsdr.Route{Link: best.link, Gateway: best.gateway, Source: source}, nil
 }
 
 // isLocal tells whether an address makes dst local, on an interface that is up:
 // itself, and on a loopback interface the whole of its subnet.
 func (s *state) isLocal(a lvsdr.Address, dst netip.Addr) bool {
-	if !s.up(a.Link) {
+	if !s.up(a.Link) || a.DADFailed {
 		return false
 	}
 	if a.Prefix.Addr() == dst {

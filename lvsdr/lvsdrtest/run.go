@@ -201,7 +201,7 @@ func options(words []string) map[string]string {
 	all := map[string]string{}
 	for i := 0; i < len(words); i++ {
 		switch words[i] {
-		case "nodad", "noprefixroute", "blackhole", "v6only":
+		case "nodad", "noprefixroute", "blackhole", "v6only", "dadfailed", "tentative":
 			all[words[i]] = words[i]
 			continue
 		}
@@ -217,7 +217,7 @@ func (s *state) runLinkAdd(name string, o map[string]string) error {
 	if s.link(name) != nil {
 		return fmt.Errorf("interface %s: %w", name, fs.ErrExist)
 	}
-	l := lvsdr.Link{Name: name}
+	l := lvsdr.Link{Name: name, Kind: o["type"], NoARP: o["type"] == "dummy"}
 	if o["address"] != "" {
 		mac, err := net.ParseMAC(o["address"])
 		if err != nil {
@@ -234,11 +234,16 @@ func (s *state) runLinkSet(name, what string) error {
 	if l == nil {
 		return noLink(name)
 	}
-	switch what {
-	case "up", "down":
+	master, enslaved := strings.CutPrefix(what, "master ")
+	switch {
+	case what == "up" || what == "down":
 		return s.setUp(name, what == "up")
-	case "arp off", "arp on":
+	case what == "arp off" || what == "arp on":
 		l.NoARP = what == "arp off"
+	case what == "carrier off" || what == "carrier on":
+		l.Carrier = what == "carrier on"
+	case enslaved && s.link(master) != nil:
+		l.Master = master
 	default:
 		return errUsage
 	}
@@ -252,6 +257,7 @@ func parseAddress(prefix string, words []string) (lvsdr.Address, error) {
 	a := lvsdr.Address{
 		Prefix: p, Link: o["dev"], Label: o["label"], NoDAD: o["nodad"] != "", NoPrefixRoute: o["noprefixroute"] != "",
 		Deprecated: o["preferred_lft"] == "0", Scope: usualScope(p.Addr()),
+		DADFailed: o["dadfailed"] != "", Tentative: o["tentative"] != "",
 	}
 	if scope, ok := scopes[o["scope"]]; ok {
 		a.Scope = scope
@@ -305,6 +311,11 @@ func parseRoute(words []string) (r route, err error) {
 		}
 	}
 	r.link, r.protocol = o["dev"], o["proto"]
+	if src := o["src"]; src != "" {
+		if r.source, err = netip.ParseAddr(src); err != nil {
+			return r, err
+		}
+	}
 	if o["metric"] != "" {
 		n, err := strconv.ParseUint(o["metric"], 10, 32)
 		if err != nil {
