@@ -18,11 +18,16 @@ type bridge struct {
 	index int
 }
 
-func newBridge() (*bridge, error) {
-	b := &bridge{}
-	ns, err := newNamespaces(func() error {
+// newBridge makes it, and tells by its namespaces, the first new ones, what of the
+// machine's sysctls a new host takes over.
+func newBridge() (b *bridge, sysctls map[string]string, err error) {
+	b = &bridge{}
+	b.ns, err = newNamespaces(func() (err error) {
+		if sysctls, err = defaults(); err != nil {
+			return err
+		}
 		// The bridge carries frames and takes no part in IP.
-		err := writeSysctl("net/ipv6/conf/default/disable_ipv6", "1")
+		err = writeSysctl("net/ipv6/conf/default/disable_ipv6", "1")
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -30,10 +35,9 @@ func newBridge() (*bridge, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("the bridge: %w", err)
+		return nil, nil, fmt.Errorf("the bridge: %w", err)
 	}
-	b.ns = ns
-	return b, nil
+	return b, sysctls, nil
 }
 
 func addBridge() (int, error) {

@@ -33,7 +33,7 @@ type Host struct {
 	servers []io.Closer
 }
 
-func newHost(dir, name string) (*Host, error) {
+func newHost(of *origin, name string) (*Host, error) {
 	if len(name) == 0 || len(name) > 15 { // IFNAMSIZ less the NUL
 		return nil, fmt.Errorf("the name %q has %d bytes: 1 to 15", name, len(name))
 	}
@@ -42,11 +42,16 @@ func newHost(dir, name string) (*Host, error) {
 		if err := unix.Sethostname([]byte(name)); err != nil {
 			return err
 		}
-		if err := privateFiles(dir, name); err != nil {
+		if err := privateFiles(of, name); err != nil {
 			return err
 		}
 		mountSys()
-		return kernelDefaults()
+		for key, value := range of.sysctls {
+			if err := writeSysctl(key, value); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -62,24 +67,30 @@ func mountSys() {
 	unix.Mount("sysfs", "/sys", "sysfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 }
 
-// kernelDefaults sets the sysctls LVS is about to what the kernel starts with. A
-// new network namespace takes those of IPv4 over from the machine, which may be a
-// router (Documentation/networking/ip-sysctl.rst, devconf_inherit_init_net).
-func kernelDefaults() error {
-	if err := writeSysctl("net/ipv4/ip_forward", "0"); err != nil {
-		return err
-	}
+// defaults returns the sysctls LVS is about that a new host has otherwise than the
+// kernel starts with, and what that is. A new network namespace takes those of IPv4
+// over from the machine, which may be a router (Documentation/networking/
+// ip-sysctl.rst, devconf_inherit_init_net); the calling thread's must be a new one.
+func defaults() (map[string]string, error) {
+	all := map[string]string{"net/ipv4/ip_forward": "0"}
 	for _, conf := range []string{"all", "default"} {
 		for key, value := range map[string]string{
 			"arp_ignore": "0", "arp_announce": "0", "arp_notify": "0", "rp_filter": "0",
 			"accept_local": "0", "send_redirects": "1", "route_localnet": "0",
 		} {
-			if err := writeSysctl("net/ipv4/conf/"+conf+"/"+key, value); err != nil {
-				return err
-			}
+			all["net/ipv4/conf/"+conf+"/"+key] = value
 		}
 	}
-	return nil
+	for key, value := range all {
+		now, err := os.ReadFile("/proc/sys/" + key)
+		if err != nil {
+			return nil, err
+		}
+		if strings.TrimSpace(string(now)) == value {
+			delete(all, key)
+		}
+	}
+	return all, nil
 }
 
 // connect plugs the host into the bridge and gives eth0 its addresses. The number

@@ -39,13 +39,21 @@ var (
 	VIP6 = netip.MustParseAddr("fd00:10::22")
 )
 
+// The last parts of the hosts' addresses.
+const (
+	directorNumber  = 30
+	firstRealServer = 31
+	clientNumber    = 100
+)
+
 // A Lab is a running cluster. Its methods may be called from several goroutines.
 type Lab struct {
 	Client      *Host
 	Director    *Host
 	RealServers []*Host
 
-	dir    string // where each host mounts its private files
+	dir    string
+	origin *origin
 	bridge *bridge
 
 	mu    sync.Mutex
@@ -58,11 +66,15 @@ func New(ctx context.Context) (*Lab, error) {
 	return NewWith(ctx, 2)
 }
 
-// NewWith makes a cluster with so many real servers, 0 to 60: dev-2 at 10.10.10.31,
-// dev-3 at 10.10.10.32 and so on. What it made before a failure is removed again.
+// maxRealServers are what fits into the network beside the other hosts.
+const maxRealServers = 200
+
+// NewWith makes a cluster with so many real servers, 0 to 200: dev-2 at 10.10.10.31,
+// dev-3 at 10.10.10.32 and so on, past the client's 10.10.10.100. What it made before
+// a failure is removed again.
 func NewWith(ctx context.Context, realServers int) (*Lab, error) {
-	if realServers < 0 || realServers > 60 {
-		return nil, fmt.Errorf("lab: %d real servers: 0 to 60", realServers)
+	if realServers < 0 || realServers > maxRealServers {
+		return nil, fmt.Errorf("lab: %d real servers: 0 to %d", realServers, maxRealServers)
 	}
 	l := &Lab{}
 	if err := l.build(ctx, realServers); err != nil {
@@ -75,23 +87,36 @@ func (l *Lab) build(ctx context.Context, realServers int) (err error) {
 	if l.dir, err = os.MkdirTemp("", "lvsdr-lab-"); err != nil {
 		return err
 	}
-	if l.bridge, err = newBridge(); err != nil {
+	if l.origin, err = newOrigin(l.dir); err != nil {
 		return err
 	}
-	if l.Client, err = l.add(ctx, "client", 100); err != nil {
+	if l.bridge, l.origin.sysctls, err = newBridge(); err != nil {
 		return err
 	}
-	if l.Director, err = l.add(ctx, "dev-1", 30); err != nil {
+	if l.Client, err = l.add(ctx, "client", clientNumber); err != nil {
+		return err
+	}
+	if l.Director, err = l.add(ctx, "dev-1", directorNumber); err != nil {
 		return err
 	}
 	for i := range realServers {
-		h, err := l.add(ctx, fmt.Sprintf("dev-%d", i+2), 31+i)
+		h, err := l.add(ctx, fmt.Sprintf("dev-%d", i+2), realServerNumber(i))
 		if err != nil {
 			return err
 		}
 		l.RealServers = append(l.RealServers, h)
 	}
+
 	return l.ready(ctx)
+}
+
+// realServerNumber is the last part of a real server's address: 31 and up, without
+// the client's.
+func realServerNumber(i int) int {
+	if i < clientNumber-firstRealServer {
+		return firstRealServer + i
+	}
+	return firstRealServer + i + 1
 }
 
 // add adds the host with this number in both networks.
@@ -113,7 +138,7 @@ func (l *Lab) Add(ctx context.Context, name string, addresses ...netip.Prefix) (
 	if slices.ContainsFunc(l.hosts, func(h *Host) bool { return h.Name == name }) {
 		return nil, fmt.Errorf("host %s is there already", name)
 	}
-	h, err := newHost(l.dir, name)
+	h, err := newHost(l.origin, name)
 	if err != nil {
 		return nil, fmt.Errorf("host %s: %w", name, err)
 	}
