@@ -25,11 +25,12 @@ var ipvsThere = &Check{
 }
 
 var ipvsScheduler = &Check{
-	Code:  "ipvs-scheduler",
-	Title: "the kernel has the scheduler of every service",
-	Why:   "A service is refused when its scheduler's module cannot be loaded.",
-	Step:  "modules",
-	Needs: []*Check{ipvsThere},
+	Code:      "ipvs-scheduler",
+	Preflight: true,
+	Title:     "the kernel has the scheduler of every service",
+	Why:       "A service is refused when its scheduler's module cannot be loaded.",
+	Step:      "modules",
+	Needs:     []*Check{ipvsThere},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		var problems []Problem
 		for _, name := range e.Config.schedulers() {

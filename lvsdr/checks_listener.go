@@ -38,11 +38,11 @@ var listenerThere = &Check{
 			near := slices.DeleteFunc(slices.Clone(all), func(l Listener) bool {
 				return l.Protocol != o.Protocol || l.Port != o.Port || l.Addr.IsLoopback()
 			})
+			p := noListener(o, near)
 			if len(near) == 0 && e.Stage != InService {
-				problems = append(problems, skip("nobody listens on port %d/%s, yet", o.Port, o.Protocol)...)
-				continue
+				p.Severity = Warning // the server is often installed after
 			}
-			problems = append(problems, noListener(o, near))
+			problems = append(problems, p)
 		}
 		return problems, nil
 	},

@@ -30,7 +30,8 @@ func (s *session) preflight(ctx context.Context, p *patient) error {
 	}
 	var stop []string
 	for _, f := range findings {
-		if f.Severity == lvsdr.Failure && !p.isServer(f.On) {
+		// Other checks run only because one of these needs them.
+		if f.Severity == lvsdr.Failure && slices.Contains(before.only, f.Check) && !p.isServer(f.On) {
 			s.report.Findings = append(s.report.Findings, f)
 			if !slices.Contains(stop, f.Check) {
 				stop = append(stop, f.Check)
