@@ -86,7 +86,9 @@ func check(ctx context.Context, c *Cluster, f Fault) error {
 		return fmt.Errorf("inject: %w", err)
 	}
 	hosts := c.names()
+	c.Passive = f.Passive
 	found, err := c.Diagnose(ctx, hosts...)
+	c.Passive = false
 	if err != nil {
 		return err
 	}
