@@ -36,6 +36,7 @@ var tableFaults = []Fault{{
 	Inject: all(
 		func(ctx context.Context, c *Cluster) error { return c.Serves(ctx) },
 		on("dev-1", "for r in 31 32; do ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.$r -g -w 1 -x 1; done"),
+		unserved,
 	),
 	Sights: []Sight{{Host: "dev-1", Code: "no-destination"}, {Host: "client", Code: "replies"}},
 }, {
@@ -46,7 +47,7 @@ var tableFaults = []Fault{{
 }, {
 	Name: "masquerading", Catalogue: "K1",
 	Title:  "a real server is forwarded to by masquerading",
-	Inject: on("dev-1", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31 -m -w 1"),
+	Inject: all(on("dev-1", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31 -m -w 1"), unserved),
 	Sights: []Sight{{Host: "dev-1", Code: "forwarding"}, {Host: "client", Code: "replies"}},
 }, {
 	Name: "port-mapping", Catalogue: "R11",
@@ -65,6 +66,7 @@ var tableFaults = []Fault{{
 			}
 			return c.Sh(ctx, "dev-1", "ipvsadm -e -t 10.10.10.22:80 -g -w 0 -r "+c.Host(name).IPv4.Addr().String())
 		},
+		unserved,
 	),
 	Sights: []Sight{{Host: "dev-1", Code: "fallback"}, {Host: "client", Code: "replies"}},
 }, {
@@ -216,9 +218,9 @@ ipvsadm -A -f 7 -s wlc; ipvsadm -A -t 10.10.10.99:80 -s wlc`),
 	Name: "sh-with-fallback", Title: "scheduler sh that falls back, one real server of weight 0", Setup: "-",
 	Make: handMade(strings.Replace(handTable, "wrr", "sh -b sh-fallback", 1) + "\nipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31 -g -w 0"),
 }, {
-	Name: "ended-connections", Catalogue: "FP11", Title: "a thousand connections that have ended are kept in FIN_WAIT",
+	Name: "ended-connections", Catalogue: "FP11", Title: "hundreds of connections that have ended are kept in FIN_WAIT",
 	Make: func(ctx context.Context, c *Cluster) error {
-		for range 1000 {
+		for range 300 {
 			conn, err := c.Client.Dial(ctx, "tcp", vipHTTP)
 			if err != nil {
 				return err

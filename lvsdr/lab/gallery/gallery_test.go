@@ -23,7 +23,7 @@ type bench struct {
 
 func (b *bench) lend(t *testing.T, flags string) *Cluster {
 	t.Helper()
-	if b.cluster != nil && b.flags != flags {
+	if b.cluster != nil && (b.flags != flags || flags == "-") { // what a person makes is not undone
 		b.drop(t)
 	}
 	if b.cluster == nil {

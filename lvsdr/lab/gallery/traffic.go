@@ -35,6 +35,14 @@ func (c *Cluster) knock(ctx context.Context, n int) {
 	all.Wait()
 }
 
+// unserved is the last act of an Inject that breaks every client's service.
+func unserved(ctx context.Context, c *Cluster) error {
+	if err := c.Serves(ctx); err == nil {
+		return errors.New("the client is served in spite of it")
+	}
+	return nil
+}
+
 // connections are those of the director's IPVS table.
 func (c *Cluster) connections(ctx context.Context) ([]ipvs.Connection, error) {
 	director, err := c.Director.LVS()
