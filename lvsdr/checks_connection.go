@@ -28,10 +28,10 @@ var packetLoop = &Check{
 			for _, d := range s.live.Destinations {
 				t := flows[s.live.flow(d)]
 				each := packetsEach(d.Stats)
-				if t == nil || t.synReceived == 0 || t.synReceived < t.others || each < loopedPackets {
+				if t == nil || t.stuck == 0 || t.stuck < t.others || each < loopedPackets {
 					continue
 				}
-				p := problem("", "%s: %s gets %d packets for each connection, and most wait in SYN_RECV: the packets go round",
+				p := problem("", "%s: %s gets %d packets for each connection, and they wait in SYN_RECV: the packets go round",
 					s.live.ID, ends([]ipvs.Destination{d}), each)
 				p.On, p.Advice = d.Addr, "On the real server: lvsdr doctor realserver. It lacks the VIP and forwards "+
 					"(net.ipv4.ip_forward), or it has the same virtual service in an IPVS table of its own."

@@ -2,6 +2,7 @@ package lvsdr
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
@@ -22,11 +23,7 @@ var directForwarding = &Check{
 			if len(wrong) == 0 {
 				return nil
 			}
-			fix := e.setUp()
-			if !portsDiffer(s.live.Port, wrong) {
-				fix = s.live.directly(wrong)
-			}
-			return []Problem{problem(fix, "%s: %s is forwarded to by %s, not by direct routing",
+			return []Problem{problem(s.live.directly(wrong), "%s: %s is forwarded to by %s, not by direct routing",
 				s.live.ID, ends(wrong), map[ipvs.Forwarding]string{ipvs.Masquerade: "masquerading (-m)", ipvs.Tunnel: "tunnelling (-i)"}[wrong[0].Forwarding])}
 		})
 	},
@@ -43,25 +40,26 @@ func (s servedService) wrong(is func(ipvs.Destination) bool) (wrong []ipvs.Desti
 	return wrong
 }
 
-// directly is the commands that make the forwarding direct routing, in place.
+// directly is the commands that make the forwarding direct routing: in place, but
+// from another port than the service's, of which direct routing knows nothing.
 func (v *virtualService) directly(wrong []ipvs.Destination) string {
 	var commands []string
+	add := func(op ipvs.Op, d ipvs.Destination) {
+		commands = append(commands, ipvs.Command{Op: op, Service: &v.Service, Destination: &d}.Ipvsadm())
+	}
 	for _, d := range wrong {
-		d.Forwarding = ipvs.DirectRoute
-		commands = append(commands, ipvs.Command{Op: ipvs.SetDestination, Service: &v.Service, Destination: &d}.Ipvsadm())
+		direct := d
+		direct.Forwarding, direct.Port = ipvs.DirectRoute, v.Port
+		if d.Port == v.Port {
+			add(ipvs.SetDestination, direct)
+			continue
+		}
+		if !slices.ContainsFunc(v.Destinations, func(x ipvs.Destination) bool { return x.Addr == d.Addr && x.Port == v.Port }) {
+			add(ipvs.AddDestination, direct)
+		}
+		add(ipvs.RemoveDestination, d)
 	}
 	return strings.Join(commands, " && ")
-}
-
-// portsDiffer tells of a port mapping, which ipvsadm cannot take back under direct
-// routing: it writes the service's port over the real server's, unasked.
-func portsDiffer(port uint16, all []ipvs.Destination) bool {
-	for _, d := range all {
-		if d.Port != port {
-			return true
-		}
-	}
-	return false
 }
 
 var portMapping = &Check{

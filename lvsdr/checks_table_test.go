@@ -83,7 +83,7 @@ func TestTableChecks(t *testing.T) {
 			[]string{"failure forwarding ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31:80 -g -w 3"}},
 		{"somebody else's real server by masquerading", "ipvsadm -a -t 10.10.10.22:80 -r 10.10.10.77:8080 -m", nil},
 		{"masquerading to another port", "ipvsadm -d -t 10.10.10.22:80 -r 10.10.10.31:80\nipvsadm -a -t 10.10.10.22:80 -r 10.10.10.31:8080 -m",
-			[]string{"failure forwarding SETUP"}},
+			[]string{"failure forwarding ipvsadm -a -t 10.10.10.22:80 -r 10.10.10.31:80 -g -w 1 && ipvsadm -d -t 10.10.10.22:80 -r 10.10.10.31:8080"}},
 		{"another port", "ipvsadm -d -t 10.10.10.22:80 -r 10.10.10.31:80\nipvsadm -a -t 10.10.10.22:80 -r 10.10.10.31:8080 -g",
 			[]string{"failure port-mapping SETUP"}},
 		{"sh without fallback", "ipvsadm -E -u 10.10.10.22:53 -s sh\nipvsadm -e -u 10.10.10.22:53 -r 10.10.10.31:53 -g -w 0",

@@ -105,12 +105,11 @@ type flow struct {
 
 // A tally counts a flow's connections.
 type tally struct {
-	synReceived int // in SYN_RECV
-	others      int // in any other state
-	open        int // in a state in which the client may still send
-	stuck       int // in SYN_RECV, and the client waits (see stuckConnection)
-	clients     []netip.Addr
-	templates   int // that tie a client to the real server
+	others    int // past SYN_RECV
+	open      int // in a state in which the client may still send
+	stuck     int // in SYN_RECV, and the client waits (see stuckConnection)
+	clients   []netip.Addr
+	templates int // that tie a client to the real server
 }
 
 // flows counts the connections of the table. Those of a service of all ports count
@@ -154,17 +153,14 @@ func (v *virtualService) flow(d ipvs.Destination) flow {
 }
 
 func (t *tally) count(c ipvs.Connection) {
-	switch {
-	case c.Template():
+	if c.Template() {
 		t.templates++
 		return
-	case c.State == "SYN_RECV":
-		t.synReceived++
-	default:
+	}
+	if c.State != "SYN_RECV" {
 		t.others++
 	}
-	switch c.State {
-	case "SYN_RECV", "ESTABLISHED", "UDP":
+	if slices.Contains([]string{"SYN_RECV", "ESTABLISHED", "UDP"}, c.State) {
 		t.open++
 	}
 	if stuckConnection(c) {

@@ -22,7 +22,8 @@ const Flags = "--vip 10.10.10.22 -r 10.10.10.31 -r 10.10.10.32"
 // A Cluster is a lab with HTTP servers on the real servers, set up.
 type Cluster struct {
 	*lab.Lab
-	Flags string // what it was set up with; empty: by hand
+	Flags   string // what it was set up with; empty: by hand
+	Passive bool   // its doctors put nothing on the wire
 	// Show is told what is done to a host, as a command, for people; nil: nobody looks.
 	Show func(host, command string)
 
@@ -175,6 +176,9 @@ func (c *Cluster) DoctorArgs(host string) string {
 	flags := c.Flags
 	if flags == "" {
 		flags = Flags
+	}
+	if c.Passive {
+		flags += " --passive"
 	}
 	return c.Role(host) + " " + flags
 }

@@ -26,6 +26,9 @@ type Fault struct {
 	// Setup is the flags of the cluster; empty: that of the documentation,
 	// "--vip 10.10.10.22 -r 10.10.10.31 -r 10.10.10.32".
 	Setup string
+	// Passive: the doctors put nothing on the wire, where they would see the fault
+	// by other means.
+	Passive bool
 	// Inject breaks the healthy cluster.
 	Inject func(ctx context.Context, c *Cluster) error
 	// Sights are what the doctors say, the cause first. A host not named says
@@ -57,12 +60,12 @@ type Healthy struct {
 
 // Faults returns every fault.
 func Faults() []Fault {
-	return slices.Concat(arpFaults)
+	return slices.Concat(arpFaults, tableFaults)
 }
 
 // Variants returns every healthy cluster: the traps and the unusual.
 func Variants() []Healthy {
-	return slices.Concat(plainVariants)
+	return slices.Concat(plainVariants, tableVariants)
 }
 
 var plainVariants = []Healthy{{

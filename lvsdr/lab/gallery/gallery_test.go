@@ -23,7 +23,7 @@ type bench struct {
 
 func (b *bench) lend(t *testing.T, flags string) *Cluster {
 	t.Helper()
-	if b.cluster != nil && b.flags != flags {
+	if b.cluster != nil && (b.flags != flags || flags == "-") { // what a person makes is not undone
 		b.drop(t)
 	}
 	if b.cluster == nil {
@@ -86,7 +86,9 @@ func check(ctx context.Context, c *Cluster, f Fault) error {
 		return fmt.Errorf("inject: %w", err)
 	}
 	hosts := c.names()
+	c.Passive = f.Passive
 	found, err := c.Diagnose(ctx, hosts...)
+	c.Passive = false
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,93 @@
+//go:build linux
+
+package gallery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+const vipHTTP = "10.10.10.22:80"
+
+// knock begins so many connections from the client to the VIP, side by side, gives
+// them a little time and ends them. Whether they are answered does not matter.
+func (c *Cluster) knock(ctx context.Context, n int) {
+	var all sync.WaitGroup
+	for range n {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+			defer cancel()
+			if conn, err := c.Client.Dial(ctx, "tcp", vipHTTP); err == nil {
+				conn.Close()
+			}
+		}()
+	}
+	all.Wait()
+}
+
+// unserved is the last act of an Inject that breaks every client's service.
+func unserved(ctx context.Context, c *Cluster) error {
+	if err := c.Serves(ctx); err == nil {
+		return errors.New("the client is served in spite of it")
+	}
+	return nil
+}
+
+// connections are those of the director's IPVS table.
+func (c *Cluster) connections(ctx context.Context) ([]ipvs.Connection, error) {
+	director, err := c.Director.LVS()
+	if err != nil {
+		return nil, err
+	}
+	return director.Observer.Connections(ctx)
+}
+
+// await polls the director's connections until ok.
+func (c *Cluster) await(ctx context.Context, ok func([]ipvs.Connection) bool) error {
+	for {
+		all, err := c.connections(ctx)
+		if err != nil || ok(all) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the connections do not become what they should: %w: %v", ctx.Err(), all)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// keepTo opens connections from the client to the VIP until one is with the real
+// server, and keeps that one open.
+func (c *Cluster) keepTo(ctx context.Context, server string) (kept net.Conn, err error) {
+	rip := netip.MustParseAddr(server)
+	for range 8 {
+		conn, err := c.Client.Dial(ctx, "tcp", vipHTTP)
+		if err != nil {
+			return nil, err
+		}
+		from, err := netip.ParseAddrPort(conn.LocalAddr().String())
+		if err != nil {
+			return nil, err
+		}
+		all, err := c.connections(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(all, func(x ipvs.Connection) bool { return x.Client == from && x.Server.Addr() == rip }) {
+			return conn, nil
+		}
+		conn.Close()
+	}
+	return nil, errors.New("no connection to " + server)
+}
