@@ -1,16 +1,11 @@
 package lvsdr
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/filter"
 )
 
 // iptables is the packet filter of iptables(8), through its own commands, for
@@ -69,7 +64,7 @@ func (x iptables) Set(ctx context.Context, gate string, openings []Opening) erro
 	if script == "" {
 		return nil
 	}
-	_, err = x.run(ctx, script, x.commandFor(c.variant, c.family)+"-restore", "-w", "10", "--noflush")
+	_, err = x.run(ctx, script, filter.IptablesCommand(c.variant, c.family)+"-restore", "-w", "10", "--noflush")
 	return err
 }
 
@@ -86,9 +81,8 @@ func (x iptables) inUse(ctx context.Context) ([]iptablesChain, error) {
 		}
 	}
 	for _, c := range chains {
-		if x.commandFor(c.variant, c.family) == "" {
-			return nil, fmt.Errorf("this kernel filters with iptables, but there is no %stables-legacy command: install the package iptables: %w",
-				c.family, fs.ErrNotExist)
+		if filter.IptablesCommand(c.variant, c.family) == "" {
+			return nil, filter.NoCommand(c.family)
 		}
 	}
 	nft, err := x.inNftables(ctx)
@@ -101,7 +95,7 @@ func (x iptables) inNftables(ctx context.Context) ([]iptablesChain, error) {
 	err := readNft(ctx, func(v *nftView) error {
 		chains = nil
 		for _, c := range v.base {
-			managed, err := nftFirewall{x.commandFor}.managed(v, c)
+			managed, err := nftFirewall{filter.IptablesCommand}.managed(v, c)
 			if err != nil {
 				return err
 			}
@@ -116,71 +110,16 @@ func (x iptables) inNftables(ctx context.Context) ([]iptablesChain, error) {
 }
 
 // legacyFilter tells whether the kernel has the legacy table filter in this
-// network namespace. It does not come into being by being asked about here.
+// network namespace.
 func legacyFilter(family string) (bool, error) {
-	// A locked thread may be in another namespace than the process.
-	names, err := os.ReadFile("/proc/thread-self/net/" + family + "_tables_names")
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return slices.Contains(strings.Fields(string(names)), "filter"), err
-}
-
-// commandFor names the command for a variant and family, empty when the host has
-// none. Not every distribution has the names with a suffix: without, the command
-// tells its variant as "iptables v1.8.9 (nf_tables)", older ones as nothing.
-func (x iptables) commandFor(variant, family string) string {
-	base := family + "tables"
-	if lookTool(base+"-"+variant) != "" {
-		return base + "-" + variant
-	}
-	if lookTool(base) == "" {
-		return ""
-	}
-	version, err := x.run(context.Background(), "", base, "-V")
-	if err != nil || bytes.Contains(version, []byte("(nf_tables)")) != (variant == "nft") {
-		return ""
-	}
-	return base
+	names, err := filter.LegacyTables(family)
+	return slices.Contains(names, "filter"), err
 }
 
 func (x iptables) rules(ctx context.Context, c iptablesChain) (iptablesRules, error) {
-	out, err := x.run(ctx, "", x.commandFor(c.variant, c.family), "-w", "10", "-t", "filter", "-S")
+	out, err := x.run(ctx, "", filter.IptablesCommand(c.variant, c.family), "-w", "10", "-t", "filter", "-S")
 	if err != nil {
 		return iptablesRules{}, err
 	}
 	return parseIptables(string(out)), nil
-}
-
-// lookTool returns the path of a system tool, also when PATH lacks the system's
-// own folders, empty when there is none.
-func lookTool(name string) string {
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	for _, dir := range []string{"/usr/sbin", "/sbin"} {
-		path := filepath.Join(dir, name)
-		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
-			return path
-		}
-	}
-	return ""
-}
-
-// runTool runs a system tool in the namespaces of the calling thread. An error
-// carries what the tool had to say.
-func runTool(ctx context.Context, input string, name string, args ...string) ([]byte, error) {
-	path := lookTool(name)
-	if path == "" {
-		return nil, fmt.Errorf("%s: %w", name, exec.ErrNotFound)
-	}
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Stdin = strings.NewReader(input)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, bytes.TrimSpace(said.Bytes()))
-	}
-	return out, nil
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lvsdr/toolkit/lvsdr/filter"
 )
 
 // needIptables skips without the commands of the variant and a kernel for them.
@@ -22,7 +24,7 @@ func needIptables(t *testing.T, variant string) (v4, v6 string) {
 	for _, command := range []string{v4, v6} {
 		var err error
 		h.do(func() {
-			_, err = runTool(context.Background(), "", command, "-A", "INPUT", "-m", "comment", "--comment", "x", "-j", "ACCEPT")
+			_, err = filter.RunTool(context.Background(), "", command, "-A", "INPUT", "-m", "comment", "--comment", "x", "-j", "ACCEPT")
 		})
 		if err != nil {
 			fwMissing(t, feature, "this kernel has no "+command+": "+err.Error())

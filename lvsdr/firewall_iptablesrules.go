@@ -2,10 +2,13 @@ package lvsdr
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/filter"
 )
 
 // iptablesRules is the table filter as iptables -S prints it.
@@ -15,101 +18,36 @@ type iptablesRules struct {
 	drops  map[string]bool           // what canDrop has found out
 }
 
-// An iptablesRule is one line of iptables -S: the words after "-A CHAIN", and
-// the same as it was written.
-type iptablesRule struct {
-	words []string
-	text  string
-}
-
-// iptablesPassing are the targets that drop nothing (iptables-extensions(8)).
-// Those not known, like NFQUEUE, are taken to.
-var iptablesPassing = map[string]bool{
-	"": true, "ACCEPT": true, "RETURN": true, "AUDIT": true, "CHECKSUM": true, "CLASSIFY": true, "CONNMARK": true,
-	"CONNSECMARK": true, "CT": true, "DSCP": true, "HL": true, "LED": true, "LOG": true, "MARK": true, "NFLOG": true,
-	"NOTRACK": true, "RATEEST": true, "SECMARK": true, "SET": true, "TCPMSS": true, "TEE": true, "TOS": true, "TRACE": true,
-	"TTL": true, "ULOG": true,
-}
+// An iptablesRule is one rule of it.
+type iptablesRule struct{ filter.Line }
 
 // parseIptables reads what iptables -S printed.
 func parseIptables(listing string) iptablesRules {
 	r := iptablesRules{map[string]string{}, map[string][]iptablesRule{}, map[string]bool{}}
-	for line := range strings.Lines(listing) {
-		line = strings.TrimSpace(line)
-		words := splitWords(line)
-		if len(words) < 2 {
-			continue
-		}
-		chain := words[1]
-		switch words[0] {
-		case "-P":
-			r.policy[chain] = words[len(words)-1]
-		case "-N":
-			r.chains[chain] = nil
-		case "-A":
-			text := strings.TrimPrefix(line, "-A "+chain+" ")
-			r.chains[chain] = append(r.chains[chain], iptablesRule{words[2:], text})
+	table := filter.ParseListing(listing)["filter"]
+	maps.Copy(r.policy, table.Policy)
+	for chain, lines := range table.Chains {
+		r.chains[chain] = nil
+		for _, l := range lines {
+			r.chains[chain] = append(r.chains[chain], iptablesRule{l})
 		}
 	}
 	return r
 }
 
-// splitWords splits a line at blanks, but not in double quotes, in which a
-// backslash keeps the next character (xtables_save_string in iptables).
-func splitWords(line string) []string {
-	var words []string
-	var word strings.Builder
-	var quoted, escaped, some bool
-	for _, c := range line {
-		switch {
-		case escaped:
-			word.WriteRune(c)
-			escaped = false
-		case quoted && c == '\\':
-			escaped = true
-		case c == '"':
-			quoted = !quoted
-			some = true
-		case c == ' ' && !quoted:
-			if some {
-				words = append(words, word.String())
-			}
-			word.Reset()
-			some = false
-		default:
-			word.WriteRune(c)
-			some = true
-		}
-	}
-	if some {
-		words = append(words, word.String())
-	}
-	return words
-}
-
-// after returns the word that follows one of these options, empty when there is none.
-func (r iptablesRule) after(options ...string) string {
-	for i, w := range r.words[:max(len(r.words)-1, 0)] {
-		if slices.Contains(options, w) {
-			return r.words[i+1]
-		}
-	}
-	return ""
-}
-
-func (r iptablesRule) marked() bool { return r.after("--comment") == firewallMark }
+func (r iptablesRule) marked() bool { return r.After("--comment") == firewallMark }
 
 // selective tells whether a rule that drops is a ban: it names the sources it is
 // against, or takes what is above a limit. Bans stay in force.
 func (r iptablesRule) selective() bool {
-	if slices.Contains(r.words, "!") {
+	if slices.Contains(r.Words, "!") {
 		return false
 	}
-	if i := slices.Index(r.words, "--match-set"); i >= 0 {
-		return i+2 < len(r.words) && strings.HasPrefix(r.words[i+2], "src")
+	if i := slices.Index(r.Words, "--match-set"); i >= 0 {
+		return i+2 < len(r.Words) && strings.HasPrefix(r.Words[i+2], "src")
 	}
 	for _, option := range []string{"-s", "--src-range", "--mac-source", "--connlimit-above", "--hashlimit-above", "--update", "--rcheck"} {
-		if slices.Contains(r.words, option) {
+		if slices.Contains(r.Words, option) {
 			return true
 		}
 	}
@@ -132,11 +70,11 @@ func (r iptablesRules) ruleDrops(rule iptablesRule) bool {
 	if rule.marked() {
 		return false
 	}
-	target := rule.after("-j", "-g")
+	target := rule.After("-j", "-g")
 	if _, ok := r.chains[target]; ok {
 		return r.canDrop(target)
 	}
-	if iptablesPassing[target] {
+	if filter.Passing(target) {
 		return false
 	}
 	return !rule.selective()
@@ -156,7 +94,7 @@ func (r iptablesRules) place(chain string) iptablesPlace {
 	for _, rule := range r.chains[chain] {
 		if o, ok := rule.opening(); ok {
 			p.openings = append(p.openings, o)
-			p.old[o] = append(p.old[o], rule.text)
+			p.old[o] = append(p.old[o], rule.Text)
 			p.shadowed = p.shadowed || found
 			continue
 		}
@@ -178,17 +116,17 @@ func (r iptablesRule) opening() (Opening, bool) {
 	if !r.marked() {
 		return Opening{}, false
 	}
-	prefix, err := netip.ParsePrefix(r.after("-d"))
+	prefix, err := netip.ParsePrefix(r.After("-d"))
 	if err != nil {
 		return Opening{}, false
 	}
 	o := Opening{VIP: prefix.Addr()}
 	for _, p := range []Protocol{TCP, UDP, SCTP} {
-		if name := r.after("-p"); name == p.String() || name == strconv.Itoa(int(p)) {
+		if name := r.After("-p"); name == p.String() || name == strconv.Itoa(int(p)) {
 			o.Protocol = p
 		}
 	}
-	port, err := strconv.ParseUint(r.after("--dport"), 10, 16)
+	port, err := strconv.ParseUint(r.After("--dport"), 10, 16)
 	if err == nil {
 		o.Port = uint16(port)
 	}

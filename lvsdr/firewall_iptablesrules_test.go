@@ -71,14 +71,6 @@ func TestIptablesEdit(t *testing.T) {
 	}
 }
 
-func TestSplitWords(t *testing.T) {
-	got := splitWords(`-A INPUT -m comment --comment "a \"b\" -j DROP" --x "" -j ACCEPT`)
-	want := []string{"-A", "INPUT", "-m", "comment", "--comment", `a "b" -j DROP`, "--x", "", "-j", "ACCEPT"}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q", got)
-	}
-}
-
 // FuzzIptablesRules: whatever is listed, an edit of it is no reason to panic, and
 // what was added is read back.
 func FuzzIptablesRules(f *testing.F) {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"golang.org/x/sys/unix"
 )
@@ -153,7 +154,7 @@ func (h *fwHost) wantClosed(addr string) {
 
 func fwTool(t *testing.T, name, feature string) {
 	t.Helper()
-	if lookTool(name) == "" {
+	if filter.Tool(name) == "" {
 		fwMissing(t, feature, "no "+name+" command")
 	}
 }

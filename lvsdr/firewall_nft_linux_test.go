@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr/filter"
 )
 
 // needNft skips without nft and a kernel with tables of family inet.
@@ -16,7 +18,7 @@ func needNft(t *testing.T) {
 	fwTool(t, "nft", "nft")
 	h := newFwHost(t)
 	var err error
-	h.do(func() { _, err = runTool(context.Background(), "", "nft", "add table inet probe") })
+	h.do(func() { _, err = filter.RunTool(context.Background(), "", "nft", "add table inet probe") })
 	if err != nil {
 		fwMissing(t, "nft", "no nftables in this kernel: "+err.Error())
 	}

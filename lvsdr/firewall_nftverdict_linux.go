@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/lvsdr/toolkit/lvsdr/filter"
 )
 
 // canDrop tells whether the chain may drop a service's packets: by its policy, or
@@ -55,7 +56,7 @@ func (v *nftView) ruleDrops(c nftChain, r *nftables.Rule) (bool, error) {
 		case *expr.Reject:
 			return !nftSelective(r), nil
 		case *expr.Target:
-			return !iptablesPassing[e.Name] && !nftSelective(r), nil
+			return !filter.Passing(e.Name) && !nftSelective(r), nil
 		case *expr.Queue, *expr.SynProxy:
 			return true, nil
 		case *expr.Lookup:

@@ -52,7 +52,7 @@ func (linuxObserver) Connections(ctx context.Context) ([]ipvs.Connection, error)
 
 // Rules implements [Observer].
 func (linuxObserver) Rules(ctx context.Context) (*filter.Ruleset, error) {
-	return &filter.Ruleset{}, ctx.Err()
+	return filter.Load(ctx)
 }
 
 // RouteOf implements [Observer].

@@ -1,6 +1,10 @@
 // Package filter reads the packet filter rules that a kernel has really loaded,
 // nftables' and iptables', and works out what they do with a packet, without
 // sending one. What it cannot work out it says so; it never guesses an accept.
+//
+// Tables of nftables' families inet, ip and ip6 and all tables of iptables are
+// evaluated, base chains in the order of their hooks and priorities. Families
+// arp, bridge and netdev, flow tables and BPF programs are out of its sight.
 package filter
 
 import "net/netip"
@@ -17,7 +21,8 @@ const (
 	Postrouting
 )
 
-// State is what connection tracking says of a packet ("ct state").
+// State is what connection tracking says of a packet ("ct state"); empty: it
+// cannot be told.
 type State string
 
 // The states.
@@ -38,10 +43,21 @@ const (
 	ACK
 )
 
+// Protocols, by their IANA numbers.
+const (
+	icmp4 = 1
+	tcp   = 6
+	udp   = 17
+	icmp6 = 58
+	sctp  = 132
+)
+
 // A Packet is a packet at a hook.
 type Packet struct {
-	Hook             Hook
-	In, Out          string // interfaces; empty where there is none at the hook
+	Hook    Hook
+	In, Out string // interfaces; empty where there is none at the hook
+	// Src may be invalid: any sender. Rules about senders then make an Unsure
+	// verdict that [BySource].
 	Src, Dst         netip.Addr
 	Protocol         uint8 // IANA number: 6 TCP, 17 UDP, 1 ICMP, 58 ICMPv6
 	SrcPort, DstPort uint16
@@ -52,6 +68,32 @@ type Packet struct {
 	State            State
 	Mark             uint32
 	Local            []netip.Addr // the host's own addresses, for "fib daddr type local"
+
+	// Before leaves out the chains of this priority and later: what takes the
+	// packet off the hook there. 0: all are asked.
+	Before int
+	// Redirect is where the host redirects to (nft's redirect): the first address
+	// of the interface In.
+	Redirect netip.Addr
+
+	// Translated: the connection's destination is not what the client wrote.
+	Translated bool
+	doubtful   doubtful
+	six        bool // it is IPv6, when no address tells
+}
+
+// doubtful is what a rule may have changed that perhaps matched.
+type doubtful struct{ mark, state bool }
+
+// v6 tells the packet's family.
+func (p Packet) v6() bool {
+	if p.Dst.IsValid() {
+		return p.Dst.Is6()
+	}
+	if p.Src.IsValid() {
+		return p.Src.Is6()
+	}
+	return p.six
 }
 
 // Action is what becomes of a packet.
@@ -65,24 +107,43 @@ const (
 	Unsure Action = "unsure" // it depends on something that cannot be worked out
 )
 
+// Reason is what an [Unsure] verdict depends on.
+type Reason string
+
+// The reasons.
+const (
+	// BySource: on who the sender is. Some are let through.
+	BySource Reason = "source"
+	// ByProgram: on a program that the packet is handed to (NFQUEUE).
+	ByProgram Reason = "program"
+	// ByMatch: on a condition that is not known here. The rule that would drop is
+	// named.
+	ByMatch Reason = "match"
+)
+
 // A Verdict is what all chains of a hook together do with a packet.
 type Verdict struct {
 	Action Action
-	// Where names the chain and the rule that decided, when it is not an accept:
-	// "inet filter input: ct state invalid drop", "iptables INPUT: policy DROP".
-	Where string
+	// Depends tells of an Unsure verdict what it depends on.
+	Depends Reason
+	// Rule is the one that decided, when it is not an accept.
+	Rule *Rule
 	// Untracked: a rule on the way keeps the packet out of connection tracking.
 	Untracked bool
-	// Translated tells of a rule that would change addresses or ports, and how.
-	Translated string
+	// Translated tells of a rule that changes addresses or ports, in its own words.
+	Translated *Rule
+	// Packet is the packet as it leaves the hook.
+	Packet Packet
 }
 
-// A Ruleset is the loaded rules at one moment.
-type Ruleset struct{}
+// Where names the chain and the rule that decided, empty for an accept:
+// "inet filter input: ct state invalid drop", "iptables-legacy INPUT: policy DROP".
+func (v Verdict) Where() string {
+	if v.Rule == nil {
+		return ""
+	}
+	return v.Rule.String()
+}
 
-// Trace works out what the chains of the packet's hook do with it.
-func (r *Ruleset) Trace(p Packet) Verdict { return Verdict{Action: Accept} }
-
-// Tracked tells whether connection tracking is in use at all: without it "ct
-// state" never matches.
-func (r *Ruleset) Tracked() bool { return false }
+// Drops tells whether the packet surely does not pass.
+func (v Verdict) Drops() bool { return v.Action == Drop || v.Action == Reject }

@@ -27,6 +27,7 @@ func TestImports(t *testing.T) {
 		"/lvsdr":             library,
 		"/lvsdr/ipvs":        append(library, module+"/lvsdr/probe", "github.com/vishvananda"),
 		"/lvsdr/probe":       append(library, module+"/lvsdr/ipvs", "github.com/vishvananda"),
+		"/lvsdr/filter":      append(library, module+"/lvsdr/ipvs", "github.com/vishvananda"),
 		"/lvsdr/lvsdrtest":   {module + "/cmd", module + "/units", module + "/lvsdr/lab", "github.com/urfave/cli", "github.com/coreos/go-systemd"},
 		"/lvsdr/lab":         {module + "/cmd", module + "/units", "github.com/urfave/cli", "testing"},
 		"/lvsdr/lab/umlexec": {module + "/lvsdr"},
@@ -46,7 +47,7 @@ func TestImports(t *testing.T) {
 // The library returns what it did and does not log. Only its own imports count: a
 // library it uses has a debugging switch.
 func TestLibraryDoesNotLog(t *testing.T) {
-	for _, pkg := range []string{"/lvsdr", "/lvsdr/ipvs", "/lvsdr/probe", "/lvsdr/lab", "/units"} {
+	for _, pkg := range []string{"/lvsdr", "/lvsdr/ipvs", "/lvsdr/probe", "/lvsdr/filter", "/lvsdr/lab", "/units"} {
 		for _, imported := range goList(t, "-f", `{{join .Imports "\n"}}`, module+pkg) {
 			if imported == "log" || strings.HasPrefix(imported, "log/") {
 				t.Errorf("%s imports %s", module+pkg, imported)

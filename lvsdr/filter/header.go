@@ -1,0 +1,101 @@
+package filter
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// The headers of a packet as bytes, as far as they are known: what nft's payload
+// expressions load from.
+
+const (
+	smallPacket = 60
+	usualTTL    = 60 // of a packet from a few hops away
+)
+
+func (p Packet) length() int {
+	if p.Length == 0 {
+		return smallPacket
+	}
+	return p.Length
+}
+
+func (p Packet) network() bits {
+	if p.v6() {
+		return p.ipv6()
+	}
+	b := append(known(0x45, 0), known(binary.BigEndian.AppendUint16(nil, uint16(p.length()))...)...)
+	b = append(b, blank(2, aboutOther)...)                                                    // identification
+	b = append(b, cell{0, 0b10111111, aboutOther}, cell{0, 0xff, 0}, cell{usualTTL, 0xff, 0}) // DF may be set
+	b = append(b, known(p.Protocol)...)
+	b = append(b, blank(2, aboutOther)...) // checksum
+	b = append(b, address(p.Src, 4, aboutSource)...)
+	return append(b, address(p.Dst, 4, aboutOther)...)
+}
+
+func (p Packet) ipv6() bits {
+	b := append(known(0x60), blank(3, aboutOther)...) // flow label
+	b = append(b, known(binary.BigEndian.AppendUint16(nil, uint16(p.length()-40))...)...)
+	b = append(b, known(p.Protocol)...)
+	if p.Protocol == icmp6 && p.ICMPType >= 133 && p.ICMPType <= 137 {
+		b = append(b, known(255)...) // RFC 4861: or it is not valid
+	} else {
+		b = append(b, known(usualTTL)...)
+	}
+	b = append(b, address(p.Src, 16, aboutSource)...)
+	return append(b, address(p.Dst, 16, aboutOther)...)
+}
+
+func address(a netip.Addr, size int, d doubt) bits {
+	if !a.IsValid() {
+		return blank(size, d)
+	}
+	return known(a.AsSlice()...)
+}
+
+func (p Packet) transport() bits {
+	ports := known(binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, p.SrcPort), p.DstPort)...)
+	switch p.Protocol {
+	case tcp:
+		b := append(ports, blank(8, aboutOther)...) // sequence numbers
+		b = append(b, cell{0, 0x0f, aboutOther}, cell{p.TCPFlags, 0xff, 0})
+		return append(b, blank(6, aboutOther)...)
+	case icmp4, icmp6:
+		return append(known(p.ICMPType, p.ICMPCode), blank(6, aboutOther)...)
+	case udp, sctp:
+		return append(ports, blank(8, aboutOther)...)
+	}
+	return blank(20, aboutOther)
+}
+
+// link is the Ethernet header: destination, source, type.
+func (p Packet) link() bits {
+	b := append(blank(6, aboutOther), blank(6, aboutSource)...)
+	return append(b, known(binary.BigEndian.AppendUint16(nil, p.etherType())...)...)
+}
+
+func (p Packet) etherType() uint16 {
+	if p.v6() {
+		return 0x86dd
+	}
+	return 0x0800
+}
+
+// kind is the type of route to an address, as rtnetlink(7) numbers it: what "fib
+// daddr type" and addrtype tell.
+func (p Packet) kind(a netip.Addr) (kind uint32, ok bool) {
+	switch {
+	case !a.IsValid():
+		return 2, p.Translated && a == p.Dst
+	case a.IsMulticast():
+		return 5, true
+	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return 3, true
+	}
+	for _, l := range p.Local {
+		if l == a {
+			return 2, true
+		}
+	}
+	return 1, len(p.Local) > 0
+}

@@ -1,0 +1,238 @@
+package filter
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A test is one condition of a rule: an option with its words.
+type test struct {
+	option, module string
+	words          []string
+	inverted       bool
+}
+
+// noWords are the options of matches that stand alone.
+var noWords = map[string]bool{
+	"--syn": true, "-f": true, "--fragment": true, "--set": true, "--rcheck": true, "--update": true, "--remove": true,
+	"--rsource": true, "--rdest": true, "--rttl": true, "--reap": true, "--connlimit-saddr": true, "--connlimit-daddr": true,
+	"--limit-iface-in": true, "--limit-iface-out": true, "--notrack": true, "--random": true, "--random-fully": true, "--persistent": true,
+	"--strict": true, "--ipvs": true, "--loose": true, "--validmark": true, "--accept-local": true, "--invert": true, "--physdev-is-in": true,
+	"--physdev-is-out": true, "--physdev-is-bridged": true, "--socket-exists": true, "--transparent": true, "--nowildcard": true,
+	"--kerneltz": true, "--contiguous": true, "--return-nomatch": true, "--hashlimit-rate-match": true,
+}
+
+// parseRule splits a rule's words into its tests, its target, and the target's options.
+func parseRule(words []string) (tests []test, target string, options []test) {
+	module, inverted := "", false
+	for i := 0; i < len(words); {
+		t := test{option: words[i], module: module, inverted: inverted}
+		if i++; t.option == "!" {
+			inverted = true
+			continue
+		}
+		inverted = false
+		for !noWords[t.option] && i < len(words) && (len(t.words) == 0 || !isOption(words[i])) {
+			if words[i] == "!" && len(t.words) == 0 { // iptables < 1.4 wrote "-s ! addr"
+				t.inverted = true
+			} else {
+				t.words = append(t.words, words[i])
+			}
+			i++
+		}
+		switch {
+		case t.option == "-m" || t.option == "--match":
+			module = t.word()
+		case t.option == "-j" || t.option == "-g" || t.option == "--jump" || t.option == "--goto":
+			target = t.word()
+		case target != "":
+			options = append(options, t)
+		default:
+			tests = append(tests, t)
+		}
+	}
+	return tests, target, options
+}
+
+// isOption tells a word that begins another option.
+func isOption(word string) bool {
+	return word == "!" || len(word) > 1 && word[0] == '-' && (word[1] == '-' || word[1] >= 'a' && word[1] <= 'z')
+}
+
+func (t test) word() string {
+	if len(t.words) == 0 {
+		return ""
+	}
+	return t.words[0]
+}
+
+// holds tells whether the packet fulfils the condition.
+func (t test) holds(f *flow) answer {
+	look, ok := looks[t.option]
+	if !ok {
+		look = looks[t.module+" "+t.option]
+	}
+	if look == nil {
+		return unknown
+	}
+	return look(t, f).inverted(t.inverted)
+}
+
+// looks are the options known, those whose names mean different things in
+// different modules with the module's name.
+var looks = withRates(map[string]func(test, *flow) answer{
+	"-s": source, "--src-range": source, "-d": destination, "--dst-range": destination,
+	"-i": func(t test, f *flow) answer { return when(interfaceIs(f.packet.In, t.word())) },
+	"-o": func(t test, f *flow) answer { return when(interfaceIs(f.packet.Out, t.word())) },
+	"-p": protocolIs, "--protocol": protocolIs,
+	"-f":              func(test, *flow) answer { return never },
+	"--sport":         func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort) },
+	"--dport":         func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.DstPort) },
+	"--sports":        func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort) },
+	"--dports":        func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.DstPort) },
+	"--ports":         func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort, f.packet.DstPort) },
+	"--tcp-flags":     tcpFlags,
+	"--syn":           func(_ test, f *flow) answer { return flagsAre(f, SYN|ACK|RST|FIN, SYN) },
+	"--icmp-type":     func(t test, f *flow) answer { return icmpIs(t.word(), icmp4, f) },
+	"--icmpv6-type":   func(t test, f *flow) answer { return icmpIs(t.word(), icmp6, f) },
+	"--ctstate":       stateIn,
+	"--state":         stateIn,
+	"--ctstatus":      statusIn,
+	"--ctdir":         func(t test, f *flow) answer { return tracked(f, unknown) },
+	"mark --mark":     markIs,
+	"--src-type":      func(t test, f *flow) answer { return kindIn(t, f, f.packet.Src, bySender) },
+	"--dst-type":      func(t test, f *flow) answer { return kindIn(t, f, f.packet.Dst, unknown) },
+	"--pkt-type":      packetTypeIs,
+	"length --length": func(t test, f *flow) answer { return within(t.word(), uint64(f.packet.length())) },
+	"--match-set":     setOf,
+	"--ttl-lt":        func(t test, f *flow) answer { return within(t.word()+":", usualTTL).not() },
+	"--ttl-gt":        func(t test, f *flow) answer { return within(":"+t.word(), usualTTL).not() },
+	"--mac-source":    func(test, *flow) answer { return bySender },
+	"policy --pol":    func(t test, f *flow) answer { return when(t.word() == "none") },
+})
+
+// withRates adds what depends on the packets before: one packet alone never
+// exceeds a rate, and whom "recent" remembers depends on the sender.
+func withRates(looks map[string]func(test, *flow) answer) map[string]func(test, *flow) answer {
+	for _, o := range []string{
+		"limit --limit", "limit --limit-burst", "hashlimit --hashlimit-upto", "hashlimit --hashlimit-burst", "hashlimit --hashlimit-mode",
+		"hashlimit --hashlimit-name", "hashlimit --hashlimit-htable-size", "hashlimit --hashlimit-htable-max", "hashlimit --hashlimit-htable-expire",
+		"hashlimit --hashlimit-htable-gcinterval", "hashlimit --hashlimit-srcmask", "hashlimit --hashlimit-dstmask", "connlimit --connlimit-upto",
+		"connlimit --connlimit-mask", "connlimit --connlimit-saddr", "connlimit --connlimit-daddr", "quota --quota",
+		"recent --set", "recent --name", "recent --mask", "recent --rsource", "recent --rdest", "recent --seconds", "recent --hitcount", "recent --reap",
+		"recent --rttl", "--comment", "--limit-iface-in", "--limit-iface-out", "--dir", "nfacct --nfacct-name", "set --return-nomatch",
+	} {
+		looks[o] = func(test, *flow) answer { return unlimited }
+	}
+	for _, o := range []string{"hashlimit --hashlimit-above", "connlimit --connlimit-above"} {
+		looks[o] = func(test, *flow) answer { return never }
+	}
+	for _, o := range []string{"recent --rcheck", "recent --update", "recent --remove", "rpfilter --loose", "rpfilter --validmark", "rpfilter --accept-local", "rpfilter --invert"} {
+		looks[o] = func(test, *flow) answer { return bySender }
+	}
+	return looks
+}
+
+func source(t test, f *flow) answer { return addressIn(t.word(), f.packet.Src, bySender) }
+
+func destination(t test, f *flow) answer { return addressIn(t.word(), f.packet.Dst, unknown) }
+
+// addressIn compares with "10.0.0.0/8", "10.0.0.1", "10.0.0.0/255.0.0.255" and
+// "10.0.0.1-10.0.0.9".
+func addressIn(text string, a netip.Addr, doubt answer) answer {
+	if strings.HasSuffix(text, "/0") {
+		return surely
+	}
+	if !a.IsValid() {
+		return doubt
+	}
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return when(p.Masked().Contains(a))
+	}
+	if one, err := netip.ParseAddr(text); err == nil {
+		return when(one == a)
+	}
+	if from, to, ok := strings.Cut(text, "-"); ok {
+		first, err := netip.ParseAddr(from)
+		last, err2 := netip.ParseAddr(to)
+		if err == nil && err2 == nil {
+			return when(first.Compare(a) <= 0 && a.Compare(last) <= 0)
+		}
+	}
+	net, mask, _ := strings.Cut(text, "/")
+	n, err := netip.ParseAddr(net)
+	m, err2 := netip.ParseAddr(mask)
+	if err != nil || err2 != nil || n.BitLen() != a.BitLen() || m.BitLen() != a.BitLen() {
+		return unknown
+	}
+	return when(slices.Equal(and(a, m), and(n, m)))
+}
+
+func and(a, mask netip.Addr) []byte {
+	r := a.AsSlice()
+	for i, m := range mask.AsSlice() {
+		r[i] &= m
+	}
+	return r
+}
+
+// interfaceIs compares with a name, or the beginning of names "eth+".
+func interfaceIs(name, pattern string) bool {
+	if begin, ok := strings.CutSuffix(pattern, "+"); ok {
+		return strings.HasPrefix(name, begin)
+	}
+	return name == pattern
+}
+
+var protocolNumbers = map[string]uint8{
+	"icmp": icmp4, "tcp": tcp, "udp": udp, "sctp": sctp, "icmpv6": icmp6, "ipv6-icmp": icmp6,
+}
+
+func protocolIs(t test, f *flow) answer {
+	if t.word() == "all" || t.word() == "0" {
+		return surely
+	}
+	n, ok := protocolNumbers[t.word()]
+	if v, err := strconv.ParseUint(t.word(), 10, 8); err == nil {
+		n, ok = uint8(v), true
+	}
+	// Another name is another protocol's: packets are of those named above.
+	return when(ok && n == f.packet.Protocol)
+}
+
+// portIn compares with "80", "80,443", "1024:65535", ":1023" and "1024:".
+func portIn(f *flow, text string, ports ...uint16) answer {
+	switch f.packet.Protocol {
+	case tcp, udp, sctp:
+	default:
+		return never
+	}
+	a := never
+	for one := range strings.SplitSeq(text, ",") {
+		for _, port := range ports {
+			a = a.or(within(one, uint64(port)))
+		}
+	}
+	return a
+}
+
+func within(text string, n uint64) answer {
+	first, last, isRange := strings.Cut(text, ":")
+	if !isRange {
+		last = first
+	}
+	from, to := uint64(0), uint64(1<<16-1)
+	var err, err2 error
+	if first != "" {
+		from, err = strconv.ParseUint(first, 10, 32)
+	}
+	if last != "" {
+		to, err2 = strconv.ParseUint(last, 10, 32)
+	}
+	if err != nil || err2 != nil {
+		return unknown
+	}
+	return when(from <= n && n <= to)
+}

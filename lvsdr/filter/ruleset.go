@@ -1,0 +1,165 @@
+package filter
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+)
+
+// A Ruleset is the loaded rules at one moment.
+type Ruleset struct {
+	base  []*baseChain   // in the order of hooks and priorities
+	links map[string]int // the indexes of the interfaces
+}
+
+// A baseChain is a chain that the kernel hands packets to.
+type baseChain struct {
+	*chain
+	v4, v6   bool // the families of packets that come by
+	hook     Hook
+	priority int
+	nat      bool // sees the first packet of each tracked connection
+	drops    bool // its policy
+}
+
+// A chain is rules in order.
+type chain struct {
+	tool, family, table, name string // "nftables", "inet", "filter", "input"
+	rules                     []rule
+}
+
+// A rule is one that packets are held against.
+type rule interface {
+	// run holds the packet against the rule, and does to it what the rule does.
+	run(f *flow) step
+	// about tells the rule in its words.
+	about() Rule
+	// tracks tells whether the rule brings connection tracking into use.
+	tracks() bool
+}
+
+// A step is what a rule does: it matches or not, and the packet then goes to one
+// of the ends, to the next rule when there is none.
+type step struct {
+	match      answer
+	ends       []end
+	translates *translation
+}
+
+// A translation is what a rule of type nat does.
+type translation struct {
+	source bool       // it is the source that changes
+	local  bool       // to an address of this host (redirect)
+	addr   netip.Addr // invalid: stays
+	port   uint16     // 0: stays
+}
+
+// An end is where a rule sends a packet.
+type end struct {
+	kind endKind
+	to   *chain // of jump and leap
+}
+
+type endKind uint8
+
+const (
+	passes  endKind = iota // accept
+	drops                  // drop
+	rejects                // reject
+	queues                 // to a program, or somewhere not known
+	returns                // to the calling chain
+	jumps                  // to a chain and back
+	leaps                  // to a chain, and back to where this one would go (goto)
+)
+
+// A Rule is the place where a verdict was made.
+type Rule struct {
+	Tool   string // "nftables", or the command: "iptables-legacy", "ip6tables-nft"
+	Family string // of nftables' table: "inet", "ip", "ip6"
+	Table  string
+	Chain  string
+	// Base is the base chain from which the packet came to the rule, Hook its hook.
+	Base   string
+	Hook   Hook
+	NAT    bool
+	Handle uint64 // nftables' number of the rule
+	Number int    // its place in the chain, from 1
+	Policy bool   // it is the base chain's policy
+	Text   string // "ct state invalid drop", "-p tcp -m tcp --dport 80 -j DROP", "policy drop"
+}
+
+// Place is the chain in the tool's words: "inet filter input", "iptables-legacy
+// INPUT", with the table's name when it is not filter.
+func (r Rule) Place() string {
+	if r.Tool == nftables {
+		return r.Family + " " + r.Table + " " + r.Chain
+	}
+	if r.Table == "filter" {
+		return r.Tool + " " + r.Chain
+	}
+	return r.Tool + " -t " + r.Table + " " + r.Chain
+}
+
+// String is the place and the rule, with the handle that nft -a shows.
+func (r Rule) String() string {
+	s := r.Place() + ": " + r.Text
+	if r.Handle != 0 {
+		s += " # handle " + strconv.FormatUint(r.Handle, 10)
+	}
+	return s
+}
+
+// nftables is the tool of rules that no iptables command has written.
+const nftables = "nftables"
+
+// conntrackPriority is where connection tracking sees a packet
+// (NF_IP_PRI_CONNTRACK); before, every packet is invalid for "ct state".
+const conntrackPriority = -200
+
+// sort puts the base chains in the order in which packets meet them.
+func (r *Ruleset) sort() *Ruleset {
+	slices.SortStableFunc(r.base, func(a, b *baseChain) int {
+		return cmp.Or(cmp.Compare(a.hook, b.hook), cmp.Compare(a.priority, b.priority))
+	})
+	return r
+}
+
+// Join puts rule sets of one kernel together.
+func Join(sets ...*Ruleset) *Ruleset {
+	all := &Ruleset{links: map[string]int{}}
+	for _, s := range sets {
+		all.base = append(all.base, s.base...)
+		maps.Copy(all.links, s.links)
+	}
+	return all.sort()
+}
+
+// Tracked tells whether connection tracking is in use at all: without it "ct
+// state" never matches. Rules that ask for it or translate bring it into use.
+func (r *Ruleset) Tracked() bool {
+	seen := map[*chain]bool{}
+	for _, b := range r.base {
+		if b.nat || b.tracked(seen) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *chain) tracked(seen map[*chain]bool) bool {
+	if seen[c] {
+		return false
+	}
+	seen[c] = true
+	for _, r := range c.rules {
+		if r.tracks() {
+			return true
+		}
+		if j, ok := r.(interface{ targets() []*chain }); ok && slices.ContainsFunc(j.targets(), func(c *chain) bool { return c.tracked(seen) }) {
+			return true
+		}
+	}
+	return false
+}

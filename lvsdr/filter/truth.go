@@ -1,0 +1,158 @@
+package filter
+
+// truth is the answer to whether a packet matches.
+type truth uint8
+
+const (
+	no truth = iota
+	maybe
+	yes
+)
+
+// doubt is what an uncertain answer depends on, as bits.
+type doubt uint8
+
+const (
+	aboutSource doubt = 1 << iota // on the sender
+	aboutOther
+)
+
+// An answer is a truth and, of maybe, the doubt.
+type answer struct {
+	truth truth
+	doubt doubt
+}
+
+var (
+	surely    = answer{truth: yes}
+	never     = answer{truth: no}
+	unknown   = answer{maybe, aboutOther}
+	bySender  = answer{maybe, aboutSource}
+	unlimited = surely // within a rate: one packet is always under it
+)
+
+func when(b bool) answer {
+	if b {
+		return surely
+	}
+	return never
+}
+
+// and is the answer to both questions.
+func (a answer) and(b answer) answer {
+	switch {
+	case a.truth == no || b.truth == no:
+		return never
+	case a.truth == yes && b.truth == yes:
+		return surely
+	}
+	return answer{maybe, a.doubt | b.doubt}
+}
+
+// or is the answer to either question.
+func (a answer) or(b answer) answer { return a.not().and(b.not()).not() }
+
+func (a answer) not() answer {
+	switch a.truth {
+	case no:
+		return surely
+	case yes:
+		return never
+	}
+	return a
+}
+
+// not when inverted.
+func (a answer) inverted(inverted bool) answer {
+	if inverted {
+		return a.not()
+	}
+	return a
+}
+
+// A cell is a byte of which perhaps only some bits are known.
+type cell struct {
+	value, known byte
+	doubt        doubt // about the bits not known
+}
+
+// bits are bytes of a packet, or of a register.
+type bits []cell
+
+func known(data ...byte) bits {
+	b := make(bits, len(data))
+	for i, v := range data {
+		b[i] = cell{v, 0xff, 0}
+	}
+	return b
+}
+
+// blank are n bytes of which nothing is known.
+func blank(n int, d doubt) bits {
+	b := make(bits, n)
+	for i := range b {
+		b[i].doubt = d
+	}
+	return b
+}
+
+// certain returns the bytes when all of them are known.
+func (b bits) certain() ([]byte, bool) {
+	data := make([]byte, len(b))
+	for i, c := range b {
+		if c.known != 0xff {
+			return nil, false
+		}
+		data[i] = c.value
+	}
+	return data, true
+}
+
+// doubts are those about all the bytes.
+func (b bits) doubts() (d doubt) {
+	for _, c := range b {
+		if c.known != 0xff {
+			d |= c.doubt
+		}
+	}
+	return d
+}
+
+// equal compares with data, as many bytes as both have.
+func (b bits) equal(data []byte) answer {
+	a := surely
+	for i := range min(len(b), len(data)) {
+		switch c := b[i]; {
+		case (c.value^data[i])&c.known != 0:
+			return never
+		case c.known != 0xff:
+			a = a.and(answer{maybe, c.doubt})
+		}
+	}
+	return a
+}
+
+// within compares with a range, both ends included, as big-endian numbers.
+func (b bits) within(from, to []byte) answer {
+	n := min(len(b), len(from), len(to))
+	data, ok := b[:n].certain()
+	if !ok {
+		return answer{maybe, b[:n].doubts()}
+	}
+	return when(string(data) >= string(from[:n]) && string(data) <= string(to[:n]))
+}
+
+// masked is "& mask ^ xor".
+func (b bits) masked(mask, xor []byte) bits {
+	r := make(bits, len(b))
+	for i, c := range b {
+		if i < len(mask) && i < len(xor) {
+			c.value, c.known = c.value&mask[i]^xor[i], c.known|^mask[i]
+			if c.known == 0xff {
+				c.doubt = 0
+			}
+		}
+		r[i] = c
+	}
+	return r
+}
