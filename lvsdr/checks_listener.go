@@ -78,7 +78,7 @@ func (e *Exam) redirected(ctx context.Context, o Opening) (bool, error) {
 		Hook: filter.Prerouting, In: lan.Name, Src: e.someClient(o.VIP), Dst: o.VIP, Protocol: uint8(o.Protocol),
 		SrcPort: 40000, DstPort: o.Port, TCPFlags: filter.SYN, State: filter.New,
 	})
-	return v.Translated != "", nil
+	return v.Translated != nil, nil
 }
 
 // someClient is an address to ask about.
