@@ -28,7 +28,7 @@ var drPath = &Check{
 		var problems []Problem
 		tried := 0
 		for _, p := range s.paths {
-			if s.mutedPath(e, p) {
+			if e.mutedPath(s, p) {
 				continue
 			}
 			tried++
@@ -49,20 +49,11 @@ var drPath = &Check{
 	},
 }
 
-// mutedPath tells whether another check says what is wrong with the path: the real
-// server does not answer ARP, or is reached as the VIP; or a client has the VIP
-// itself.
-func (s *survey) mutedPath(e *Exam, p *pathSeen) bool {
-	r := p.server
-	switch {
-	case p.reply.Outcome == "":
-		return true
-	case e.Role != DirectorRole && s.vip(p.id.Addr).mine:
-		return true
-	case p.serves():
-		return false
-	}
-	return len(r.asked) == 0 && !r.pinged
+// mutedPath tells whether the path could not be tried, or real-server says what is
+// wrong with it; or a client has the VIP itself.
+func (e *Exam) mutedPath(s *survey, p *pathSeen) bool {
+	return p.reply.Outcome == "" || e.Role != DirectorRole && s.vip(p.id.Addr).mine ||
+		!p.serves() && e.answerProblem(s, p.server) != nil
 }
 
 // pathProblem tells what is wrong with a path, nil when nothing is.
@@ -165,7 +156,8 @@ func silent(p *pathSeen, to netip.AddrPort) *Problem {
 		}
 	}
 	return &Problem{
-		What:   fmt.Sprintf("%s, nor for its own address, though it answers ARP: a packet filter drops all, or it has no way back to this host", what),
+		What: fmt.Sprintf("%s, nor for its own address, though it answers ARP: its answers go to itself, because the VIP on its lo has a mask wider than /%d; "+
+			"or a packet filter drops all; or it has no way back to this host", what, to.Addr().BitLen()),
 		Advice: there,
 	}
 }
@@ -174,12 +166,12 @@ func silent(p *pathSeen, to netip.AddrPort) *Problem {
 // forwards, or it is a director itself.
 func (s *survey) forwarded(p *pathSeen, to netip.AddrPort) *Problem {
 	how := map[probe.Outcome]string{
-		probe.Redirected: "answers with an ICMP redirect", probe.Returned: "sends it back", probe.Expired: "lets it go round until its TTL is over",
-		probe.Accepted: fmt.Sprintf("sends it on, so that %s answers", s.name(p.reply.MAC)),
+		probe.Redirected: "answers with an ICMP redirect", probe.Returned: "sends back", probe.Expired: "sends round until its TTL is over",
+		probe.Accepted: fmt.Sprintf("sends on to %s", s.name(p.reply.MAC)),
 	}[p.reply.Outcome]
 	if p.reply.Outcome != probe.Redirected && p.vip.Outcome == probe.Accepted && bytes.Equal(p.vip.MAC, p.server.mac) {
 		return &Problem{
-			What: fmt.Sprintf("%s has the VIP but %s what is for %s: it balances the service itself, and the packets go round until their TTL is over", p.server.rip, how, to),
+			What: fmt.Sprintf("%s has the VIP but %s what is for %s: it balances the service itself, and packets go round until their TTL is over", p.server.rip, how, to),
 			On:   p.server.rip,
 			Fix:  fmt.Sprintf("ipvsadm -D %s %s", map[Protocol]string{TCP: "-t", UDP: "-u", SCTP: "--sctp-service"}[p.id.Protocol], to),
 		}
@@ -194,7 +186,7 @@ func vipMissing(p *pathSeen, to netip.AddrPort, how string) *Problem {
 		fix += " label lo:0"
 	}
 	return &Problem{
-		What:   fmt.Sprintf("%s does not have the VIP: what is for %s it %s", p.server.rip, to, how),
+		What:   fmt.Sprintf("%s does not have the VIP and forwards: what is for %s it %s", p.server.rip, to, how),
 		On:     p.server.rip,
 		Fix:    fix,
 		Advice: fmt.Sprintf("\"lvsdr setup realserver --vip %s\" there does it for good, and keeps it silent about the VIP", vip),

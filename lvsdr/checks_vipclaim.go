@@ -182,7 +182,8 @@ func (s *survey) claimOfServer(v *vipSeen, c claimant) Problem {
 			return p
 		}
 	}
-	p.Advice = "run \"lvsdr doctor realserver\" on it: arp_ignore is to be 1 and the VIP on lo; afterwards clear the clients' neighbour entries of the VIP, or run \"lvsdr setup director\", which announces it"
+	p.Advice = fmt.Sprintf("run \"lvsdr doctor realserver\" on it: arp_ignore is to be 1 and the VIP on lo; those who took it for the VIP do so until "+
+		"they forget (ip neigh flush to %s) or hear the director (arping -U -c 3 -I %s %s there)", v.addr, v.link.Name, v.addr)
 	if v.addr.Is6() {
 		p.Advice = "run \"lvsdr doctor realserver\" on it: the VIP is to be on lo, where neighbour solicitations for it are not answered"
 	}

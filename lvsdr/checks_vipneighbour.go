@@ -36,6 +36,9 @@ func (s *survey) staleVIP(v *vipSeen) []Problem {
 		return nil
 	}
 	p := problem(forget, "the neighbour entry of the VIP %s is %s, state %s, but only %s answers for it", v.addr, s.name(n.MAC), n.State, holder)
-	p.Advice = "other hosts may have it too: \"lvsdr setup director\" announces the VIP to all"
+	p.Advice = fmt.Sprintf("other hosts may have it too: on the director, \"arping -U -c 3 -I %s %s\" tells all", v.link.Name, v.addr)
+	if v.addr.Is6() {
+		p.Advice = "other hosts may have it too, until they look for it again"
+	}
 	return []Problem{p}
 }

@@ -57,7 +57,7 @@ type Healthy struct {
 
 // Faults returns every fault.
 func Faults() []Fault {
-	return slices.Concat(arpFaults)
+	return slices.Concat(arpFaults, claimFaults, serverFaults, pathFaults, largeFaults)
 }
 
 // Variants returns every healthy cluster: the traps and the unusual.
