@@ -13,6 +13,9 @@ var (
 		// The packet filter.
 
 		// On the wire.
+		vipClaim,
+		realServerAnswers,
+		drPath,
 
 		// What was set up.
 	}
@@ -33,6 +36,12 @@ var (
 
 	clientChecks = []*Check{
 		// On the wire.
+		vipClaim,
+		vipNeighbour,
+		realServerAnswers,
+		drPath,
+		replies,
+		largeReplies,
 	}
 )
 

@@ -13,6 +13,8 @@ var (
 	// ErrNoEffect: a change was made without an error, but looking again shows
 	// that it is still due.
 	ErrNoEffect = errors.New("the change was accepted but had no effect")
+	// ErrNoHTTP: who answers speaks something else.
+	ErrNoHTTP = errors.New("that is no HTTP answer")
 	// ErrOtherRole: the host already has another role of lvsdr.
 	ErrOtherRole = errors.New("the host has another role")
 )

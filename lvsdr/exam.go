@@ -89,6 +89,7 @@ type seen struct {
 	processes   memo[[]string]
 	rules       memo[*filter.Ruleset]
 	boot        memo[bootSysctls]
+	survey      memo[*survey]
 }
 
 func (e *Exam) links(ctx context.Context) ([]Link, error) {

@@ -34,7 +34,7 @@ func TestExam(t *testing.T) {
 	warned := ends("warned", []lvsdr.Problem{{Severity: lvsdr.Warning, What: "soon"}}, nil)
 	forbidden := ends("forbidden", nil, fmt.Errorf("ask the kernel: %w", fs.ErrPermission))
 	wire := &lvsdr.Check{Code: "wire", Wire: true, Run: func(ctx context.Context, e *lvsdr.Exam) ([]lvsdr.Problem, error) {
-		_, err := e.Host.Wire.Ask(ctx, "eth0", nil)
+		_, err := e.Host.Wire.Ask(ctx, "eth0", nil, 0)
 		return nil, err
 	}}
 	exam := lvsdr.Exam{Host: &lvsdr.Host{Files: lvsdrtest.New().Host().Files}, Checks: []*lvsdr.Check{

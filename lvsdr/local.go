@@ -14,5 +14,6 @@ func Local() *Host {
 		IPVS:      newKernelIPVS(),
 		Firewalls: localFirewalls(),
 		Observer:  linuxObserver{},
+		Wire:      linuxWire{},
 	}
 }

@@ -38,11 +38,11 @@ func (noObserver) Local(context.Context, string) ([]netip.Prefix, error)  { retu
 
 type noWire struct{}
 
-func (noWire) Ask(context.Context, string, []probe.Question) ([][]probe.Answer, error) {
+func (noWire) Ask(context.Context, string, []probe.Question, time.Duration) ([][]probe.Answer, error) {
 	return nil, errNoView
 }
 
-func (noWire) Knock(context.Context, string, []probe.Knock) ([]probe.Reply, error) {
+func (noWire) Knock(context.Context, string, []probe.Knock, time.Duration) ([]probe.Reply, error) {
 	return nil, errNoView
 }
 

@@ -72,22 +72,24 @@ type Neighbour struct {
 	State string           // as ip-neighbour(8) prints it: REACHABLE, STALE, DELAY, PROBE, FAILED, INCOMPLETE, PERMANENT, NOARP
 }
 
-// Wire is what the doctor puts on the LAN. All of a call's frames go out
-// together, a few a second to each host at the most, and the call ends when
-// everything is answered or after a bounded time. It needs CAP_NET_RAW.
+// Wire is what the doctor puts on the LAN. All of a call's frames go out together,
+// what is unanswered once more after half of the time, and the call ends when
+// everything is answered or the time is over. It needs CAP_NET_RAW.
 type Wire interface {
 	// Ask asks the link's LAN for the MAC addresses of IP addresses, by ARP or
 	// neighbour solicitation. The answers to each question are in its place: none
 	// is nobody, more than one is a conflict.
-	Ask(ctx context.Context, link string, questions []probe.Question) ([][]probe.Answer, error)
+	Ask(ctx context.Context, link string, questions []probe.Question, wait time.Duration) ([][]probe.Answer, error)
 	// Knock sends each packet to its MAC address and returns what came of it.
-	Knock(ctx context.Context, link string, knocks []probe.Knock) ([]probe.Reply, error)
-	// Claims listens for so long to ARP and neighbour advertisements in which
+	Knock(ctx context.Context, link string, knocks []probe.Knock, wait time.Duration) ([]probe.Reply, error)
+	// Claims listens for so long to ARP and neighbour discovery in which
 	// somebody says to have one of the addresses, and returns each claimant once.
-	Claims(ctx context.Context, link string, addrs []netip.Addr, d time.Duration) ([]probe.Claim, error)
+	Claims(ctx context.Context, link string, addrs []netip.Addr, wait time.Duration) ([]probe.Claim, error)
 	// Connect makes a plain TCP connection and closes it.
 	Connect(ctx context.Context, to netip.AddrPort) error
-	// Fetch requests "/" by HTTP and returns how many bytes came. A positive mss
-	// bounds the size of the segments that the server may send (TCP_MAXSEG).
+	// Fetch requests "/" by HTTP and returns how many bytes came before the answer
+	// was over or enough, or before an error: [ErrNoHTTP] when it is none,
+	// os.ErrDeadlineExceeded when it stalled. A positive mss bounds the size of the
+	// segments that the server may send (TCP_MAXSEG).
 	Fetch(ctx context.Context, from netip.AddrPort, mss int) (int64, error)
 }

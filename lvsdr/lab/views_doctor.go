@@ -51,12 +51,12 @@ type wire struct {
 	of   lvsdr.Wire
 }
 
-func (v wire) Ask(ctx context.Context, link string, q []probe.Question) ([][]probe.Answer, error) {
-	return in(v.host, func() ([][]probe.Answer, error) { return v.of.Ask(ctx, link, q) })
+func (v wire) Ask(ctx context.Context, link string, q []probe.Question, wait time.Duration) ([][]probe.Answer, error) {
+	return in(v.host, func() ([][]probe.Answer, error) { return v.of.Ask(ctx, link, q, wait) })
 }
 
-func (v wire) Knock(ctx context.Context, link string, k []probe.Knock) ([]probe.Reply, error) {
-	return in(v.host, func() ([]probe.Reply, error) { return v.of.Knock(ctx, link, k) })
+func (v wire) Knock(ctx context.Context, link string, k []probe.Knock, wait time.Duration) ([]probe.Reply, error) {
+	return in(v.host, func() ([]probe.Reply, error) { return v.of.Knock(ctx, link, k, wait) })
 }
 
 func (v wire) Claims(ctx context.Context, link string, addrs []netip.Addr, d time.Duration) ([]probe.Claim, error) {

@@ -47,7 +47,7 @@ type page struct {
 
 type wire struct{ w *World }
 
-func (v wire) Ask(ctx context.Context, link string, questions []probe.Question) ([][]probe.Answer, error) {
+func (v wire) Ask(ctx context.Context, link string, questions []probe.Question, _ time.Duration) ([][]probe.Answer, error) {
 	return askCtx(ctx, v.w, func(s *state) ([][]probe.Answer, error) {
 		if s.link(link) == nil {
 			return nil, noLink(link)
@@ -62,7 +62,7 @@ func (v wire) Ask(ctx context.Context, link string, questions []probe.Question) 
 	})
 }
 
-func (v wire) Knock(ctx context.Context, link string, knocks []probe.Knock) ([]probe.Reply, error) {
+func (v wire) Knock(ctx context.Context, link string, knocks []probe.Knock, _ time.Duration) ([]probe.Reply, error) {
 	return askCtx(ctx, v.w, func(s *state) ([]probe.Reply, error) {
 		if s.link(link) == nil {
 			return nil, noLink(link)

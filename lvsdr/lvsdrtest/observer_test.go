@@ -31,13 +31,13 @@ func TestWire(t *testing.T) {
 		lvsdrtest.Director(lvsdrtest.HealthyLAN()), lvsdrtest.Client(lvsdrtest.HealthyLAN()),
 	} {
 		wire := w.Host().Wire
-		answers, err := wire.Ask(ctx, "eth0", []probe.Question{{Target: vip}, {Target: netip.MustParseAddr("fd00:10::31")}})
+		answers, err := wire.Ask(ctx, "eth0", []probe.Question{{Target: vip}, {Target: netip.MustParseAddr("fd00:10::31")}}, 0)
 		if err != nil || len(answers[0]) != answering || len(answers[1]) != 1 {
 			t.Errorf("Ask: %v, %v", answers, err)
 		}
 		replies, err := wire.Knock(ctx, "eth0", []probe.Knock{
 			{To: web, MAC: mac(t, "31")}, {To: web, MAC: mac(t, "01")}, {To: netip.MustParseAddrPort("10.10.10.1:80"), MAC: mac(t, "01")},
-		})
+		}, 0)
 		want := []probe.Outcome{probe.Accepted, probe.Silent, probe.Reset}
 		if err != nil || !slices.EqualFunc(replies, want, func(r probe.Reply, o probe.Outcome) bool { return r.Outcome == o }) {
 			t.Errorf("Knock: %v, %v", replies, err)
@@ -46,7 +46,7 @@ func TestWire(t *testing.T) {
 	wire := lvsdrtest.Client(lvsdrtest.HealthyLAN()).Host().Wire
 	var turns []string
 	for range 4 {
-		r := must(wire.Knock(ctx, "eth0", []probe.Knock{{To: web, MAC: mac(t, "30")}}))
+		r := must(wire.Knock(ctx, "eth0", []probe.Knock{{To: web, MAC: mac(t, "30")}}, 0))
 		turns = append(turns, r[0].MAC.String()[15:])
 	}
 	if !slices.Equal(turns, []string{"31", "32", "31", "32"}) {

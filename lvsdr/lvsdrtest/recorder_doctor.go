@@ -58,12 +58,12 @@ type recWire struct {
 	of lvsdr.Wire
 }
 
-func (v recWire) Ask(ctx context.Context, link string, q []probe.Question) ([][]probe.Answer, error) {
-	return readFrom(v.Recorder, "Wire.Ask", func() ([][]probe.Answer, error) { return v.of.Ask(ctx, link, q) })
+func (v recWire) Ask(ctx context.Context, link string, q []probe.Question, wait time.Duration) ([][]probe.Answer, error) {
+	return readFrom(v.Recorder, "Wire.Ask", func() ([][]probe.Answer, error) { return v.of.Ask(ctx, link, q, wait) })
 }
 
-func (v recWire) Knock(ctx context.Context, link string, k []probe.Knock) ([]probe.Reply, error) {
-	return readFrom(v.Recorder, "Wire.Knock", func() ([]probe.Reply, error) { return v.of.Knock(ctx, link, k) })
+func (v recWire) Knock(ctx context.Context, link string, k []probe.Knock, wait time.Duration) ([]probe.Reply, error) {
+	return readFrom(v.Recorder, "Wire.Knock", func() ([]probe.Reply, error) { return v.of.Knock(ctx, link, k, wait) })
 }
 
 func (v recWire) Claims(ctx context.Context, link string, addrs []netip.Addr, d time.Duration) ([]probe.Claim, error) {

@@ -57,19 +57,20 @@ func (p *program) done() []unix.SockFilter {
 	return p.code
 }
 
-// incoming drops what this host sends and what belongs to a VLAN on top of the
-// interface, whose tag the kernel has taken off the frame already.
-func (p *program) incoming() {
-	p.load(unix.BPF_W, adPktType)
-	p.branch(unix.BPF_JEQ, unix.PACKET_OUTGOING, "drop", "")
+// untagged drops what belongs to a VLAN on top of the interface, whose tag the kernel
+// has taken off the frame already.
+func (p *program) untagged() {
 	p.load(unix.BPF_H, adVLANTag)
 	p.branch(unix.BPF_JSET, 0xfff, "drop", "")
 }
 
-// neighbours lets ARP, neighbour solicitations and advertisements through.
+// neighbours lets ARP, neighbour solicitations and advertisements through, but for
+// this host's own.
 func neighbours() []unix.SockFilter {
 	var p program
-	p.incoming()
+	p.load(unix.BPF_W, adPktType)
+	p.branch(unix.BPF_JEQ, unix.PACKET_OUTGOING, "drop", "")
+	p.untagged()
 	p.load(unix.BPF_H, 12)
 	p.branch(unix.BPF_JEQ, etherARP, "take", "")
 	p.branch(unix.BPF_JEQ, etherIPv6, "", "drop")
@@ -81,10 +82,13 @@ func neighbours() []unix.SockFilter {
 	return p.done()
 }
 
-// answers lets ICMP through, and TCP and UDP with one of the ports first to last.
+// answers lets ICMP through, and TCP and UDP with one of the ports first to last,
+// where it is sent to this host's MAC address: a switch floods others too.
 func answers(first, last uint16) []unix.SockFilter {
 	var p program
-	p.incoming()
+	p.load(unix.BPF_W, adPktType)
+	p.branch(unix.BPF_JEQ, unix.PACKET_HOST, "", "drop")
+	p.untagged()
 	p.load(unix.BPF_H, 12)
 	p.branch(unix.BPF_JEQ, etherIPv6, "ipv6", "")
 	p.branch(unix.BPF_JEQ, etherIPv4, "", "drop")

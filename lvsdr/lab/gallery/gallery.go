@@ -60,7 +60,7 @@ type Healthy struct {
 
 // Faults returns every fault.
 func Faults() []Fault {
-	return slices.Concat(arpFaults, tableFaults)
+	return slices.Concat(arpFaults, claimFaults, serverFaults, pathFaults, largeFaults, tableFaults)
 }
 
 // Variants returns every healthy cluster: the traps and the unusual.

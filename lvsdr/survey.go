@@ -1,0 +1,270 @@
+package lvsdr
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+	"github.com/lvsdr/toolkit/lvsdr/probe"
+)
+
+// surveyTime is how long the LAN is listened to and silence is waited for. A proxy's
+// answer may take 0.8 s.
+const surveyTime = time.Second
+
+// mostServices is how many services of one real server are knocked at: a few frames
+// a host are no attack, and what keeps one of them from being served mostly keeps
+// all.
+const mostServices = 4
+
+// A survey is what the LAN has told, asked once for all checks on the wire.
+type survey struct {
+	vips    []*vipSeen
+	servers []*serverSeen
+	paths   []*pathSeen
+	skipped int // services of real servers beyond mostServices
+}
+
+// A vipSeen is a VIP and who says to have it.
+type vipSeen struct {
+	addr   netip.Addr
+	link   Link       // on its LAN
+	err    error      // why there is no such link
+	source netip.Addr // this host's own address there; invalid: it has none
+	mine   bool       // this host has the VIP itself
+	before *Neighbour // the kernel's entry, before anybody was asked
+	// probed and asked answered a probe, and a question from source.
+	probed, asked []probe.Answer
+	claims        []probe.Claim
+}
+
+// A serverSeen is a real server of the configuration.
+type serverSeen struct {
+	rip           netip.Addr
+	route         Route
+	err           error // there is no route
+	link          Link
+	source        netip.Addr // this host's own address on its LAN; invalid: it has none
+	before        *Neighbour
+	probed, asked []probe.Answer
+	pinged        bool             // it did not answer ARP, but a ping to everybody
+	mac           net.HardwareAddr // where it is knocked at, nil when it was not found
+}
+
+// near tells whether the real server is on a LAN of this host.
+func (s *serverSeen) near() bool {
+	return s.err == nil && !s.route.Local && !s.route.Gateway.IsValid() && s.link.Up
+}
+
+// A pathSeen is one service at one real server: what came of a packet for the VIP
+// sent to its MAC address, and, where that was not an answer, of others.
+type pathSeen struct {
+	id     ipvs.ID
+	server *serverSeen
+	reply  probe.Reply
+	// own is the port at the RIP, vip and rip are pings; the zero Reply: not tried.
+	own, vip, rip probe.Reply
+}
+
+func (s *survey) vip(addr netip.Addr) *vipSeen {
+	return s.vips[slices.IndexFunc(s.vips, func(v *vipSeen) bool { return v.addr == addr })]
+}
+
+// whose returns the real server that a MAC address belongs to, nil when none.
+func (s *survey) whose(mac net.HardwareAddr) *serverSeen {
+	for _, r := range s.servers {
+		if bytes.Equal(r.mac, mac) || answered(r.probed, mac) {
+			return r
+		}
+	}
+	return nil
+}
+
+func answered(by []probe.Answer, mac net.HardwareAddr) bool {
+	return slices.ContainsFunc(by, func(a probe.Answer) bool { return bytes.Equal(a.MAC, mac) })
+}
+
+// name is a MAC address with the real server it belongs to.
+func (s *survey) name(mac net.HardwareAddr) string {
+	if r := s.whose(mac); r != nil {
+		return fmt.Sprintf("%s (%s)", r.rip, mac)
+	}
+	return mac.String()
+}
+
+// survey asks the LAN everything that the checks on the wire want to know.
+func (e *Exam) survey(ctx context.Context) (*survey, error) {
+	return e.seen.survey.get(func() (*survey, error) {
+		s, err := e.prepare(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var looks []func() error
+		for _, link := range s.links() {
+			looks = append(looks, func() error { return e.lookAt(ctx, s, link) })
+		}
+		return s, together(looks...)
+	})
+}
+
+// prepare finds out where everybody should be. It reads the neighbour table first:
+// every answer changes it.
+func (e *Exam) prepare(ctx context.Context) (*survey, error) {
+	before, err := e.neighbours(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &survey{}
+	for _, vip := range e.Config.vips() {
+		v, err := e.prepareVIP(ctx, vip)
+		if err != nil {
+			return nil, err
+		}
+		v.before = entry(before, vip, v.link.Name)
+		s.vips = append(s.vips, v)
+		for _, rip := range e.rips(vip) {
+			if slices.ContainsFunc(s.servers, func(r *serverSeen) bool { return r.rip == rip }) {
+				continue
+			}
+			r, err := e.prepareServer(ctx, rip)
+			if err != nil {
+				return nil, err
+			}
+			r.before = entry(before, rip, r.link.Name)
+			s.servers = append(s.servers, r)
+		}
+	}
+	s.plan(e.Config)
+	return s, nil
+}
+
+func entry(all []Neighbour, addr netip.Addr, link string) *Neighbour {
+	i := slices.IndexFunc(all, func(n Neighbour) bool { return n.Addr == addr && n.Link == link })
+	if i < 0 {
+		return nil
+	}
+	return &all[i]
+}
+
+func (e *Exam) prepareVIP(ctx context.Context, vip netip.Addr) (*vipSeen, error) {
+	v := &vipSeen{addr: vip}
+	at, err := e.addressesOf(ctx, vip)
+	if err != nil {
+		return nil, err
+	}
+	v.mine = len(at) > 0
+	v.link, v.err = e.lan(ctx, vip)
+	for _, a := range at { // a director with two NICs carries it on one, and has the real servers on the other
+		l, ok, err := e.link(ctx, a.Link)
+		if err != nil {
+			return nil, err
+		}
+		if ok && !l.Loopback && !l.NoARP && l.Kind != "dummy" {
+			v.link, v.err = l, nil
+		}
+	}
+	if v.err != nil {
+		return v, nil
+	}
+	v.source, err = e.ownAddress(ctx, v.link.Name, vip)
+	return v, err
+}
+
+func (e *Exam) prepareServer(ctx context.Context, rip netip.Addr) (*serverSeen, error) {
+	r := &serverSeen{rip: rip}
+	if r.route, r.err = e.Host.Routes.To(ctx, rip); r.err != nil {
+		if errors.Is(r.err, fs.ErrNotExist) {
+			return r, nil
+		}
+		return nil, r.err
+	}
+	l, _, err := e.link(ctx, r.route.Link)
+	if err != nil {
+		return nil, err
+	}
+	r.link = l
+	r.source, err = e.ownAddress(ctx, l.Name, rip)
+	return r, err
+}
+
+// ownAddress is an address of this host on an interface, one in a subnet with near
+// where there is one, but no VIP: a real server takes a VIP for its own address.
+func (e *Exam) ownAddress(ctx context.Context, link string, near netip.Addr) (netip.Addr, error) {
+	all, err := e.addresses(ctx)
+	best := Address{}
+	better := func(a Address) bool {
+		switch {
+		case !best.Prefix.IsValid():
+			return true
+		case a.Prefix.Contains(near) != best.Prefix.Contains(near):
+			return a.Prefix.Contains(near)
+		}
+		return best.Prefix.Addr().IsLinkLocalUnicast() && !a.Prefix.Addr().IsLinkLocalUnicast()
+	}
+	for _, a := range all {
+		ip := a.Prefix.Addr()
+		if a.Link == link && ip.Is4() == near.Is4() && !a.DADFailed && !a.Deprecated &&
+			!slices.Contains(e.Config.vips(), ip) && better(a) {
+			best = a
+		}
+	}
+	return best.Prefix.Addr(), err
+}
+
+// plan lists the paths to try. A real server of weight 0 gets no new connections.
+func (s *survey) plan(c Config) {
+	tried := map[netip.Addr]int{}
+	for _, v := range c.virtualServices() {
+		for _, d := range v.Destinations {
+			i := slices.IndexFunc(s.servers, func(r *serverSeen) bool { return r.rip == d.Addr })
+			switch {
+			case d.Weight == 0 || !s.servers[i].near():
+			case tried[d.Addr] == mostServices:
+				s.skipped++
+			default:
+				tried[d.Addr]++
+				s.paths = append(s.paths, &pathSeen{id: v.ID, server: s.servers[i]})
+			}
+		}
+	}
+}
+
+// links are the interfaces that somebody is to be met on.
+func (s *survey) links() []string {
+	var names []string
+	for _, v := range s.vips {
+		if v.err == nil && v.link.Up {
+			names = append(names, v.link.Name)
+		}
+	}
+	for _, r := range s.servers {
+		if r.near() {
+			names = append(names, r.link.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// together runs functions side by side and returns their errors.
+func together(functions ...func() error) error {
+	errs := make([]error, len(functions))
+	var all sync.WaitGroup
+	for i, f := range functions {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			errs[i] = f()
+		}()
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}

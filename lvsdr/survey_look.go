@@ -1,0 +1,213 @@
+package lvsdr
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr/probe"
+)
+
+// warmUp is how long the ordinary questions for the real servers wait for the knocks.
+// They tell a real server this host's MAC address; one that does not know it yet has
+// to ask for it when it answers a knock, and a wrong arp_announce shows.
+const warmUp = 300 * time.Millisecond
+
+// wait is the time for an answer.
+func (e *Exam) wait() time.Duration {
+	if e.Stage == BeforeSetUp {
+		return surveyTime / 2
+	}
+	return surveyTime
+}
+
+// lookAt asks one LAN: who has the VIPs, who claims them, and the real servers.
+func (e *Exam) lookAt(ctx context.Context, s *survey, link string) error {
+	var vips []*vipSeen
+	for _, v := range s.vips {
+		if v.err == nil && v.link.Name == link {
+			vips = append(vips, v)
+		}
+	}
+	var servers []*serverSeen
+	for _, r := range s.servers {
+		if r.near() && r.link.Name == link {
+			servers = append(servers, r)
+		}
+	}
+	knocked := make(chan struct{})
+	return together(
+		func() error { return e.askVIPs(ctx, link, vips) },
+		func() error { return e.hearVIPs(ctx, link, vips) },
+		func() error {
+			defer close(knocked)
+			if err := e.probeServers(ctx, link, servers); err != nil {
+				return err
+			}
+			return e.knock(ctx, s, link)
+		},
+		func() error {
+			select {
+			case <-knocked:
+			case <-time.After(warmUp):
+			case <-ctx.Done():
+			}
+			return e.askServers(ctx, link, servers)
+		},
+	)
+}
+
+// askVIPs asks for the VIPs by a probe and, where this host has an address to ask
+// from, ordinarily. It hears everybody out.
+func (e *Exam) askVIPs(ctx context.Context, link string, vips []*vipSeen) error {
+	var questions []probe.Question
+	var into []*[]probe.Answer
+	for _, v := range vips {
+		questions, into = append(questions, probe.Question{Target: v.addr, All: true}), append(into, &v.probed)
+		if v.source.IsValid() {
+			questions, into = append(questions, probe.Question{Target: v.addr, Source: v.source, All: true}), append(into, &v.asked)
+		}
+	}
+	return e.ask(ctx, link, questions, into, e.wait())
+}
+
+// ask puts the answers to each question into its place, without those of this
+// host's own other interfaces.
+func (e *Exam) ask(ctx context.Context, link string, questions []probe.Question, into []*[]probe.Answer, wait time.Duration) error {
+	if len(questions) == 0 {
+		return nil
+	}
+	links, err := e.links(ctx)
+	if err != nil {
+		return err
+	}
+	answers, err := e.Host.Wire.Ask(ctx, link, questions, wait)
+	if err != nil {
+		return err
+	}
+	for i, a := range answers {
+		*into[i] = slices.DeleteFunc(a, func(a probe.Answer) bool { return ofThisHost(links, a.MAC) })
+	}
+	return nil
+}
+
+func ofThisHost(links []Link, mac net.HardwareAddr) bool {
+	return slices.ContainsFunc(links, func(l Link) bool { return bytes.Equal(l.MAC, mac) })
+}
+
+// hearVIPs listens to who claims a VIP meanwhile.
+func (e *Exam) hearVIPs(ctx context.Context, link string, vips []*vipSeen) error {
+	if len(vips) == 0 || e.Stage == BeforeSetUp {
+		return nil
+	}
+	links, err := e.links(ctx)
+	if err != nil {
+		return err
+	}
+	addrs := make([]netip.Addr, len(vips))
+	for i, v := range vips {
+		addrs[i] = v.addr
+	}
+	claims, err := e.Host.Wire.Claims(ctx, link, addrs, e.wait())
+	for _, c := range claims {
+		if i := slices.Index(addrs, c.Addr); i >= 0 && !ofThisHost(links, c.MAC) {
+			vips[i].claims = append(vips[i].claims, c)
+		}
+	}
+	return err
+}
+
+// probeServers finds the real servers' MAC addresses by ARP probes, which leave no
+// trace in their neighbour tables. Those silent for half of the time are asked
+// ordinarily too, and pinged at everybody's MAC address: arp_ignore=8 answers no ARP.
+func (e *Exam) probeServers(ctx context.Context, link string, servers []*serverSeen) error {
+	if err := e.ask(ctx, link, probesOf(servers), placesOf(servers), e.wait()/2); err != nil {
+		return err
+	}
+	for _, r := range servers {
+		r.found(r.probed)
+	}
+	silent := slices.DeleteFunc(slices.Clone(servers), func(r *serverSeen) bool { return r.mac != nil })
+	ordinary := make([][]probe.Answer, len(silent))
+	questions, places := probesOf(silent), placesOf(silent)
+	for i, r := range silent {
+		questions, places = append(questions, r.question()), append(places, &ordinary[i])
+	}
+	err := together(
+		func() error { return e.ask(ctx, link, questions, places, e.wait()/2) },
+		func() error { return e.pingServers(ctx, link, silent) },
+	)
+	for i, r := range silent {
+		r.found(r.probed)
+		r.found(ordinary[i])
+	}
+	return err
+}
+
+func probesOf(servers []*serverSeen) (questions []probe.Question) {
+	for _, r := range servers {
+		questions = append(questions, probe.Question{Target: r.rip})
+	}
+	return questions
+}
+
+func placesOf(servers []*serverSeen) (places []*[]probe.Answer) {
+	for _, r := range servers {
+		places = append(places, &r.probed)
+	}
+	return places
+}
+
+// found takes the first answer's MAC address, unless there is one.
+func (s *serverSeen) found(answers []probe.Answer) {
+	if len(answers) > 0 && s.mac == nil {
+		s.mac = answers[0].MAC
+	}
+}
+
+// question is as the kernel asks, from this host's own address or, where it has
+// none, from what it would take.
+func (s *serverSeen) question() probe.Question {
+	if s.source.IsValid() {
+		return probe.Question{Target: s.rip, Source: s.source}
+	}
+	return probe.Question{Target: s.rip, Source: s.route.Source}
+}
+
+func (e *Exam) pingServers(ctx context.Context, link string, servers []*serverSeen) error {
+	var pings []probe.Knock
+	for _, r := range servers {
+		if r.source.IsValid() {
+			pings = append(pings, probe.Knock{
+				Kind: probe.Echo, To: netip.AddrPortFrom(r.rip, 0), From: r.source, MAC: probe.Broadcast,
+			})
+		}
+	}
+	if len(pings) == 0 {
+		return nil
+	}
+	replies, err := e.Host.Wire.Knock(ctx, link, pings, e.wait()/2)
+	for i, reply := range replies {
+		for _, r := range servers {
+			if r.rip == pings[i].To.Addr() && reply.Outcome == probe.Accepted {
+				r.pinged, r.mac = true, reply.MAC
+			}
+		}
+	}
+	return err
+}
+
+// askServers asks for the real servers as the kernel does, and hears proxies out.
+func (e *Exam) askServers(ctx context.Context, link string, servers []*serverSeen) error {
+	var questions []probe.Question
+	var places []*[]probe.Answer
+	for _, r := range servers {
+		q := r.question()
+		q.All = true
+		questions, places = append(questions, q), append(places, &r.asked)
+	}
+	return e.ask(ctx, link, questions, places, e.wait())
+}
