@@ -90,7 +90,7 @@ func (s *survey) acceptedBy(p *pathSeen, to netip.AddrPort) *Problem {
 	if p.serves() {
 		return nil
 	}
-	other := s.whose(p.reply.MAC)
+	other := s.whose(p.reply.MAC, p.server.rip)
 	if other == nil || other == p.server {
 		return nil
 	}
@@ -167,7 +167,7 @@ func silent(p *pathSeen, to netip.AddrPort) *Problem {
 func (s *survey) forwarded(p *pathSeen, to netip.AddrPort) *Problem {
 	how := map[probe.Outcome]string{
 		probe.Redirected: "answers with an ICMP redirect", probe.Returned: "sends back", probe.Expired: "sends round until its TTL is over",
-		probe.Accepted: fmt.Sprintf("sends on to %s", s.name(p.reply.MAC)),
+		probe.Accepted: fmt.Sprintf("sends on to %s", s.name(p.reply.MAC, p.server.rip)),
 	}[p.reply.Outcome]
 	if p.reply.Outcome != probe.Redirected && p.vip.Outcome == probe.Accepted && bytes.Equal(p.vip.MAC, p.server.mac) {
 		return &Problem{

@@ -137,12 +137,12 @@ func (s *survey) outcome(r probe.Reply) string {
 	case probe.Silent:
 		return "not answered"
 	case probe.Reset:
-		return fmt.Sprintf("refused (RST) by %s", s.name(r.MAC))
+		return fmt.Sprintf("refused (RST) by %s", s.name(r.MAC, r.From))
 	case probe.Unreachable:
 		name, _ := icmpReason(r, r.From.Is6())
-		return fmt.Sprintf("rejected with %s by %s", name, s.name(r.MAC))
+		return fmt.Sprintf("rejected with %s by %s", name, s.name(r.MAC, r.From))
 	}
-	return fmt.Sprintf("%s by %s", r.Outcome, s.name(r.MAC))
+	return fmt.Sprintf("%s by %s", r.Outcome, s.name(r.MAC, r.From))
 }
 
 // notDirect: replies that come from the director itself. One that is also a real
@@ -153,7 +153,7 @@ func (s *survey) notDirect(v *vipSeen, r vipReplies) *Problem {
 			return nil
 		}
 	}
-	if s.whose(v.holder()) != nil {
+	if s.whose(v.holder(), v.addr) != nil {
 		return nil
 	}
 	p := warning("", "all %d replies of %s come from the MAC address of the director, %s: it serves them itself, or forwards by another method than direct routing",
@@ -166,7 +166,7 @@ func (s *survey) notDirect(v *vipSeen, r vipReplies) *Problem {
 func (s *survey) spread(all []probe.Reply) string {
 	count := map[string]int{}
 	for _, r := range all {
-		count[s.name(r.MAC)]++
+		count[s.name(r.MAC, r.From)]++
 	}
 	names := slices.SortedFunc(maps.Keys(count), func(a, b string) int {
 		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a, b))

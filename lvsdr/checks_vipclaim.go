@@ -118,7 +118,7 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 	var problems []Problem
 	for _, c := range claimants {
 		switch {
-		case s.whose(c.mac) != nil:
+		case s.whose(c.mac, v.addr) != nil:
 			problems = append(problems, s.claimOfServer(v, c))
 		case v.mine:
 			problems = append(problems, s.claimOfStranger(v, c, "this director"))
@@ -147,7 +147,7 @@ func claimsOnClient(s *survey, v *vipSeen, claimants []claimant) []Problem {
 	var problems []Problem
 	var others []claimant
 	for _, c := range claimants {
-		if s.whose(c.mac) != nil {
+		if s.whose(c.mac, v.addr) != nil {
 			problems = append(problems, s.claimOfServer(v, c))
 		} else {
 			others = append(others, c)
@@ -173,11 +173,11 @@ func claimsOnClient(s *survey, v *vipSeen, claimants []claimant) []Problem {
 // claimOfServer is a real server that says to have the VIP. It has it; but it must
 // not say so.
 func (s *survey) claimOfServer(v *vipSeen, c claimant) Problem {
-	p := Problem{What: fmt.Sprintf("the real server %s %s for the VIP %s", s.name(c.mac), c.how(v.addr), v.addr)}
+	p := Problem{What: fmt.Sprintf("the real server %s %s for the VIP %s", s.name(c.mac, v.addr), c.how(v.addr), v.addr)}
 	if c.onlyByQuestion {
-		p.What = fmt.Sprintf("the real server %s asks \"who has %s, tell %s\": all that hear it take it for the VIP", s.name(c.mac), c.asks, v.addr)
+		p.What = fmt.Sprintf("the real server %s asks \"who has %s, tell %s\": all that hear it take it for the VIP", s.name(c.mac, v.addr), c.asks, v.addr)
 		if v.addr.Is4() {
-			p.On = s.whose(c.mac).rip
+			p.On = s.whose(c.mac, v.addr).rip
 			p.Fix = "sysctl -w net.ipv4.conf.all.arp_announce=2"
 			return p
 		}

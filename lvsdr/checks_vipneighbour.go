@@ -35,7 +35,7 @@ func (s *survey) staleVIP(v *vipSeen) []Problem {
 	case right:
 		return nil
 	}
-	p := problem(forget, "the neighbour entry of the VIP %s is %s, state %s, but only %s answers for it", v.addr, s.name(n.MAC), n.State, holder)
+	p := problem(forget, "the neighbour entry of the VIP %s is %s, state %s, but only %s answers for it", v.addr, s.name(n.MAC, v.addr), n.State, holder)
 	p.Advice = fmt.Sprintf("other hosts may have it too: on the director, \"arping -U -c 3 -I %s %s\" tells all", v.link.Name, v.addr)
 	if v.addr.Is6() {
 		p.Advice = "other hosts may have it too, until they look for it again"

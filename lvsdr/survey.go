@@ -78,14 +78,16 @@ func (s *survey) vip(addr netip.Addr) *vipSeen {
 	return s.vips[slices.IndexFunc(s.vips, func(v *vipSeen) bool { return v.addr == addr })]
 }
 
-// whose returns the real server that a MAC address belongs to, nil when none.
-func (s *survey) whose(mac net.HardwareAddr) *serverSeen {
+// whose returns the real server that a MAC address belongs to, by its address of
+// like's family where it has one; nil when it is nobody's.
+func (s *survey) whose(mac net.HardwareAddr, like netip.Addr) (found *serverSeen) {
 	for _, r := range s.servers {
-		if bytes.Equal(r.mac, mac) || answered(r.probed, mac) {
-			return r
+		mine := bytes.Equal(r.mac, mac) || answered(r.probed, mac)
+		if mine && (found == nil || found.rip.Is4() != like.Is4()) {
+			found = r
 		}
 	}
-	return nil
+	return found
 }
 
 func answered(by []probe.Answer, mac net.HardwareAddr) bool {
@@ -93,8 +95,8 @@ func answered(by []probe.Answer, mac net.HardwareAddr) bool {
 }
 
 // name is a MAC address with the real server it belongs to.
-func (s *survey) name(mac net.HardwareAddr) string {
-	if r := s.whose(mac); r != nil {
+func (s *survey) name(mac net.HardwareAddr, like netip.Addr) string {
+	if r := s.whose(mac, like); r != nil {
 		return fmt.Sprintf("%s (%s)", r.rip, mac)
 	}
 	return mac.String()

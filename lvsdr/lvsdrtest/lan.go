@@ -39,7 +39,8 @@ type answer struct {
 	turn    int
 }
 
-// A page is what HTTP brings from an address, in small segments and in large ones.
+// A page is what HTTP brings from an address, in small segments and in large ones:
+// fewer bytes in large ones is a stall, none in small ones is no HTTP.
 type page struct {
 	from         netip.AddrPort
 	small, large int64
@@ -114,15 +115,21 @@ func (v wire) Fetch(ctx context.Context, from netip.AddrPort, mss int) (int64, e
 		return 0, err
 	}
 	return askCtx(ctx, v.w, func(s *state) (int64, error) {
-		for _, p := range s.pages {
+		// The latest counts.
+		for _, p := range slices.Backward(s.pages) {
 			switch {
-			case p.from == from && mss > 0:
+			case p.from != from:
+			case p.small == 0:
+				return 0, fmt.Errorf("fetch %s: %w", from, lvsdr.ErrNoHTTP)
+			case mss > 0:
 				return p.small, nil
-			case p.from == from:
+			case p.large < p.small:
+				return p.large, fmt.Errorf("fetch %s: %w", from, os.ErrDeadlineExceeded)
+			default:
 				return p.large, nil
 			}
 		}
-		return 0, nil
+		return 0, fmt.Errorf("fetch %s: %w", from, lvsdr.ErrNoHTTP)
 	})
 }
 

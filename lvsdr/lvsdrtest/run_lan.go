@@ -18,7 +18,7 @@ import (
 //	lan answer MAC ADDR:PORT OUTCOME [from MAC,...]
 //	                                       of a packet to that address at that MAC; port 0: an echo request
 //	lan claim MAC ADDR [TARGET]            says to have the address, asking for the target
-//	lan page ADDR:PORT SMALL LARGE         bytes that HTTP brings, in small segments and in large ones
+//	lan page ADDR:PORT SMALL LARGE         bytes that HTTP brings, in small segments and in large ones; fewer in large ones: it stalls
 func (s *state) runLAN(words []string) error {
 	if len(words) < 3 {
 		return errUsage

@@ -246,4 +246,3 @@ func largePages(ctx context.Context, c *Cluster) error {
 	}
 	return nil
 }
-
