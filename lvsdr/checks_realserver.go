@@ -79,6 +79,8 @@ func (s *survey) answersProbe(r *serverSeen) string {
 // from it.
 func (e *Exam) serverProblems(s *survey, r *serverSeen) []Problem {
 	switch {
+	case r.err != nil && slices.ContainsFunc(s.vips, func(v *vipSeen) bool { return v.err == nil && !usable(v.link) }):
+		return nil // the link is down, and took the route with it
 	case r.err != nil:
 		return []Problem{{
 			What:   fmt.Sprintf("there is no route to the real server %s", r.rip),

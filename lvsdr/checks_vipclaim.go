@@ -64,8 +64,8 @@ func (e *Exam) outOfSight(v *vipSeen) []Problem {
 		return skip("this host is not on the LAN of the VIP %s, where it could be seen who answers for it", v.addr)
 	case v.err != nil:
 		return skip("%v", v.err)
-	case !v.link.Up:
-		return skip("%s is down", v.link.Name)
+	case !usable(v.link):
+		return skip("%s is down, or does not answer ARP", v.link.Name)
 	}
 	return nil
 }

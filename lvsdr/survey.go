@@ -61,7 +61,7 @@ type serverSeen struct {
 
 // near tells whether the real server is on a LAN of this host.
 func (s *serverSeen) near() bool {
-	return s.err == nil && !s.route.Local && !s.route.Gateway.IsValid() && s.link.Up
+	return s.err == nil && !s.route.Local && !s.route.Gateway.IsValid() && usable(s.link)
 }
 
 // A pathSeen is one service at one real server: what came of a packet for the VIP
@@ -73,6 +73,9 @@ type pathSeen struct {
 	// own is the port at the RIP, vip and rip are pings; the zero Reply: not tried.
 	own, vip, rip probe.Reply
 }
+
+// usable tells whether somebody can be met on an interface.
+func usable(l Link) bool { return l.Up && !l.NoARP }
 
 func (s *survey) vip(addr netip.Addr) *vipSeen {
 	return s.vips[slices.IndexFunc(s.vips, func(v *vipSeen) bool { return v.addr == addr })]
@@ -243,7 +246,7 @@ func (s *survey) plan(c Config) {
 func (s *survey) links() []string {
 	var names []string
 	for _, v := range s.vips {
-		if v.err == nil && v.link.Up {
+		if v.err == nil && usable(v.link) {
 			names = append(names, v.link.Name)
 		}
 	}

@@ -13,9 +13,6 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
-// Flags of the same cluster with IPv6.
-const flags6 = "--vip fd00:10::22 -r fd00:10::31 -r fd00:10::32"
-
 // seenOnWire are the sights of a fault that director and client both see on the
 // wire, after those of its cause.
 func seenOnWire(code string, cause ...Sight) []Sight {
@@ -54,23 +51,6 @@ var claimFaults = []Fault{{
 	Sights: seenOnWire("vip-claim"),
 	Heal:   stranger(noProxy),
 }, {
-	Name: "vip6-on-lan-interface", Catalogue: "V4", Setup: flags6,
-	Title:  "a real server has the IPv6 VIP on its LAN interface and answers neighbour solicitations for it",
-	Inject: on("dev-2", "ip addr add fd00:10::22/128 dev eth0 nodad"),
-	Sights: seenOnWire("vip-claim", Sight{Host: "dev-2", Code: "vip-link"}),
-}, {
-	Name: "vip-unanswered", Catalogue: "D1",
-	Title: "the director has the VIP on lo and arp_ignore=1, the recipe of a real server: nobody answers for it",
-	Inject: on("dev-1", `ip addr del 10.10.10.22/32 dev eth0
-		ip addr add 10.10.10.22/32 dev lo
-		sysctl -qw net.ipv4.conf.all.arp_ignore=1`),
-	Sights: []Sight{{Host: "dev-1", Code: "vip-link"}, {Host: "client", Code: "vip-claim"}},
-}, {
-	Name: "vip-gone", Catalogue: "D2",
-	Title:  "the director lost the VIP",
-	Inject: on("dev-1", "ip addr del 10.10.10.22/32 dev eth0"),
-	Sights: []Sight{{Host: "dev-1", Code: "vip"}, {Host: "client", Code: "vip-claim"}},
-}, {
 	Name: "stale-neighbour", Catalogue: "R24",
 	Title:  "a client still takes a real server for the VIP, from a time when that one answered",
 	Inject: on("client", "ip neigh replace 10.10.10.22 lladdr $(cat /sys/class/net/eth0/address) dev eth0 nud stale"),
@@ -88,11 +68,6 @@ var serverFaults = []Fault{{
 	Title:  "a real server is off the LAN",
 	Inject: on("dev-2", "ip link set eth0 down"),
 	Sights: seenOnWire("real-server", Sight{Host: "dev-2", Code: "link"}),
-}, {
-	Name: "wide-mask", Catalogue: "R5",
-	Title:  "the VIP on a real server's lo is a /24: it takes the whole subnet for its own addresses",
-	Inject: on("dev-2", "ip addr del 10.10.10.22/32 dev lo; ip addr add 10.10.10.22/24 dev lo label lo:0"),
-	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "vip-mask"}),
 }, {
 	Name: "other-subnet", Catalogue: "D13",
 	Title:  "a real server is reached by a gateway only",
@@ -116,16 +91,6 @@ var serverFaults = []Fault{{
 	Title:  "the director has a static neighbour entry of a network card that the real server no longer has",
 	Inject: on("dev-1", "ip neigh replace 10.10.10.31 lladdr 02:00:00:00:99:99 dev eth0 nud permanent"),
 	Sights: []Sight{{Host: "dev-1", Code: "real-server"}, {Host: "client", Code: "replies"}},
-}, {
-	Name: "only-the-vip", Catalogue: "D14",
-	Title: "the director has the VIP as its only address: real servers do not answer its ARP questions",
-	Inject: on("dev-1", `ip addr flush dev eth0
-		ip addr add 10.10.10.22/24 dev eth0
-		ip neigh flush dev eth0`),
-	Sights: []Sight{{Host: "dev-1", Code: "vip-source"}, {Host: "client", Code: "replies"}},
-	Heal: on("dev-1", `ip addr flush dev eth0
-		ip addr add 10.10.10.30/24 brd + dev eth0
-		ip addr add 10.10.10.22/32 dev eth0 label eth0:0`),
 }}
 
 // stranger runs shell commands on a further machine of the LAN, 10.10.10.200.
@@ -161,27 +126,10 @@ const noProxy = "ip link del behind; sysctl -qw net.ipv4.ip_forward=0 net.ipv4.c
 
 // pathFaults: a real server that does not answer what the director sends it.
 var pathFaults = []Fault{{
-	Name: "vip-missing", Catalogue: "R7",
-	Title:  "a real server lost the VIP",
-	Inject: on("dev-2", "ip addr del 10.10.10.22/32 dev lo"),
-	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "vip"}),
-}, {
 	Name: "vip-missing-router", Catalogue: "R8",
 	Title:  "a real server lost the VIP and forwards: each packet goes round between it and the director",
 	Inject: on("dev-2", "ip addr del 10.10.10.22/32 dev lo; ip route del blackhole 10.10.10.22"),
 	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "vip"}),
-}, {
-	Name: "listens-on-rip", Catalogue: "R9",
-	Title:  "the server listens on the real server's own address only",
-	Inject: serving("dev-2", "10.10.10.31:80"),
-	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "listener"}),
-	Heal:   serving("dev-2", ":80"),
-}, {
-	Name: "nobody-listens", Catalogue: "R9",
-	Title:  "no server runs on a real server",
-	Inject: serving("dev-2", ""),
-	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "listener"}),
-	Heal:   serving("dev-2", ":80"),
 }, {
 	Name: "real-server-drops", Catalogue: "R10", Needs: []lab.Feature{lab.IPTables},
 	Title:  "a real server's packet filter drops what is for the VIP",
@@ -246,3 +194,7 @@ func largePages(ctx context.Context, c *Cluster) error {
 	}
 	return nil
 }
+
+var wireVariants = []Healthy{{
+	Name: "every-port", Title: "one persistent service of every port", Setup: Flags + " -p 0 --persistence 20s",
+}}

@@ -65,7 +65,7 @@ func Faults() []Fault {
 
 // Variants returns every healthy cluster: the traps and the unusual.
 func Variants() []Healthy {
-	return slices.Concat(plainVariants, tableVariants)
+	return slices.Concat(plainVariants, wireVariants, tableVariants)
 }
 
 var plainVariants = []Healthy{{
