@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
 const vipHTTP = "10.10.10.22:80"
@@ -37,7 +38,9 @@ func (c *Cluster) knock(ctx context.Context, n int) {
 
 // unserved is the last act of an Inject that breaks every client's service.
 func unserved(ctx context.Context, c *Cluster) error {
-	if err := c.Serves(ctx); err == nil {
+	soon, cancel := context.WithTimeout(ctx, lab.GetTimeout)
+	defer cancel()
+	if err := c.Serves(soon); err == nil {
 		return errors.New("the client is served in spite of it")
 	}
 	return nil
