@@ -75,7 +75,7 @@ func (e *Exam) ipv6Off(link string) ([]Problem, error) {
 		return nil, err
 	}
 	fix := sysctlCommand("0", key)
-	ours, err := e.ours()
+	ours, err := e.wasSetUp()
 	if ours {
 		fix = commands(fix, e.setUp())
 	}

@@ -32,7 +32,7 @@ var returnRoute = &Check{
 
 // replyRoute is the route of replies from the VIP to where its clients are.
 func (e *Exam) replyRoute(ctx context.Context, vip netip.Addr) (Route, error) {
-	q := RouteQuery{To: e.far(vip), From: vip}
+	q := RouteQuery{To: e.someClient(vip), From: vip}
 	if taken, err := e.takes(ctx, vip); err != nil || !taken { // redirected: the kernel refuses a source that is not its own
 		q.From = netip.Addr{}
 	}
@@ -40,14 +40,14 @@ func (e *Exam) replyRoute(ctx context.Context, vip netip.Addr) (Route, error) {
 }
 
 func (e *Exam) wayBack(ctx context.Context, vip netip.Addr) ([]Problem, error) {
-	to := e.far(vip)
+	to := e.someClient(vip)
 	r, err := e.replyRoute(ctx, vip)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && to == e.Client:
 		p := problem("", "there is no route from the VIP %s back to the client %s (%v)", vip, to, err)
 		p.Advice = fmt.Sprintf("\"ip route get %s from %s\" shows it; the default gateway is to be the LAN's router, not the director", to, vip)
 		return []Problem{p}, nil
-	case rejected(err):
+	case unreachable(err):
 		p := warning("", "a route refuses what is not on the LAN (unreachable, blackhole or prohibit): replies of the VIP %s go no further", vip)
 		p.Advice = "clients beyond the LAN need a default route by the LAN's router: \"ip route\" shows the one that refuses them"
 		return []Problem{p}, nil
@@ -59,9 +59,9 @@ func (e *Exam) wayBack(ctx context.Context, vip netip.Addr) ([]Problem, error) {
 	return e.gatewayIsDirector(ctx, vip, r)
 }
 
-// rejected tells the answers for routes of type blackhole, unreachable and prohibit
+// unreachable tells the answers for routes of type blackhole, unreachable and prohibit
 // (fib_props in net/ipv4/fib_semantics.c) from that for no route.
-func rejected(err error) bool {
+func unreachable(err error) bool {
 	return slices.ContainsFunc([]error{syscall.EINVAL, syscall.EHOSTUNREACH, syscall.EACCES},
 		func(errno error) bool { return errors.Is(err, errno) })
 }
@@ -75,7 +75,7 @@ func (e *Exam) gatewayIsDirector(ctx context.Context, vip netip.Addr, r Route) (
 	case e.Passive:
 		return nil, nil
 	default:
-		answers, err := e.Host.Wire.Ask(ctx, r.Link, []probe.Question{{Target: vip}, {Target: r.Gateway}})
+		answers, err := e.Host.Wire.Ask(ctx, r.Link, []probe.Question{{Target: vip}, {Target: r.Gateway}}, surveyTime)
 		if errors.Is(err, errNoView) {
 			return nil, nil
 		}

@@ -85,7 +85,7 @@ func (e *Exam) filtered(ctx context.Context, vip netip.Addr, link string) ([]Pro
 	if err != nil {
 		return nil, err
 	}
-	from := e.far(vip)
+	from := e.someClient(vip)
 	in, err := e.Host.Observer.RouteOf(ctx, RouteQuery{To: vip, From: from, In: link})
 	if err == nil && in.Local || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

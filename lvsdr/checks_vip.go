@@ -53,7 +53,7 @@ func (e *Exam) missing(ctx context.Context, vip netip.Addr) ([]Problem, error) {
 	if len(open) == 0 || err != nil {
 		return nil, err
 	}
-	fix, err := e.fetchVIP(ctx, vip, "lo")
+	fix, err := e.bringVIP(ctx, vip, "lo")
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (e *Exam) missingOnDirector(ctx context.Context, vip netip.Addr) ([]Problem
 	if err != nil {
 		return nil, err
 	}
-	fix, err := e.fetchVIP(ctx, vip, lan.Name)
+	fix, err := e.bringVIP(ctx, vip, lan.Name)
 	p := problem(fix, "the VIP %s is no address of this host", vip)
 	if fix != e.setUp() {
 		p.Advice = fmt.Sprintf("tell the LAN afterwards, which may know another MAC address for it: arping -U -c 3 -I %s %s", lan.Name, vip)
@@ -122,11 +122,11 @@ func (e *Exam) returns(ctx context.Context, vip netip.Addr) (bool, error) {
 	return err == nil, err
 }
 
-// fetchVIP is the command that brings a missing VIP to a link: on a host that lvsdr
+// bringVIP is the command that brings a missing VIP to a link: on a host that lvsdr
 // set up its set-up, where more than the address is due.
-func (e *Exam) fetchVIP(ctx context.Context, vip netip.Addr, link string) (string, error) {
+func (e *Exam) bringVIP(ctx context.Context, vip netip.Addr, link string) (string, error) {
 	if e.Role == DirectorRole {
-		if ours, err := e.ours(); ours || err != nil {
+		if ours, err := e.wasSetUp(); ours || err != nil {
 			return e.setUp(), err
 		}
 		return addVIP(vip, link, DirectorRole), nil

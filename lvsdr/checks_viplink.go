@@ -87,7 +87,7 @@ func (e *Exam) shown(ctx context.Context, vip netip.Addr, at []Address) ([]Probl
 		if !hidden {
 			hidden = true
 			var err error
-			if fix, err = e.fetchVIP(ctx, vip, "lo"); err != nil {
+			if fix, err = e.bringVIP(ctx, vip, "lo"); err != nil {
 				return nil, err
 			}
 		}

@@ -170,7 +170,7 @@ func (e *Exam) realServerSources(ctx context.Context) ([]Problem, error) {
 
 // partners are addresses that a real server may have to talk to.
 func (e *Exam) partners(ctx context.Context, vip netip.Addr) []netip.Addr {
-	all := []netip.Addr{e.far(vip)}
+	all := []netip.Addr{e.someClient(vip)}
 	if r, err := e.Host.Routes.To(ctx, all[0]); err == nil && r.Gateway.IsValid() {
 		all = append(all, r.Gateway)
 	}
@@ -189,20 +189,4 @@ func (e *Exam) partners(ctx context.Context, vip netip.Addr) []netip.Addr {
 		}
 	}
 	return all
-}
-
-// ownAddress is an address of the host's own on a link that may be the source of
-// packets to an address.
-func (e *Exam) ownAddress(ctx context.Context, link string, to netip.Addr) (netip.Addr, error) {
-	if own, err := e.ownIn(ctx, link, to); own.IsValid() || err != nil {
-		return own, err
-	}
-	addresses, err := e.addresses(ctx)
-	for _, a := range addresses {
-		ip := a.Prefix.Addr()
-		if a.Link == link && !e.isVIP(ip) && ip.Is4() == to.Is4() && !ip.IsLinkLocalUnicast() {
-			return ip, err
-		}
-	}
-	return netip.Addr{}, err
 }

@@ -86,31 +86,14 @@ func (e *Exam) lanBySubnet(ctx context.Context, vip netip.Addr) (string, error) 
 	return "", err
 }
 
-// lanByGateway is the interface of the default gateway, for a real server of which
-// nothing but the VIP is known, and that in no subnet of its own.
+// lanByGateway is the interface towards clients, for a real server of which nothing
+// but the VIP is known, and that in no subnet of its own.
 func (e *Exam) lanByGateway(ctx context.Context, vip netip.Addr) (string, error) {
-	r, err := e.Host.Routes.To(ctx, outside(vip))
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !r.Gateway.IsValid() {
+	r, err := e.Host.Routes.To(ctx, e.someClient(vip))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && r.Local {
 		return "", nil
 	}
 	return r.Link, err
-}
-
-// outside is an address beyond the default gateway: one of those for documentation
-// (RFC 5737, RFC 3849), which no network has.
-func outside(family netip.Addr) netip.Addr {
-	if family.Is4() {
-		return netip.AddrFrom4([4]byte{192, 0, 2, 1})
-	}
-	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: 1})
-}
-
-// far is where a VIP's clients are: the client that was named, else outside.
-func (e *Exam) far(vip netip.Addr) netip.Addr {
-	if e.Client.IsValid() && e.Client.Is4() == vip.Is4() {
-		return e.Client
-	}
-	return outside(vip)
 }
 
 // isVIP tells whether an address is a VIP of the configuration.
@@ -172,8 +155,8 @@ func (e *Exam) fronts(ctx context.Context, vip netip.Addr) ([]Link, error) {
 	}), err
 }
 
-// ours tells whether lvsdr set this host up for its role.
-func (e *Exam) ours() (bool, error) {
+// wasSetUp tells whether lvsdr set this host up for its role.
+func (e *Exam) wasSetUp() (bool, error) {
 	roles, err := e.Host.Roles()
 	return slices.Contains(roles, e.Role), err
 }

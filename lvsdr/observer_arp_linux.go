@@ -2,32 +2,47 @@ package lvsdr
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsdr/toolkit/lvsdr/filter"
 )
 
 // ARPDropped implements [Observer].
 func (linuxObserver) ARPDropped(ctx context.Context) ([]netip.Addr, error) {
 	var dropped []netip.Addr
-	err := readNft(ctx, func(v *nftView) error {
-		dropped = nil
-		chains, err := v.conn.ListChainsOfTableFamily(nftables.TableFamilyARP)
-		if err != nil {
-			return nftUnused(err)
-		}
-		for _, c := range chains {
-			rules, err := v.conn.GetRules(c.Table, c)
-			if err != nil {
-				return err
-			}
-			for _, r := range rules {
-				dropped = append(dropped, arpAddresses(r)...)
-			}
-		}
-		return nil
+	err := filter.Nftables(ctx, func() error {
+		var err error
+		dropped, err = readARPRules()
+		return err
 	})
+	return dropped, err
+}
+
+func readARPRules() ([]netip.Addr, error) {
+	conn, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(nftSocket))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.CloseLasting()
+	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyARP)
+	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) { // the kernel has no such family
+		return nil, nil
+	}
+	var dropped []netip.Addr
+	for _, c := range chains {
+		rules, err := conn.GetRules(c.Table, c)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rules {
+			dropped = append(dropped, arpAddresses(r)...)
+		}
+	}
 	return dropped, err
 }
 
