@@ -9,6 +9,15 @@ var (
 		quiescentTemplate, orphanConnections, packetLoop, synReceived, ipvsSysctl, tableOwner,
 
 		// Addresses, ARP and routes.
+		linkUsable,
+		ipv6Disabled,
+		vipDAD,
+		vipHeld,
+		vipMask,
+		vipLink,
+		vipSource,
+		arpAnnounce,
+		rpFilter,
 
 		// The packet filter.
 
@@ -24,7 +33,17 @@ var (
 		// The kernel.
 
 		// Addresses, ARP and routes.
+		linkUsable,
+		ipv6Disabled,
+		vipDAD,
+		vipHeld,
+		vipMask,
+		vipLink,
+		vipSource,
 		arpIgnore,
+		arpAnnounce,
+		rpFilter,
+		returnRoute,
 
 		// The packet filter and the listeners.
 		listenerThere,

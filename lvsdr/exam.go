@@ -2,9 +2,6 @@ package lvsdr
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"net/netip"
 	"slices"
 	"sync"
@@ -88,8 +85,10 @@ type seen struct {
 	connections memo[[]ipvs.Connection]
 	processes   memo[[]string]
 	rules       memo[*filter.Ruleset]
+	arpDropped  memo[[]netip.Addr]
 	boot        memo[bootSysctls]
 	survey      memo[*survey]
+	vips        memo[map[netip.Addr]bool]
 }
 
 func (e *Exam) links(ctx context.Context) ([]Link, error) {
@@ -168,56 +167,6 @@ func (e *Exam) rules(ctx context.Context) (*filter.Ruleset, error) {
 func (e *Exam) boot() (bootSysctls, error) {
 	return e.seen.boot.get(func() (bootSysctls, error) { return readBootSysctls(e.Host.Files) })
 }
-
-// errNoLAN: no interface of the host is on the VIP's LAN.
-var errNoLAN = errors.New("no interface of this host is on the VIP's LAN")
-
-// lan is the interface on the VIP's LAN: where the real servers are, else where
-// the host has an own address in a subnet that holds the VIP, else by the route.
-func (e *Exam) lan(ctx context.Context, vip netip.Addr) (Link, error) {
-	addresses, err := e.addresses(ctx)
-	if err != nil {
-		return Link{}, err
-	}
-	name := e.Interface
-	if name == "" && e.Role == DirectorRole {
-		name = e.Config.Interface
-	}
-	for _, a := range addresses {
-		if name == "" && a.Link != "lo" && e.ownOf(a.Prefix.Addr(), vip) {
-			name = a.Link
-		}
-	}
-	for _, rip := range e.rips(vip) {
-		if name != "" {
-			break
-		}
-		if r, err := e.Host.Routes.To(ctx, rip); err == nil && !r.Local && !r.Gateway.IsValid() {
-			name = r.Link
-		}
-	}
-	for _, a := range addresses {
-		if name == "" && a.Link != "lo" && a.Prefix.Bits() < a.Prefix.Addr().BitLen() &&
-			a.Prefix.Addr() != vip && a.Prefix.Contains(vip) {
-			name = a.Link
-		}
-	}
-	if name == "" {
-		r, err := e.Host.Routes.To(ctx, vip)
-		if err != nil || r.Local || r.Gateway.IsValid() {
-			return Link{}, errNoLAN
-		}
-		name = r.Link
-	}
-	l, ok, err := e.link(ctx, name)
-	if err == nil && !ok {
-		err = fmt.Errorf("interface %s: %w", name, fs.ErrNotExist)
-	}
-	return l, err
-}
-
-// ownOf tells whether ip is a real server of the VIP's: on one, it is this host's own.
-func (e *Exam) ownOf(ip, vip netip.Addr) bool { return slices.Contains(e.rips(vip), ip) }
 
 // rips are the VIP's real servers in the configuration, each once.
 func (e *Exam) rips(vip netip.Addr) []netip.Addr {

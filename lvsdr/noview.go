@@ -33,6 +33,7 @@ func (noObserver) Neighbours(context.Context) ([]Neighbour, error)        { retu
 func (noObserver) Connections(context.Context) ([]ipvs.Connection, error) { return nil, errNoView }
 func (noObserver) Processes(context.Context) ([]string, error)            { return nil, errNoView }
 func (noObserver) Rules(context.Context) (*filter.Ruleset, error)         { return nil, errNoView }
+func (noObserver) ARPDropped(context.Context) ([]netip.Addr, error)       { return nil, errNoView }
 func (noObserver) RouteOf(context.Context, RouteQuery) (Route, error)     { return Route{}, errNoView }
 func (noObserver) Local(context.Context, string) ([]netip.Prefix, error)  { return nil, errNoView }
 

@@ -27,6 +27,10 @@ type Observer interface {
 	Processes(ctx context.Context) ([]string, error)
 	// Rules returns the packet filter rules that are really loaded.
 	Rules(ctx context.Context) (*filter.Ruleset, error)
+	// ARPDropped returns the addresses that the loaded rules for ARP drop questions
+	// or answers about (nft's family arp, which arptables(8) writes to by default).
+	// What else such a rule asks for is left out.
+	ARPDropped(ctx context.Context) ([]netip.Addr, error)
 	// RouteOf answers how the kernel would route such a packet, fs.ErrNotExist when
 	// it would not (ip route get).
 	RouteOf(ctx context.Context, q RouteQuery) (Route, error)

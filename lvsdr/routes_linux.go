@@ -39,7 +39,10 @@ func routeOf(ctx context.Context, q RouteQuery) (Route, error) {
 		o.SrcAddr = q.From.AsSlice()
 	}
 	found, err := netlink.RouteGetWithOptions(q.To.AsSlice(), o)
-	if noRoute(err) || err == nil && len(found) == 0 {
+	if noRoute(err) {
+		return Route{}, fmt.Errorf("route to %s: %w: %w", q.To, fs.ErrNotExist, err)
+	}
+	if err == nil && len(found) == 0 {
 		return Route{}, fmt.Errorf("route to %s: %w", q.To, fs.ErrNotExist)
 	}
 	if err != nil {

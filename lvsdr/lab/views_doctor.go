@@ -38,6 +38,10 @@ func (v observer) Rules(ctx context.Context) (*filter.Ruleset, error) {
 	return in(v.host, func() (*filter.Ruleset, error) { return v.of.Rules(ctx) })
 }
 
+func (v observer) ARPDropped(ctx context.Context) ([]netip.Addr, error) {
+	return in(v.host, func() ([]netip.Addr, error) { return v.of.ARPDropped(ctx) })
+}
+
 func (v observer) RouteOf(ctx context.Context, q lvsdr.RouteQuery) (lvsdr.Route, error) {
 	return in(v.host, func() (lvsdr.Route, error) { return v.of.RouteOf(ctx, q) })
 }

@@ -19,6 +19,7 @@ type observed struct {
 	connections []ipvs.Connection
 	processes   []string
 	rules       rules.Ruleset
+	arpDropped  []netip.Addr
 }
 
 // SetRules gives the world the packet filter rules that its Observer tells of;
@@ -62,6 +63,10 @@ func (v observer) Rules(ctx context.Context) (*rules.Ruleset, error) {
 		r := s.rules
 		return &r, nil
 	})
+}
+
+func (v observer) ARPDropped(ctx context.Context) ([]netip.Addr, error) {
+	return askCtx(ctx, v.w, func(s *state) ([]netip.Addr, error) { return slices.Clone(s.arpDropped), nil })
 }
 
 func (v observer) RouteOf(ctx context.Context, q lvsdr.RouteQuery) (lvsdr.Route, error) {

@@ -45,6 +45,10 @@ func (v recObserver) Rules(ctx context.Context) (*rules.Ruleset, error) {
 	return readFrom(v.Recorder, "Observer.Rules", func() (*rules.Ruleset, error) { return v.of.Rules(ctx) })
 }
 
+func (v recObserver) ARPDropped(ctx context.Context) ([]netip.Addr, error) {
+	return readFrom(v.Recorder, "Observer.ARPDropped", func() ([]netip.Addr, error) { return v.of.ARPDropped(ctx) })
+}
+
 func (v recObserver) RouteOf(ctx context.Context, q lvsdr.RouteQuery) (lvsdr.Route, error) {
 	return readFrom(v.Recorder, "Observer.RouteOf", func() (lvsdr.Route, error) { return v.of.RouteOf(ctx, q) })
 }

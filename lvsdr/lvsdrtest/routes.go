@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"syscall"
 
 	"github.com/lvsdr/toolkit/lvsdr"
 )
@@ -55,7 +56,7 @@ func (s *state) routeTo(dst netip.Addr) (lvsdr.Route, error) {
 	case !best.dst.IsValid():
 		return lvsdr.Route{}, fmt.Errorf("no route to %s: %w", dst, fs.ErrNotExist)
 	case best.blackhole:
-		return lvsdr.Route{}, fmt.Errorf("the route to %s is a blackhole: %w", dst, fs.ErrNotExist)
+		return lvsdr.Route{}, fmt.Errorf("the route to %s is a blackhole: %w: %w", dst, fs.ErrNotExist, syscall.EINVAL)
 	}
 	next := dst
 	if best.gateway.IsValid() {

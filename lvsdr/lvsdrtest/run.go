@@ -51,7 +51,7 @@ var errUsage = fmt.Errorf("this is no command a World knows: %w", syscall.EINVAL
 // tools are the commands but cat, which is longer than a line.
 var tools = map[string]func(*state, []string) error{
 	"ip": (*state).runIP, "modprobe": (*state).runModprobe, "sysctl": (*state).runSysctl,
-	"ipvsadm": (*state).runIpvsadm, "nft": (*state).runNft, "iptables": (*state).runIptables,
+	"arptables": (*state).runArptables, "ipvsadm": (*state).runIpvsadm, "nft": (*state).runNft, "iptables": (*state).runIptables,
 	"ip6tables": (*state).runIptables, "chmod": (*state).runChmod, "ln": (*state).runLn,
 	"mkdir": (*state).runMkdir, "rm": (*state).runRemove, "rmdir": (*state).runRemove,
 	"listen": (*state).runListen, "close": (*state).runClose, "ps": (*state).runPs, "conn": (*state).runConn,

@@ -214,3 +214,27 @@ func counters(id ipvs.ID, d ipvs.Destination) string {
 	return fmt.Sprintf("stat %s -r %s conns=%d inpkts=%d active=%d inactive=%d", id.Ipvsadm(),
 		netip.AddrPortFrom(d.Addr, d.Port), d.Stats.Connections, d.Stats.InPackets, d.Active, d.Inactive)
 }
+
+// runArptables is "arptables -A INPUT -d 10.10.10.22 -j DROP" and the same with -D.
+func (s *state) runArptables(words []string) error {
+	if len(words) != 6 || words[2] != "-d" || words[5] != "DROP" {
+		return errUsage
+	}
+	addr, err := netip.ParseAddr(words[3])
+	if err != nil {
+		return err
+	}
+	s.arpDropped = slices.DeleteFunc(s.arpDropped, func(x netip.Addr) bool { return x == addr })
+	if words[0] == "-A" {
+		s.arpDropped = append(s.arpDropped, addr)
+	}
+	return nil
+}
+
+func (s *state) dumpARPDropped() []string {
+	var lines []string
+	for _, a := range s.arpDropped {
+		lines = append(lines, "arptables -A INPUT -d "+a.String()+" -j DROP")
+	}
+	return lines
+}

@@ -7,4 +7,26 @@ var arpFaults = []Fault{{
 	Title:  "a real server answers ARP for the VIP",
 	Inject: on("dev-2", "sysctl -qw net.ipv4.conf.all.arp_ignore=0"),
 	Sights: []Sight{{Host: "dev-2", Code: "arp-ignore"}, {Host: "dev-1", Code: "vip-claim"}, {Host: "client", Code: "vip-claim"}},
+}, {
+	Name: "arp-ignore-lo-only", Catalogue: "R2", Setup: "-",
+	Title:  "a real server has arp_ignore=1 on lo alone, which has no say",
+	Inject: all(handMade(handTable), on("dev-2", "sysctl -qw net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.lo.arp_ignore=1")),
+	Sights: []Sight{{Host: "dev-2", Code: "arp-ignore"}, {Host: "dev-1", Code: "vip-claim"}, {Host: "client", Code: "vip-claim"}},
+}, {
+	Name: "arp-ignore-3", Catalogue: "R1",
+	Title:  "a real server's LAN interface has arp_ignore=3, which is more than 1 and answers",
+	Inject: on("dev-2", "sysctl -qw net.ipv4.conf.eth0.arp_ignore=3"),
+	Sights: []Sight{{Host: "dev-2", Code: "arp-ignore"}, {Host: "dev-1", Code: "vip-claim"}, {Host: "client", Code: "vip-claim"}},
+}, {
+	Name: "arp-ignore-8", Catalogue: "FP6",
+	Title:  "a real server answers ARP for nothing, its own address included",
+	Inject: on("dev-2", "sysctl -qw net.ipv4.conf.eth0.arp_ignore=8"),
+	Sights: []Sight{{Host: "dev-1", Code: "real-server"}},
+	Heal:   on("dev-2", "sysctl -qw net.ipv4.conf.eth0.arp_ignore=0"),
+}, {
+	Name: "director-asks-as-vip", Catalogue: "D14",
+	Title: "somebody tries the VIP on the director, which asks ARP for the real servers in the VIP's name",
+	Inject: all(on("dev-1", "sysctl -qw net.ipv4.conf.all.arp_announce=0; timeout 1 bash -c '</dev/tcp/10.10.10.22/80' || true; "+
+		"for rip in 10.10.10.31 10.10.10.32; do echo > /dev/udp/$rip/9; done 2>/dev/null || true")),
+	Sights: []Sight{{Host: "dev-1", Code: "arp-announce", Severity: "warning"}},
 }}

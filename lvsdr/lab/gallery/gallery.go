@@ -60,12 +60,13 @@ type Healthy struct {
 
 // Faults returns every fault.
 func Faults() []Fault {
-	return slices.Concat(arpFaults, claimFaults, serverFaults, pathFaults, largeFaults, tableFaults)
+	return slices.Concat(arpFaults, linkFaults, sourceFaults, ipv6Faults,
+		claimFaults, serverFaults, pathFaults, largeFaults, tableFaults)
 }
 
 // Variants returns every healthy cluster: the traps and the unusual.
 func Variants() []Healthy {
-	return slices.Concat(plainVariants, wireVariants, tableVariants)
+	return slices.Concat(plainVariants, addrVariants, wireVariants, tableVariants)
 }
 
 var plainVariants = []Healthy{{
