@@ -9,6 +9,7 @@ var (
 		quiescentTemplate, orphanConnections, packetLoop, synReceived, ipvsSysctl, tableOwner,
 
 		// Addresses, ARP and routes.
+		mtu,
 
 		// The packet filter.
 
@@ -18,6 +19,11 @@ var (
 		drPath,
 
 		// What was set up.
+		modulesBoot,
+		sysctlBoot,
+		unitKept,
+		addressOwner,
+		drift,
 	}
 
 	realServerChecks = []*Check{
@@ -32,6 +38,10 @@ var (
 		// On the wire.
 
 		// What was set up.
+		sysctlBoot,
+		unitKept,
+		addressOwner,
+		drift,
 	}
 
 	clientChecks = []*Check{
