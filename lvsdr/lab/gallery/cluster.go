@@ -3,6 +3,7 @@
 package gallery
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,7 +82,7 @@ func (c *Cluster) SetUp(ctx context.Context) error {
 	return c.Sh(ctx, c.Director.Name, "lvsdr setup director -q "+c.Flags)
 }
 
-// each calls f with every host, a few at a time.
+// each calls f with every host, a few at a time, and returns the first error.
 func each(hosts []*lab.Host, f func(*lab.Host) error) error {
 	errs := make([]error, len(hosts))
 	slots := make(chan struct{}, atOnce)
@@ -96,7 +97,7 @@ func each(hosts []*lab.Host, f func(*lab.Host) error) error {
 		}()
 	}
 	wait.Wait()
-	return errors.Join(errs...)
+	return cmp.Or(errs...)
 }
 
 // Host returns a host by its name; it panics when there is none.
