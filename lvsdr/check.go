@@ -1,6 +1,7 @@
 package lvsdr
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -34,6 +35,10 @@ type Check struct {
 	// them fails, this one is skipped, so that one cause is one finding.
 	Needs []*Check
 
+	// Rest: it tells what the other checks have left, so it runs after all that have
+	// a Step; see [Exam.named].
+	Rest bool
+
 	// Run returns what is wrong, nothing when all is well, and an error only when
 	// it could not tell.
 	Run func(ctx context.Context, e *Exam) ([]Problem, error)
@@ -47,6 +52,7 @@ type Problem struct {
 	// On is the host to run Fix on, an address of it; invalid: the host examined.
 	On     netip.Addr
 	Advice string // what to do where no command can, or what to know before running it
+	Step   string // the step whose changes mend it, where it is not the check's
 }
 
 // problem is a failure on the host examined.
@@ -91,7 +97,7 @@ func (c *Check) finding(p Problem) Finding {
 	if f.Severity == Skipped || f.Severity == OK {
 		return f
 	}
-	f.Why, f.Docs, f.Step = c.Why, "docs/checks.md#"+c.Code, c.Step
+	f.Why, f.Docs, f.Step = c.Why, "docs/checks.md#"+c.Code, cmp.Or(p.Step, c.Step)
 	if p.On.IsValid() {
 		f.On = p.On.String()
 	}

@@ -18,6 +18,7 @@ var (
 		vipSource,
 		arpAnnounce,
 		rpFilter,
+		mtu,
 
 		// The packet filter.
 
@@ -27,6 +28,11 @@ var (
 		drPath,
 
 		// What was set up.
+		modulesBoot,
+		sysctlBoot,
+		unitKept,
+		addressOwner,
+		drift,
 	}
 
 	realServerChecks = []*Check{
@@ -51,6 +57,10 @@ var (
 		// On the wire.
 
 		// What was set up.
+		sysctlBoot,
+		unitKept,
+		addressOwner,
+		drift,
 	}
 
 	clientChecks = []*Check{

@@ -116,9 +116,9 @@ func (e *Exam) hidden(ctx context.Context, vip netip.Addr, at []Address) ([]Prob
 			spare = append(spare, a)
 		}
 	}
-	onNamed := e.named() == "" || slices.ContainsFunc(carriers, func(a Address) bool { return a.Link == e.named() })
+	onNamed := e.lanName() == "" || slices.ContainsFunc(carriers, func(a Address) bool { return a.Link == e.lanName() })
 	if len(carriers) == 0 || !onNamed {
-		return e.found(ctx, vip, at)
+		return e.carriedElsewhere(ctx, vip, at)
 	}
 	problems, err := e.mute(ctx, carriers)
 	for _, a := range spare {
@@ -136,9 +136,9 @@ func (e *Exam) hidden(ctx context.Context, vip netip.Addr, at []Address) ([]Prob
 	return problems, err
 }
 
-// found tells whether the LAN finds a VIP that none of its interfaces carries: an
+// carriedElsewhere tells whether the LAN finds a VIP that none of its interfaces carries: an
 // IPv4 one while the LAN's interface answers for every address of the host.
-func (e *Exam) found(ctx context.Context, vip netip.Addr, at []Address) ([]Problem, error) {
+func (e *Exam) carriedElsewhere(ctx context.Context, vip netip.Addr, at []Address) ([]Problem, error) {
 	lan, err := e.lan(ctx, vip)
 	if err != nil {
 		return nil, err

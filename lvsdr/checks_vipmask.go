@@ -61,7 +61,7 @@ func (e *Exam) swallowed(ctx context.Context, lo string) ([]Problem, error) {
 		case lost != "" && len(at) > 0:
 			problems = append(problems, problem(replaceByHosts(at), "%s makes every address of %s this host's own, %s too", at[0], p, lost))
 		case lost != "":
-			problems = append(problems, problem(e.narrow(lo, p), "a local route makes every address of %s this host's own, %s too", p, lost))
+			problems = append(problems, problem(e.vipsAlone(lo, p), "a local route makes every address of %s this host's own, %s too", p, lost))
 		case len(at) > 0:
 			problems = append(problems, warning(replaceByHosts(at),
 				"%s makes every address of %s this host's own: a client there would never be answered", at[0], p))
@@ -104,8 +104,8 @@ func (e *Exam) addressesIn(ctx context.Context, link string, p netip.Prefix) ([]
 	}), err
 }
 
-// narrow is the command that has a local route to the VIPs alone.
-func (e *Exam) narrow(lo string, p netip.Prefix) string {
+// vipsAlone is the command that has a local route to the VIPs alone.
+func (e *Exam) vipsAlone(lo string, p netip.Prefix) string {
 	fix := ""
 	for _, vip := range e.Config.vips() {
 		if p.Contains(vip) {

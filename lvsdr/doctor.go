@@ -36,6 +36,7 @@ func (e *Exam) Run(ctx context.Context) []Finding {
 			r := results[c]
 			defer close(r.done)
 			r.findings, r.failed = e.examine(ctx, c, results, slots)
+			e.name(c, r)
 		}()
 	}
 	all.Wait()
@@ -78,6 +79,9 @@ func (e *Exam) chosen() []*Check {
 
 // examine runs one check when those it needs have passed.
 func (e *Exam) examine(ctx context.Context, c *Check, results map[*Check]*result, slots chan struct{}) ([]Finding, bool) {
+	if c.Rest {
+		e.awaitOthers(c, results)
+	}
 	for _, n := range c.Needs {
 		need, ok := results[n]
 		if !ok {
@@ -122,4 +126,42 @@ func (c *Check) findings(problems []Problem) (findings []Finding, failed bool) {
 		failed = failed || f.bad()
 	}
 	return findings, failed
+}
+
+// awaitOthers waits for every check with a step of its own.
+func (e *Exam) awaitOthers(c *Check, results map[*Check]*result) {
+	for other, r := range results {
+		if other != c && other.Step != "" && !other.Rest {
+			<-r.done
+		}
+	}
+}
+
+// steps are the names of those that findings tell of.
+type steps struct {
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+// name notes which steps' changes would mend what was found, or what was not looked
+// at because of another finding.
+func (e *Exam) name(c *Check, r *result) {
+	e.found.mu.Lock()
+	defer e.found.mu.Unlock()
+	if e.found.names == nil {
+		e.found.names = map[string]bool{}
+	}
+	if r.failed {
+		e.found.names[c.Step] = true
+	}
+	for _, f := range r.findings {
+		e.found.names[f.Step] = true
+	}
+}
+
+// named tells whether a finding up to now has the step to mend it.
+func (e *Exam) named(step string) bool {
+	e.found.mu.Lock()
+	defer e.found.mu.Unlock()
+	return e.found.names[step]
 }

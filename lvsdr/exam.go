@@ -35,7 +35,8 @@ type Exam struct {
 	// goroutines; nil: nobody watches.
 	Watch func(c *Check, running bool)
 
-	seen seen
+	seen  seen
+	found steps
 }
 
 // Stage tells a check where the host is with its set-up, for what is too early to

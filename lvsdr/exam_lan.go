@@ -16,7 +16,7 @@ var errNoLAN = errors.New("no interface of this host is on the VIP's LAN")
 // with errNoLAN, and with fs.ErrNotExist when the interface that was named is not
 // there.
 func (e *Exam) lan(ctx context.Context, vip netip.Addr) (Link, error) {
-	name := e.named()
+	name := e.lanName()
 	for _, find := range []func(context.Context, netip.Addr) (string, error){
 		e.lanOfRealServer, e.lanByRoute, e.lanBySubnet, e.lanByGateway,
 	} {
@@ -38,8 +38,8 @@ func (e *Exam) lan(ctx context.Context, vip netip.Addr) (Link, error) {
 	return l, err
 }
 
-// named is the LAN interface that somebody named, empty: nobody did.
-func (e *Exam) named() string {
+// lanName is the LAN interface that somebody named, empty: nobody did.
+func (e *Exam) lanName() string {
 	if e.Interface == "" && e.Role == DirectorRole {
 		return e.Config.Interface
 	}
@@ -149,7 +149,7 @@ func (e *Exam) fronts(ctx context.Context, vip netip.Addr) ([]Link, error) {
 	}
 	addresses, err := e.addresses(ctx)
 	return slices.DeleteFunc(links, func(l Link) bool {
-		return l.Name != e.named() && !slices.ContainsFunc(addresses, func(a Address) bool {
+		return l.Name != e.lanName() && !slices.ContainsFunc(addresses, func(a Address) bool {
 			return a.Link == l.Name && !a.Prefix.IsSingleIP() && a.Prefix.Contains(vip)
 		})
 	}), err

@@ -81,6 +81,7 @@ type Link struct {
 	Carrier  bool   // a cable is plugged in, the lower layer is up
 	MTU      int    // bytes
 	Master   string // the bridge or bond it belongs to
+	LRO      bool   // received packets are merged into larger ones than came, by a driver that cannot take them apart again
 	Kind     string // as ip-link(8) names it: "veth", "dummy", "bridge"; empty: hardware
 }
 
@@ -146,6 +147,7 @@ type Route struct {
 	Gateway netip.Addr // invalid when the destination is on the link
 	Source  netip.Addr
 	Local   bool // the destination is one of the host's own addresses
+	MTU     int  // of the route, or learned of the path; 0: the link's
 }
 
 // Routes is the host's routing table, as far as a role needs it.

@@ -38,6 +38,7 @@ func (linuxLinks) Links(ctx context.Context) ([]Link, error) {
 			Kind:     kind(l),
 		}
 	}
+	readLRO(links)
 	for i, l := range found {
 		if at := l.Attrs().MasterIndex; at != 0 {
 			m := slices.IndexFunc(links, func(m Link) bool { return m.Index == at })

@@ -52,7 +52,7 @@ func routeOf(ctx context.Context, q RouteQuery) (Route, error) {
 	if err != nil {
 		return Route{}, fmt.Errorf("route to %s: %w", q.To, err)
 	}
-	r := Route{Link: link.Attrs().Name, Local: found[0].Type == unix.RTN_LOCAL}
+	r := Route{Link: link.Attrs().Name, Local: found[0].Type == unix.RTN_LOCAL, MTU: found[0].MTU}
 	r.Source, _ = netip.AddrFromSlice(unmapped(found[0].Src, q.To))
 	r.Gateway, _ = netip.AddrFromSlice(unmapped(found[0].Gw, q.To))
 	if via, ok := found[0].Via.(*netlink.Via); ok { // an IPv6 gateway of an IPv4 route

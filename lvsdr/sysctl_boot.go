@@ -31,8 +31,26 @@ const sysctlConf = "/etc/sysctl.conf"
 var sysctlDirs = []string{"/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"}
 
 func readBootSysctls(files Files) (bootSysctls, error) {
+	names, err := confFiles(files, sysctlDirs)
+	if err != nil {
+		return nil, err
+	}
+	var all bootSysctls
+	for _, name := range append(names, sysctlConf) {
+		lines, err := readAssignments(files, name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, lines...)
+	}
+	return all, nil
+}
+
+// confFiles returns the .conf files in dirs as they are read, by name: a file hides
+// those of the same name in later folders.
+func confFiles(files Files, dirs []string) ([]string, error) {
 	paths := map[string]string{}
-	for _, dir := range sysctlDirs {
+	for _, dir := range dirs {
 		names, err := files.ReadDir(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
@@ -43,16 +61,11 @@ func readBootSysctls(files Files) (bootSysctls, error) {
 			}
 		}
 	}
-	var all bootSysctls
+	all := make([]string, 0, len(paths)+1)
 	for _, name := range slices.Sorted(maps.Keys(paths)) {
-		lines, err := readAssignments(files, paths[name])
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, lines...)
+		all = append(all, paths[name])
 	}
-	lines, err := readAssignments(files, sysctlConf)
-	return append(all, lines...), err
+	return all, nil
 }
 
 func readAssignments(files Files, name string) ([]assignment, error) {

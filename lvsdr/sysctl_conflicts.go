@@ -62,11 +62,13 @@ func SysctlConflicts(ctx context.Context, h *Host, role string) ([]SysctlConflic
 		if last, ok := boot.last(s.Key); ok && !s.serves(last.value) {
 			all = append(all, conflict(s.Key, value, last))
 		}
-		more, err := s.linkConflicts(h, boot, value, links)
+		keys := s.linkKeys(links)
+		all = append(all, s.linkConflicts(boot, value, keys)...)
+		live, err := s.liveConflicts(h, boot, value, keys)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, more...)
+		all = append(all, live...)
 	}
 	return all, nil
 }
@@ -75,13 +77,13 @@ func conflict(key, want string, a assignment) SysctlConflict {
 	return SysctlConflict{Key: sysctlDotted(key), Want: want, Value: a.value, File: a.file, Line: a.line}
 }
 
-// linkConflicts looks at the interfaces' own values of a key under conf/all, and
-// at conf/default, which interfaces to come begin with.
-func (s sysctl) linkConflicts(h *Host, boot bootSysctls, all string, links []Link) ([]SysctlConflict, error) {
+// linkKeys are the interfaces' own values of a key under conf/all, and conf/default,
+// which interfaces to come begin with; none for another key.
+func (s sysctl) linkKeys(links []Link) []string {
 	const before = "net/ipv4/conf/all/"
 	name, ok := strings.CutPrefix(s.Key, before)
 	if !ok {
-		return nil, nil
+		return nil
 	}
 	keys := []string{"net/ipv4/conf/default/" + name}
 	for _, link := range links {
@@ -89,17 +91,31 @@ func (s sysctl) linkConflicts(h *Host, boot bootSysctls, all string, links []Lin
 			keys = append(keys, "net/ipv4/conf/"+link.Name+"/"+name)
 		}
 	}
-	var conflicts []SysctlConflict
+	return keys
+}
+
+// linkConflicts are the lines that give one of the keys, at boot, a value that
+// outdoes that of conf/all.
+func (s sysctl) linkConflicts(boot bootSysctls, all string, keys []string) (conflicts []SysctlConflict) {
 	for _, key := range keys {
 		if last, ok := boot.last(key); ok && !s.serves(larger(all, last.value)) {
 			conflicts = append(conflicts, conflict(key, all, last))
-			continue
 		}
+	}
+	return conflicts
+}
+
+// liveConflicts are those of the keys that outdo conf/all on the running kernel,
+// and that no line of the boot's gives such a value.
+func (s sysctl) liveConflicts(h *Host, boot bootSysctls, all string, keys []string) ([]SysctlConflict, error) {
+	var conflicts []SysctlConflict
+	for _, key := range keys {
 		live, err := h.Sysctl.Get(key)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		if err == nil && !s.serves(larger(all, live)) {
+		last, ok := boot.last(key)
+		if told := ok && !s.serves(larger(all, last.value)); err == nil && !told && !s.serves(larger(all, live)) {
 			conflicts = append(conflicts, SysctlConflict{Key: sysctlDotted(key), Want: all, Value: live})
 		}
 	}

@@ -110,6 +110,11 @@ func (l *Lab) build(ctx context.Context, realServers int) (err error) {
 	return l.ready(ctx)
 }
 
+// RIP is the address of a lab's real server: 0 is dev-2.
+func RIP(i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, 10, 10, byte(realServerNumber(i))})
+}
+
 // realServerNumber is the last part of a real server's address: 31 and up, without
 // the client's.
 func realServerNumber(i int) int {

@@ -49,6 +49,9 @@ func (s *state) dumpLinks() []string {
 		if !l.Carrier {
 			lines = append(lines, "ip link set "+l.Name+" carrier off")
 		}
+		if l.LRO {
+			lines = append(lines, "ip link set "+l.Name+" lro on")
+		}
 		if l.Up {
 			lines = append(lines, "ip link set "+l.Name+" up")
 		}
@@ -129,6 +132,9 @@ func (r route) text() string {
 	}
 	if r.metric != 0 {
 		b += fmt.Sprintf(" metric %d", r.metric)
+	}
+	if r.mtu != 0 {
+		b += fmt.Sprintf(" mtu %d", r.mtu)
 	}
 	return b
 }

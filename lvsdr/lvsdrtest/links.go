@@ -16,6 +16,10 @@ const labelLimit = 15
 
 func (s *state) makeLink(l lvsdr.Link) {
 	l.Index, l.Carrier = len(s.links)+1, true
+	l.MTU = 1500
+	if l.Loopback {
+		l.MTU = 65536
+	}
 	s.links = append(s.links, l)
 	s.makeLinkSysctls(l.Name)
 }

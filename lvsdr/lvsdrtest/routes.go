@@ -26,6 +26,7 @@ type route struct {
 	local     bool   // in the local table
 	protocol  string // empty: boot, what ip(8) adds
 	metric    uint32
+	mtu       int
 }
 
 // better tells whether r wins against the route chosen up to now.
@@ -66,7 +67,7 @@ func (s *state) routeTo(dst netip.Addr) (lvsdr.Route, error) {
 	if !source.IsValid() {
 		source = s.source(best.link, next)
 	}
-	return lvsdr.Route{Link: best.link, Gateway: best.gateway, Source: source}, nil
+	return lvsdr.Route{Link: best.link, Gateway: best.gateway, Source: source, MTU: best.mtu}, nil
 }
 
 // isLocal tells whether an address makes dst local, on an interface that is up:

@@ -244,6 +244,8 @@ func (s *state) runLinkSet(name, what string) error {
 		l.Carrier = what == "carrier on"
 	case enslaved && s.link(master) != nil:
 		l.Master = master
+	case what == "lro on" || what == "lro off": // ethtool(8)'s
+		l.LRO = what == "lro on"
 	default:
 		return errUsage
 	}
@@ -316,12 +318,18 @@ func parseRoute(words []string) (r route, err error) {
 			return r, err
 		}
 	}
-	if o["metric"] != "" {
-		n, err := strconv.ParseUint(o["metric"], 10, 32)
+	for _, v := range []struct {
+		word string
+		put  func(uint64)
+	}{{"metric", func(n uint64) { r.metric = uint32(n) }}, {"mtu", func(n uint64) { r.mtu = int(n) }}} {
+		if o[v.word] == "" {
+			continue
+		}
+		n, err := strconv.ParseUint(o[v.word], 10, 32)
 		if err != nil {
 			return r, err
 		}
-		r.metric = uint32(n)
+		v.put(n)
 	}
 	if words[0] != "default" {
 		r.dst, err = parsePrefix(words[0])

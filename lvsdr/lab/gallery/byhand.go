@@ -8,7 +8,8 @@ import "context"
 // person would, with these lines of ipvsadm for the table.
 func byHand(ctx context.Context, c *Cluster, table string) error {
 	for _, h := range c.RealServers {
-		err := c.Sh(ctx, h.Name, `sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
+		err := c.Sh(ctx, h.Name, `printf 'net.ipv4.conf.all.arp_ignore=1\nnet.ipv4.conf.all.arp_announce=2\n' >/etc/sysctl.d/lvs.conf
+sysctl -qp /etc/sysctl.d/lvs.conf
 ip addr add 10.10.10.22/32 dev lo`)
 		if err != nil {
 			return err

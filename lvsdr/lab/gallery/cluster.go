@@ -3,6 +3,7 @@
 package gallery
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,9 @@ import (
 
 // Flags of the documentation's cluster.
 const Flags = "--vip 10.10.10.22 -r 10.10.10.31 -r 10.10.10.32"
+
+// flags6 are those of the same cluster in IPv6.
+const flags6 = "--vip fd00:10::22 -r fd00:10::31 -r fd00:10::32"
 
 // A Cluster is a lab with HTTP servers on the real servers, set up.
 type Cluster struct {
@@ -58,14 +62,45 @@ func NewCluster(ctx context.Context, flags string, realServers int) (*Cluster, e
 	return c, nil
 }
 
+// flagsOf are the flags of a cluster of so many real servers.
+func flagsOf(realServers int) string {
+	flags := "--vip " + lab.VIP.String()
+	for i := range realServers {
+		flags += " -r " + lab.RIP(i).String()
+	}
+	return flags
+}
+
+// atOnce is how many real servers are set up side by side.
+const atOnce = 8
+
 // SetUp sets every host up, the real servers first.
 func (c *Cluster) SetUp(ctx context.Context) error {
-	for _, h := range c.RealServers {
-		if err := c.Sh(ctx, h.Name, "lvsdr setup realserver -q "+c.Flags); err != nil {
-			return err
-		}
+	err := each(c.RealServers, func(h *lab.Host) error {
+		return c.Sh(ctx, h.Name, "lvsdr setup realserver -q "+c.Flags)
+	})
+	if err != nil {
+		return err
 	}
 	return c.Sh(ctx, c.Director.Name, "lvsdr setup director -q "+c.Flags)
+}
+
+// each calls f with every host, a few at a time, and returns the first error.
+func each(hosts []*lab.Host, f func(*lab.Host) error) error {
+	errs := make([]error, len(hosts))
+	slots := make(chan struct{}, atOnce)
+	var wait sync.WaitGroup
+	for i, h := range hosts {
+		wait.Add(1)
+		slots <- struct{}{}
+		go func() {
+			defer wait.Done()
+			errs[i] = f(h)
+			<-slots
+		}()
+	}
+	wait.Wait()
+	return cmp.Or(errs...)
 }
 
 // Host returns a host by its name; it panics when there is none.
@@ -184,22 +219,21 @@ func (c *Cluster) DoctorArgs(host string) string {
 }
 
 // Diagnose runs the doctor on several hosts side by side.
-func (c *Cluster) Diagnose(ctx context.Context, hosts ...string) (map[string][]lvsdr.Finding, error) {
+func (c *Cluster) Diagnose(ctx context.Context, names ...string) (map[string][]lvsdr.Finding, error) {
 	var mu sync.Mutex
-	var wait sync.WaitGroup
-	found, errs := map[string][]lvsdr.Finding{}, []error{}
-	for _, h := range hosts {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			findings, err := c.Doctor(ctx, h)
-			mu.Lock()
-			defer mu.Unlock()
-			found[h], errs = findings, append(errs, err)
-		}()
+	found := map[string][]lvsdr.Finding{}
+	hosts := make([]*lab.Host, len(names))
+	for i, name := range names {
+		hosts[i] = c.Host(name)
 	}
-	wait.Wait()
-	return found, errors.Join(errs...)
+	err := each(hosts, func(h *lab.Host) error {
+		findings, err := c.Doctor(ctx, h.Name)
+		mu.Lock()
+		defer mu.Unlock()
+		found[h.Name] = findings
+		return err
+	})
+	return found, err
 }
 
 // Bad returns the findings that are neither ok nor skipped, as "severity code".

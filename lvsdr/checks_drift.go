@@ -1,0 +1,56 @@
+package lvsdr
+
+import (
+	"context"
+	"errors"
+)
+
+var drift = &Check{
+	Code:  "drift",
+	Title: "this host is as the description of the cluster says",
+	Why:   "Somebody has changed what lvsdr set up, or the description, and the next set-up or reboot will change it back.",
+	Rest:  true,
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		here, err := e.arranged()
+		if err != nil {
+			return nil, err
+		}
+		if e.Stage == BeforeSetUp || !here {
+			return skip("lvsdr has not set this host up"), nil
+		}
+		lasting, err := e.lasting()
+		if err != nil {
+			return nil, err
+		}
+		host := *e.Host
+		host.Runtime = !lasting
+		var problems []Problem
+		var errs []error
+		for _, s := range e.Steps {
+			if e.named(s.Name()) {
+				continue
+			}
+			due, err := e.due(ctx, &host, s)
+			problems = append(problems, due...)
+			if !errors.Is(err, ErrNoIPVS) { // which ipvs tells
+				errs = append(errs, err)
+			}
+		}
+		return problems, errors.Join(errs...)
+	},
+}
+
+// due is one problem for each change that the step would make.
+func (e *Exam) due(ctx context.Context, h *Host, s Step) ([]Problem, error) {
+	changes, err := s.Plan(ctx, h, Present)
+	if err != nil {
+		return nil, &StepError{Step: s.Name(), Err: err}
+	}
+	var problems []Problem
+	for _, c := range changes {
+		p := warning(e.setUp(), "set-up would %s", c)
+		p.Step = s.Name()
+		problems = append(problems, p)
+	}
+	return problems, nil
+}
