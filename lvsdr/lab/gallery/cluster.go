@@ -58,14 +58,15 @@ func NewCluster(ctx context.Context, flags string, realServers int) (*Cluster, e
 	return c, nil
 }
 
-// SetUp sets every host up, the real servers first.
+// SetUp sets every host up, the real servers first. It does not ask for a proof:
+// what else the cluster is to have may come after.
 func (c *Cluster) SetUp(ctx context.Context) error {
 	for _, h := range c.RealServers {
-		if err := c.Sh(ctx, h.Name, "lvsdr setup realserver -q "+c.Flags); err != nil {
+		if err := c.Sh(ctx, h.Name, "lvsdr setup realserver -q --passive "+c.Flags); err != nil {
 			return err
 		}
 	}
-	return c.Sh(ctx, c.Director.Name, "lvsdr setup director -q "+c.Flags)
+	return c.Sh(ctx, c.Director.Name, "lvsdr setup director -q --passive "+c.Flags)
 }
 
 // Host returns a host by its name; it panics when there is none.
