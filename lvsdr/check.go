@@ -49,7 +49,8 @@ type Problem struct {
 	Severity Severity // Failure when empty; Skipped tells what was not looked at
 	What     string   // what was seen, with its values
 	Fix      string   // the shell command that mends it, empty when none does
-	// On is the host to run Fix on, an address of it; invalid: the host examined.
+	// On is the host that it is about and that Fix is to run on, an address of it;
+	// invalid: the host examined.
 	On     netip.Addr
 	Advice string // what to do where no command can, or what to know before running it
 	Step   string // the step whose changes mend it, where it is not the check's
@@ -77,7 +78,7 @@ type Finding struct {
 	What     string   `json:"what"` // what was seen; when ok, what holds
 	Why      string   `json:"why,omitempty"`
 	Fix      string   `json:"fix,omitempty"`
-	On       string   `json:"on,omitempty"` // the host to run fix on, empty: this one
+	On       string   `json:"on,omitempty"` // the host that it is about and to run fix on, empty: this one
 	Advice   string   `json:"advice,omitempty"`
 	Docs     string   `json:"docs,omitempty"` // docs/checks.md#code
 	// Step is the step whose changes mend it.

@@ -33,7 +33,8 @@ var drPath = &Check{
 			}
 			tried++
 			if found := s.pathProblem(p); found != nil {
-				if e.idle(ctx, p.server) && found.Severity == "" || e.Stage == AfterSetUp && p.reply.Outcome == probe.Reset {
+				found.On = p.server.rip
+				if e.idle(ctx, p.server) && found.Severity == "" || e.Stage == AfterSetUp && p.nobodyYet() {
 					found.Severity = Warning
 				}
 				problems = append(problems, *found)
@@ -47,6 +48,16 @@ var drPath = &Check{
 		}
 		return problems, nil
 	},
+}
+
+// nobodyYet tells whether the real server is ready but for the server on it, which is
+// often installed last.
+func (p *pathSeen) nobodyYet() bool {
+	if p.id.Protocol == UDP {
+		_, kind := icmpReason(p.reply, p.id.Addr.Is6())
+		return p.reply.Outcome == probe.Unreachable && kind == noPort
+	}
+	return p.reply.Outcome == probe.Reset && p.own.Outcome != probe.Accepted
 }
 
 // mutedPath tells whether the path could not be tried, or real-server says what is

@@ -10,10 +10,11 @@ import (
 )
 
 var realServerAnswers = &Check{
-	Code:  "real-server",
-	Title: "each real server is on the LAN and answers for its address, alone",
-	Why:   "Direct routing puts each packet on the LAN with the real server's MAC address, so that must be known, and the right one.",
-	Wire:  true,
+	Code:      "real-server",
+	Preflight: true,
+	Title:     "each real server is on the LAN and answers for its address, alone",
+	Why:       "Direct routing puts each packet on the LAN with the real server's MAC address, so that must be known, and the right one.",
+	Wire:      true,
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		s, err := e.survey(ctx)
 		if err != nil {
@@ -30,7 +31,7 @@ var realServerAnswers = &Check{
 		var problems []Problem
 		for _, r := range s.servers {
 			for _, p := range e.serverProblems(s, r) {
-				if e.idle(ctx, r) || e.Stage == BeforeSetUp {
+				if e.idle(ctx, r) || e.Stage == BeforeSetUp && r.near() {
 					p.Severity = Warning
 				}
 				problems = append(problems, p)
@@ -112,11 +113,13 @@ func (e *Exam) answerProblem(s *survey, r *serverSeen) *Problem {
 		return nil
 	case len(r.probed)+len(r.asked) == 0:
 		return &Problem{
+			On:     r.rip,
 			What:   fmt.Sprintf("the real server %s answers no ARP on %s and no ping to everybody", r.rip, r.link.Name),
 			Advice: "it is down, in another VLAN, or has another address: bring it back, or take it out of the service",
 		}
 	case len(r.asked) == 0:
 		return &Problem{
+			On: r.rip,
 			What: fmt.Sprintf("the real server %s (%s) answers an ARP probe without sender, but not \"who has %s, tell %s\": it takes %s for one of its own addresses",
 				r.rip, r.mac, r.rip, r.question().Source, r.question().Source),
 			Advice: "most likely the VIP stands on its lo with a mask wider than /32; run \"lvsdr doctor realserver\" there",
@@ -148,6 +151,7 @@ func (e *Exam) aliveButSilent(r *serverSeen) *Problem {
 		return nil
 	}
 	return &Problem{
+		On:   r.rip,
 		What: fmt.Sprintf("the real server %s is there (%s answers a ping to everybody) but answers no ARP, so this director cannot find it", r.rip, r.mac),
 		Advice: fmt.Sprintf("arp_ignore=8 or a rule keeps it silent there: arp_ignore=1 is silent for the VIP alone; or write it down here: ip neigh replace %s lladdr %s dev %s nud permanent",
 			r.rip, r.mac, r.link.Name),

@@ -12,10 +12,11 @@ import (
 )
 
 var vipClaim = &Check{
-	Code:  "vip-claim",
-	Title: "the director alone answers for the VIP",
-	Why:   "Whoever answers ARP for the VIP gets the clients' packets: all of them, or those of the clients that heard it last.",
-	Wire:  true,
+	Code:      "vip-claim",
+	Preflight: true,
+	Title:     "the director alone answers for the VIP",
+	Why:       "Whoever answers ARP for the VIP gets the clients' packets: all of them, or those of the clients that heard it last.",
+	Wire:      true,
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		s, err := e.survey(ctx)
 		if err != nil {
@@ -173,11 +174,13 @@ func claimsOnClient(s *survey, v *vipSeen, claimants []claimant) []Problem {
 // claimOfServer is a real server that says to have the VIP. It has it; but it must
 // not say so.
 func (s *survey) claimOfServer(v *vipSeen, c claimant) Problem {
-	p := Problem{What: fmt.Sprintf("the real server %s %s for the VIP %s", s.name(c.mac, v.addr), c.how(v.addr), v.addr)}
+	p := Problem{
+		What: fmt.Sprintf("the real server %s %s for the VIP %s", s.name(c.mac, v.addr), c.how(v.addr), v.addr),
+		On:   s.whose(c.mac, v.addr).rip,
+	}
 	if c.onlyByQuestion {
 		p.What = fmt.Sprintf("the real server %s asks \"who has %s, tell %s\": all that hear it take it for the VIP", s.name(c.mac, v.addr), c.asks, v.addr)
 		if v.addr.Is4() {
-			p.On = s.whose(c.mac, v.addr).rip
 			p.Fix = "sysctl -w net.ipv4.conf.all.arp_announce=2"
 			return p
 		}

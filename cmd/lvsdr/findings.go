@@ -73,15 +73,18 @@ func tellOne(w io.Writer, findings []lvsdr.Finding) {
 		if i+1 < len(findings) && sameCure(f, findings[i+1]) {
 			continue
 		}
+		where := "this host"
+		if f.On != "" {
+			where = f.On
+		}
 		if f.Fix != "" {
-			where := "this host"
-			if f.On != "" {
-				where = f.On
-			}
 			labelled(w, "mend", "on "+where+", as root:")
 			for line := range strings.Lines(f.Fix) {
 				fmt.Fprintln(w, "            "+strings.TrimRight(line, "\n"))
 			}
+		}
+		if f.Fix == "" && f.On != "" {
+			labelled(w, "where", "on "+where)
 		}
 		if f.Advice != "" {
 			labelled(w, "note", f.Advice)

@@ -74,15 +74,16 @@ func flagsOf(realServers int) string {
 // atOnce is how many real servers are set up side by side.
 const atOnce = 8
 
-// SetUp sets every host up, the real servers first.
+// SetUp sets every host up, the real servers first. It does not ask for a proof:
+// what else the cluster is to have may come after.
 func (c *Cluster) SetUp(ctx context.Context) error {
 	err := each(c.RealServers, func(h *lab.Host) error {
-		return c.Sh(ctx, h.Name, "lvsdr setup realserver -q "+c.Flags)
+		return c.Sh(ctx, h.Name, "lvsdr setup realserver -q --passive "+c.Flags)
 	})
 	if err != nil {
 		return err
 	}
-	return c.Sh(ctx, c.Director.Name, "lvsdr setup director -q "+c.Flags)
+	return c.Sh(ctx, c.Director.Name, "lvsdr setup director -q --passive "+c.Flags)
 }
 
 // each calls f with every host, a few at a time, and returns the first error.

@@ -5,6 +5,7 @@ package gallery
 import (
 	"context"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"slices"
 	"testing"
@@ -45,11 +46,18 @@ func (b *bench) drop(t *testing.T) {
 	b.cluster = nil
 }
 
-// chosen tells whether a case is to run: LVSDR_FAULT names one alone, and
-// LVSDR_FAULTS_OF a feature, for those that need it.
+// chosen tells whether a case is to run: LVSDR_FAULT names one alone, LVSDR_FAULTS_OF
+// a feature, for those that need it, and LVSDR_FAULTS_PART, "1/2", a share of all.
 func chosen(name string, needs []lab.Feature) bool {
 	only, of := os.Getenv("LVSDR_FAULT"), lab.Feature(os.Getenv("LVSDR_FAULTS_OF"))
-	return (only == "" || only == name) && (of == "" || slices.Contains(needs, of))
+	part, parts := uint32(1), uint32(1)
+	if share := os.Getenv("LVSDR_FAULTS_PART"); share != "" {
+		if n, err := fmt.Sscanf(share, "%d/%d", &part, &parts); n != 2 || part < 1 || part > parts {
+			panic(fmt.Sprintf("LVSDR_FAULTS_PART=%s: %v", share, err))
+		}
+	}
+	return (only == "" || only == name) && (of == "" || slices.Contains(needs, of)) &&
+		crc32.ChecksumIEEE([]byte(name))%parts == part-1
 }
 
 // Every fault: healthy, injected, named by exactly the doctors that see it, mended
