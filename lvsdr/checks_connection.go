@@ -17,7 +17,7 @@ var packetLoop = &Check{
 	Title: "no real server sends packets round to the director",
 	Why: "A real server that forwards, and does not have the VIP or balances it itself, sends each packet back to the director, " +
 		"which sends it there again until its TTL ends.",
-	Needs: []*Check{ipvsThere},
+	Needs: []*Check{ipvsThere, drPath}, // which sees the same, and what becomes of it, without traffic
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		flows, err := e.flows(ctx)
 		if err != nil {
@@ -62,25 +62,17 @@ var synReceived = &Check{
 	Code:  "syn-recv",
 	Title: "no real server leaves more connections unanswered than the others",
 	Why:   "The director sees that a client repeats its SYN: the real server's answers do not reach it, or there are none.",
-	Needs: []*Check{ipvsThere, packetLoop},
+	Needs: []*Check{ipvsThere, drPath, packetLoop}, // what a probe sees, it says better
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		flows, err := e.flows(ctx)
 		if err != nil {
 			return nil, err
 		}
 		return e.eachOurs(ctx, func(s servedService) []Problem {
-			var all []*tally
-			for _, d := range s.live.Destinations {
-				t := flows[s.live.flow(d)]
-				if t == nil {
-					t = &tally{}
-				}
-				all = append(all, t)
-			}
 			var problems []Problem
-			for i, t := range all {
-				if s.live.Protocol == TCP && len(all) > 1 && unanswered(t, all, s.live.sticky()) {
-					problems = append(problems, unansweredBy(s, s.live.Destinations[i], t))
+			for i, d := range s.live.Destinations {
+				if s.live.Protocol == TCP && unanswered(s.live, i, flows) {
+					problems = append(problems, unansweredBy(s, d, flows[s.live.flow(d)]))
 				}
 			}
 			return problems
@@ -88,31 +80,52 @@ var synReceived = &Check{
 	},
 }
 
-// unanswered tells whether so many of the real server's clients wait that it is
-// its own fault: 8 more than 4 times as many as on the others on the average.
+// fewWaiting is how many clients must wait for a real server before it counts: more
+// than what one "lvsdr doctor client" leaves behind.
+const fewWaiting = 12
+
+// unanswered tells whether so many clients wait for a service's real server that it
+// is its own fault: 12 more than 4 times as many as for the others, to each its
+// share, where the others would have 12 if it came to all alike, and have had
+// connections.
 //
 // A client that waits longer than a second (see stuckConnection) is rare where
-// all is well, whatever the load: one that went away, or scans. A flood of SYNs from
-// invented addresses comes to all real servers alike: of two, that the one has eight
-// and the other none by chance is one in 256, that it has 28 and the other five is
-// one in 10,000; of more real servers, less.
+// all is well, whatever the load: one that went away, or that only knocks; a RST
+// does not end SYN_RECV (tcp_states in net/netfilter/ipvs/ip_vs_proto_tcp.c). A flood
+// of SYNs from invented addresses comes to all real servers alike: of two, that the
+// one has 12 and the other none by chance is one in 4096; 32 and five is one in
+// 100,000; of more real servers, less.
 //
 // Where the scheduler or persistence ties a client to a real server, one client's
-// trouble is on that real server alone; there it takes several clients.
-func unanswered(t *tally, all []*tally, sticky bool) bool {
-	others := 0
-	for _, o := range all {
-		if o != t {
-			others += o.stuck
+// trouble is on that real server alone; there it takes several clients. Where all
+// clients go to one real server there is nothing to compare with.
+func unanswered(v *virtualService, i int, flows map[flow]*tally) bool {
+	t, own := flows[v.flow(v.Destinations[i])], v.share(v.Destinations[i])
+	if t == nil || own == 0 || slices.Contains([]string{"dh", "lblc", "lblcr", "fo", "ovf"}, v.Scheduler) {
+		return false
+	}
+	waiting, share, connections := 0, 0, uint64(0) // the others'
+	for j, d := range v.Destinations {
+		if j == i || v.share(d) == 0 {
+			continue
+		}
+		share, connections = share+v.share(d), connections+d.Stats.Connections
+		if o := flows[v.flow(d)]; o != nil {
+			waiting += o.stuck
 		}
 	}
-	n := len(all) - 1
-	return t.stuck*n >= 8*n+4*others && (!sticky || len(t.clients) >= manyClients)
+	expected := t.stuck * share / own
+	tied := v.Flags&ipvs.Persistent != 0 || v.Scheduler == "sh" || v.Scheduler == "mh"
+	return expected >= fewWaiting && t.stuck*share >= fewWaiting*share+4*waiting*own &&
+		connections >= uint64(expected)/2 && (!tied || len(t.clients) >= manyClients)
 }
 
-// sticky tells whether a client's connections all go to one real server.
-func (v *virtualService) sticky() bool {
-	return v.Flags&ipvs.Persistent != 0 || slices.Contains([]string{"sh", "mh", "dh", "lblc", "lblcr"}, v.Scheduler)
+// share is the real server's part of the connections, of all parts together.
+func (v *virtualService) share(d ipvs.Destination) int {
+	if d.Weight > 0 && (v.Scheduler == "rr" || v.Scheduler == "lc") {
+		return 1
+	}
+	return int(max(d.Weight, 0))
 }
 
 func unansweredBy(s servedService, d ipvs.Destination, t *tally) Problem {

@@ -62,7 +62,9 @@ func TestTableChecks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const at80, to1, to2 = "10.10.10.22:80", "10.10.10.31:80", "10.10.10.32:80"
+	const at80, to1 = "10.10.10.22:80", "10.10.10.31:80"
+	const served2 = "stat -t 10.10.10.22:80 -r 10.10.10.32:80 conns=1000\n"
+	const at80of23, weighty = "10.10.10.23:80", "ipvsadm -e -t 10.10.10.23:80 -r 10.10.10.32:80 -g -w 1\nstat -t 10.10.10.23:80 -r 10.10.10.32:80 conns=1000\n"
 	tests := []struct {
 		name, commands string
 		want           []string
@@ -106,14 +108,21 @@ func TestTableChecks(t *testing.T) {
 			[]string{"failure packet-loop"}},
 		{"uploads", conns(2, "ESTABLISHED", "10.10.10.100", at80, to1, 58) + conns(1, "SYN_RECV", "10.10.10.100", at80, to1, 59) +
 			"stat -t 10.10.10.22:80 -r 10.10.10.31:80 conns=4 inpkts=12800", nil},
-		{"clients wait for one", conns(8, "SYN_RECV", "10.10.10.100", at80, to1, 50) + conns(90, "FIN_WAIT", "10.10.10.99", at80, to1, 50) +
-			conns(100, "FIN_WAIT", "10.10.10.99", at80, to2, 50), []string{"failure syn-recv"}},
-		{"a flood", conns(100, "SYN_RECV", "192.0.2.1", at80, to1, 50) + conns(80, "SYN_RECV", "192.0.2.1", at80, to2, 50), nil},
-		{"a busy moment", conns(100, "SYN_RECV", "192.0.2.1", at80, to1, 59), nil},
-		{"mended a while ago", conns(100, "SYN_RECV", "192.0.2.1", at80, to1, 30), nil},
-		{"one client of a persistent service waits", conns(20, "SYN_RECV", "192.0.2.1", "10.10.10.23:80", to1, 50), nil},
-		{"several do", conns(5, "SYN_RECV", "192.0.2.1", "10.10.10.23:80", to1, 50) + conns(5, "SYN_RECV", "192.0.2.2", "10.10.10.23:80", to1, 50) +
-			conns(5, "SYN_RECV", "192.0.2.3", "10.10.10.23:80", to1, 50), []string{"failure syn-recv"}},
+		{"clients wait for one", conns(12, "SYN_RECV", "10.10.10.100", at80, to1, 50) + conns(90, "FIN_WAIT", "10.10.10.99", at80, to1, 50) +
+			served2, []string{"failure syn-recv"}},
+		{"as many wait as the weights tell", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31:80 -g -w 10\n" +
+			conns(16, "SYN_RECV", "10.10.10.100", at80, to1, 50) + served2, nil},
+		{"more wait than the weights tell", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31:80 -g -w 10\n" +
+			conns(120, "SYN_RECV", "10.10.10.100", at80, to1, 50) + served2, []string{"failure syn-recv"}},
+		{"the other one is new", conns(30, "SYN_RECV", "10.10.10.100", at80, to1, 50) + "stat -t 10.10.10.22:80 -r 10.10.10.32:80 conns=1", nil},
+		{"all go to the first", "modprobe ip_vs_fo\nipvsadm -E -t 10.10.10.22:80 -s fo\n" +
+			conns(30, "SYN_RECV", "10.10.10.100", at80, to1, 50) + served2, nil},
+		{"a flood", conns(100, "SYN_RECV", "192.0.2.1", at80, to1, 50) + conns(80, "SYN_RECV", "192.0.2.1", at80, "10.10.10.32:80", 50) + served2, nil},
+		{"a busy moment", conns(100, "SYN_RECV", "192.0.2.1", at80, to1, 59) + served2, nil},
+		{"mended a while ago", conns(100, "SYN_RECV", "192.0.2.1", at80, to1, 30) + served2, nil},
+		{"one client of a persistent service waits", weighty + conns(20, "SYN_RECV", "192.0.2.1", at80of23, to1, 50), nil},
+		{"several do", weighty + conns(5, "SYN_RECV", "192.0.2.1", at80of23, to1, 50) + conns(5, "SYN_RECV", "192.0.2.2", at80of23, to1, 50) +
+			conns(5, "SYN_RECV", "192.0.2.3", at80of23, to1, 50), []string{"failure syn-recv"}},
 		{"a thousand that have ended", conns(1000, "FIN_WAIT", "192.0.2.1", at80, to1, 50), nil},
 		{"connection tracking", "sysctl -w net.ipv4.vs.conntrack=1", []string{"warning ipvs-sysctl sysctl -w net.ipv4.vs.conntrack=0"}},
 		{"no counting", "sysctl -w net.ipv4.vs.run_estimation=0", []string{"warning ipvs-sysctl sysctl -w net.ipv4.vs.run_estimation=1"}},

@@ -158,7 +158,7 @@ func mapPort(ctx context.Context, c *Cluster) error {
 // clientsWait has the client try until enough connections to the one real server
 // have waited for a while.
 func clientsWait(ctx context.Context, c *Cluster) error {
-	c.knock(ctx, 24)
+	c.knock(ctx, 40)
 	return c.await(ctx, func(all []ipvs.Connection) bool {
 		waiting := 0
 		for _, x := range all {
@@ -166,7 +166,7 @@ func clientsWait(ctx context.Context, c *Cluster) error {
 				waiting++
 			}
 		}
-		return waiting >= 10
+		return waiting >= 16
 	})
 }
 
@@ -199,9 +199,9 @@ func forgotten(ctx context.Context, c *Cluster) error {
 
 var tableVariants = []Healthy{{
 	Name: "several-services", Title: "two ports and UDP on one VIP by scheduler wlc, and somebody else's services beside them",
-	Setup: Flags + " -s wlc -p 80 -p 81 -p 53/udp",
+	Setup: "-",
 	Make: all(
-		func(ctx context.Context, c *Cluster) error {
+		func(ctx context.Context, c *Cluster) error { // the servers first, for set-up looks for them
 			for _, h := range c.RealServers {
 				_, err1 := h.ServeHTTP(":81")
 				_, err2 := h.ListenPacket(ctx, "udp", ":53")
@@ -209,7 +209,8 @@ var tableVariants = []Healthy{{
 					return err
 				}
 			}
-			return nil
+			c.Flags = Flags + " -s wlc -p 80 -p 81 -p 53/udp"
+			return c.SetUp(ctx)
 		},
 		on("dev-1", `ipvsadm -A -t 10.10.10.22:8080 -s wlc; ipvsadm -a -t 10.10.10.22:8080 -r 10.10.10.31:80 -m
 ipvsadm -A -f 7 -s wlc; ipvsadm -A -t 10.10.10.99:80 -s wlc`),
