@@ -156,7 +156,7 @@ func (e *Exam) portsMend(ctx context.Context, r filter.Rule) bool {
 		return false // set-up cannot open them: the command by hand
 	}
 	gate := "nftables " + r.Family + " " + r.Table + " " + r.Base
-	if r.Tool != filter.Nftables {
+	if r.Tool != filter.ByNftables {
 		gate = "iptables " + r.Variant + " " + r.Family + " " + r.Base
 		if r.Table != "filter" {
 			return false
@@ -205,7 +205,7 @@ func (f *barrier) mend() (fix, advice string) {
 // letThrough inserts an accept at the head of the base chain from which a packet
 // comes to the rule.
 func letThrough(r filter.Rule, m packetMatch) string {
-	if r.Tool == filter.Nftables {
+	if r.Tool == filter.ByNftables {
 		return fmt.Sprintf("nft insert rule %s %s %s %s accept", r.Family, r.Table, r.Base, m.nft)
 	}
 	table := ""

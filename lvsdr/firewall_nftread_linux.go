@@ -12,7 +12,7 @@ import (
 // readNft calls look with a view of the rules, and again when it fails because
 // they changed under it. A kernel without nf_tables has no chains.
 func readNft(ctx context.Context, look func(*nftView) error) error {
-	return filter.LookAtNftables(ctx, func() error { return lookAtNft(look) })
+	return filter.Nftables(ctx, func() error { return lookAtNft(look) })
 }
 
 func lookAtNft(look func(*nftView) error) error {

@@ -69,7 +69,7 @@ func (s *nftState) ruleset(ctx context.Context) (*Ruleset, error) {
 			all[c.table] = map[string]*chain{}
 		}
 		all[c.table][c.name] = &chain{
-			tool: Nftables, family: nftFamilies[c.table.family], table: c.table.name, name: c.name, owned: s.tables[c.table].owned,
+			tool: ByNftables, family: nftFamilies[c.table.family], table: c.table.name, name: c.name, owned: s.tables[c.table].owned,
 		}
 	}
 	for i := range s.rules {

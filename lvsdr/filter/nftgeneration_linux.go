@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LookAtNftables calls look, which reads the rules of nftables, and again when it fails
+// Nftables calls look, which reads the rules of nftables, and again when it fails
 // because they changed under it. A kernel without nf_tables is not looked at: to
 // ask would bring it in.
-func LookAtNftables(ctx context.Context, look func() error) error {
+func Nftables(ctx context.Context, look func() error) error {
 	if !nftLoaded() {
 		return nil
 	}

@@ -49,7 +49,7 @@ var errChanged = errors.New("the rules have changed while they were read")
 // a rule for every packet.
 func readNftables(ctx context.Context) (*nftState, error) {
 	state := &nftState{}
-	err := LookAtNftables(ctx, func() error {
+	err := Nftables(ctx, func() error {
 		before, err := nftGeneration()
 		if err != nil {
 			return err

@@ -97,7 +97,7 @@ type Rule struct {
 // Place is the chain in the tool's words: "inet filter input", "iptables-legacy
 // INPUT", with the table's name when it is not filter.
 func (r Rule) Place() string {
-	if r.Tool == Nftables {
+	if r.Tool == ByNftables {
 		return r.Family + " " + r.Table + " " + r.Chain
 	}
 	if r.Table == "filter" {
@@ -115,8 +115,8 @@ func (r Rule) String() string {
 	return s
 }
 
-// Nftables is the tool of rules that no iptables command has written.
-const Nftables = "nftables"
+// ByNftables is the tool of rules that no iptables command has written.
+const ByNftables = "nftables"
 
 // conntrackPriority is where connection tracking sees a packet
 // (NF_IP_PRI_CONNTRACK); before, every packet is invalid for "ct state".

@@ -202,7 +202,7 @@ func (t *tally) policy(b *baseChain, d doubt) {
 	if b.drops {
 		r.Text, kind = "policy drop", drops
 	}
-	if b.tool != Nftables {
+	if b.tool != ByNftables {
 		r.Text = "policy " + strings.ToUpper(strings.TrimPrefix(r.Text, "policy "))
 	}
 	t.ends(kind, t.at(b.chain, r, 0), d)
