@@ -21,6 +21,7 @@ var (
 		mtu,
 
 		// The packet filter.
+		firewallIn, firewallStateful, firewallInvalid, firewallOut, firewallICMP, firewallND,
 
 		// On the wire.
 		vipClaim,
@@ -52,7 +53,7 @@ var (
 		returnRoute,
 
 		// The packet filter and the listeners.
-		listenerThere,
+		firewallIn, firewallOut, firewallICMP, firewallND, listenerThere,
 
 		// On the wire.
 

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -63,22 +62,17 @@ func (e *Exam) takenElsewhere(ctx context.Context, o Opening) (bool, error) {
 	return e.redirected(ctx, o)
 }
 
-// redirected tells whether a packet of the filter's translates the packets for the
-// VIP before they are looked up: REDIRECT or DNAT.
+// redirected tells whether a rule translates the packets for the VIP before they
+// are looked up: REDIRECT or DNAT.
 func (e *Exam) redirected(ctx context.Context, o Opening) (bool, error) {
-	rules, err := e.rules(ctx)
+	p, err := e.passage(ctx, o.VIP)
+	if errors.Is(err, errNoLAN) {
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
-	lan, err := e.lan(ctx, o.VIP)
-	if err != nil && !errors.Is(err, errNoLAN) {
-		return false, err
-	}
-	v := rules.Trace(filter.Packet{
-		Hook: filter.Prerouting, In: lan.Name, Src: e.someClient(o.VIP), Dst: o.VIP, Protocol: uint8(o.Protocol),
-		SrcPort: 40000, DstPort: o.Port, TCPFlags: filter.SYN, State: filter.New,
-	})
-	return v.Translated != nil, nil
+	return p.rules.Trace(p.packet(o, firstPacket)).Packet.Translated, nil
 }
 
 // someClient is an address to ask about.

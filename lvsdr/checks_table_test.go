@@ -2,6 +2,7 @@ package lvsdr_test
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -20,8 +21,15 @@ var tableCodes = []string{
 // "severity code fix".
 func bad(t *testing.T, role lvsdr.Role, w *lvsdrtest.World, only ...string) []string {
 	t.Helper()
+	return badFor(t, role, w, "", only...)
+}
+
+// badFor is bad where the exam is about a client, an address or none.
+func badFor(t *testing.T, role lvsdr.Role, w *lvsdrtest.World, client string, only ...string) []string {
+	t.Helper()
 	e := role.Exam(w.Host())
 	e.Only, e.SetUp = only, "SETUP"
+	e.Client, _ = netip.ParseAddr(client)
 	before, edits := w.Dump(), w.Edits()
 	var all []string
 	for _, f := range e.Run(t.Context()) {

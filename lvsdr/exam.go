@@ -87,6 +87,8 @@ type seen struct {
 	processes   memo[[]string]
 	rules       memo[*filter.Ruleset]
 	arpDropped  memo[[]netip.Addr]
+	openings    memo[[]Change] // that set-up would make
+	passages    sync.Map       // of each VIP, *memo[*passage]
 	boot        memo[bootSysctls]
 	survey      memo[*survey]
 	vips        memo[map[netip.Addr]bool]

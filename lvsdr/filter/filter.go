@@ -56,8 +56,8 @@ const (
 type Packet struct {
 	Hook    Hook
 	In, Out string // interfaces; empty where there is none at the hook
-	// Src may be invalid: any sender. Rules about senders then make an Unsure
-	// verdict that [BySource].
+	// Src may be invalid: any sender; so may Dst of a reply. Rules about senders
+	// then make an Unsure verdict that [BySource].
 	Src, Dst         netip.Addr
 	Protocol         uint8 // IANA number: 6 TCP, 17 UDP, 1 ICMP, 58 ICMPv6
 	SrcPort, DstPort uint16

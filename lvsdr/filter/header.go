@@ -30,7 +30,7 @@ func (p Packet) network() bits {
 	b = append(b, known(p.Protocol)...)
 	b = append(b, blank(2, aboutOther)...) // checksum
 	b = append(b, address(p.Src, 4, aboutSource)...)
-	return append(b, address(p.Dst, 4, aboutOther)...)
+	return append(b, address(p.Dst, 4, p.peer())...)
 }
 
 func (p Packet) ipv6() bits {
@@ -43,7 +43,16 @@ func (p Packet) ipv6() bits {
 		b = append(b, known(usualTTL)...)
 	}
 	b = append(b, address(p.Src, 16, aboutSource)...)
-	return append(b, address(p.Dst, 16, aboutOther)...)
+	return append(b, address(p.Dst, 16, p.peer())...)
+}
+
+// peer is what a destination that is not known depends on: of a reply, on who the
+// client is.
+func (p Packet) peer() doubt {
+	if p.Translated {
+		return aboutOther
+	}
+	return aboutSource
 }
 
 func address(a netip.Addr, size int, d doubt) bits {

@@ -23,13 +23,13 @@ var hookNames = map[string]Hook{
 	"PREROUTING": Prerouting, "INPUT": Input, "FORWARD": Forward, "OUTPUT": Output, "POSTROUTING": Postrouting,
 }
 
-// ParseIptables reads what the command's -save has printed. The command is
-// "iptables-legacy", "ip6tables-nft" and so on, and tells the family.
+// ParseIptables reads what the -save of a legacy command has printed. The command
+// ("iptables-legacy", "ip6tables") tells the family.
 func ParseIptables(command, listing string) *Ruleset {
 	rules := &Ruleset{}
 	six := strings.HasPrefix(command, "ip6")
 	for name, table := range ParseListing(listing) {
-		chains := compileTable(command, name, six, table)
+		chains := compileTable(command, "legacy", name, table)
 		for hook, priority := range iptablesHooks[name].priority {
 			c := chains[hook]
 			if c == nil {
@@ -44,15 +44,15 @@ func ParseIptables(command, listing string) *Ruleset {
 	return rules.sort()
 }
 
-func compileTable(command, name string, six bool, table Listing) map[string]*chain {
+func compileTable(command, variant, name string, table Listing) map[string]*chain {
 	family := "ip"
-	if six {
+	if strings.HasPrefix(command, "ip6") {
 		family = "ip6"
 	}
 	chains := map[string]*chain{}
 	for _, names := range []map[string]bool{keys(table.Chains), keys(table.Policy)} {
 		for c := range names {
-			chains[c] = &chain{tool: command, family: family, table: name, name: c}
+			chains[c] = &chain{tool: command, variant: variant, family: family, table: name, name: c}
 		}
 	}
 	for c, lines := range table.Chains {

@@ -103,7 +103,7 @@ var looks = withRates(map[string]func(test, *flow) answer{
 	"--ctdir":         func(t test, f *flow) answer { return tracked(f, unknown) },
 	"mark --mark":     markIs,
 	"--src-type":      func(t test, f *flow) answer { return kindIn(t, f, f.packet.Src, bySender) },
-	"--dst-type":      func(t test, f *flow) answer { return kindIn(t, f, f.packet.Dst, unknown) },
+	"--dst-type":      func(t test, f *flow) answer { return kindIn(t, f, f.packet.Dst, answer{maybe, f.packet.peer()}) },
 	"--pkt-type":      packetTypeIs,
 	"length --length": func(t test, f *flow) answer { return within(t.word(), uint64(f.packet.length())) },
 	"--match-set":     setOf,
@@ -137,7 +137,9 @@ func withRates(looks map[string]func(test, *flow) answer) map[string]func(test, 
 
 func source(t test, f *flow) answer { return addressIn(t.word(), f.packet.Src, bySender) }
 
-func destination(t test, f *flow) answer { return addressIn(t.word(), f.packet.Dst, unknown) }
+func destination(t test, f *flow) answer {
+	return addressIn(t.word(), f.packet.Dst, answer{maybe, f.packet.peer()})
+}
 
 // addressIn compares with "10.0.0.0/8", "10.0.0.1", "10.0.0.0/255.0.0.255" and
 // "10.0.0.1-10.0.0.9".

@@ -52,7 +52,7 @@ func loadLegacy(ctx context.Context, family string) (*Ruleset, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ParseIptables(family+"tables-legacy", string(out)), nil
+	return ParseIptables(command, string(out)), nil
 }
 
 // ruleset makes chains of what nf_tables has. Tables of iptables' are taken from its
@@ -68,7 +68,9 @@ func (s *nftState) ruleset(ctx context.Context) (*Ruleset, error) {
 		if all[c.table] == nil {
 			all[c.table] = map[string]*chain{}
 		}
-		all[c.table][c.name] = &chain{tool: nftables, family: nftFamilies[c.table.family], table: c.table.name, name: c.name}
+		all[c.table][c.name] = &chain{
+			tool: ByNftables, family: nftFamilies[c.table.family], table: c.table.name, name: c.name, owned: s.tables[c.table].owned,
+		}
 	}
 	for i := range s.rules {
 		rule := &s.rules[i]
@@ -122,7 +124,7 @@ func (s *nftState) writtenByIptables(ctx context.Context) (map[tableKey]map[stri
 			return nil, err
 		}
 		for table, listing := range ParseListing(string(out)) {
-			read[tableKey{family, table}] = compileTable(name+"tables-nft", table, family == unix.NFPROTO_IPV6, listing)
+			read[tableKey{family, table}] = compileTable(command, "nft", table, listing)
 		}
 	}
 	return read, nil

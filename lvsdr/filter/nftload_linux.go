@@ -124,7 +124,7 @@ func (f *flow) statusBits() bits {
 func (m *machine) fib(e expression) answer {
 	const addrtype = 3
 	p, flags := m.flow.packet, e.number(unix.NFTA_FIB_FLAGS)
-	addr, d := p.Dst, aboutOther
+	addr, d := p.Dst, p.peer()
 	if flags&unix.NFTA_FIB_F_SADDR != 0 {
 		addr, d = p.Src, aboutSource
 	}

@@ -12,11 +12,13 @@ import (
 
 // nftState is what nf_tables has in a network namespace.
 type nftState struct {
-	tables map[tableKey]bool // those that are hooked in
+	tables map[tableKey]tableFlags // those that are hooked in
 	chains []nftChain
 	rules  []nftRule
 	sets   map[setKey]*nftSet
 }
+
+type tableFlags struct{ used, owned bool }
 
 type tableKey struct {
 	family uint8
@@ -72,7 +74,7 @@ func dumpNftables() (*nftState, error) {
 	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		return nil, err
 	}
-	s := &nftState{tables: map[tableKey]bool{}, sets: map[setKey]*nftSet{}}
+	s := &nftState{tables: map[tableKey]tableFlags{}, sets: map[setKey]*nftSet{}}
 	for _, d := range []struct {
 		message int
 		take    func(tableKey, attributes)
@@ -119,13 +121,15 @@ func dump(conn *netlink.Conn, message int, family uint8, ask []byte, take func(t
 }
 
 func (s *nftState) table(t tableKey, a attributes) {
-	if nftFamilies[t.family] != "" && a.number(unix.NFTA_TABLE_FLAGS)&unix.NFT_TABLE_F_DORMANT == 0 {
-		s.tables[t] = true
+	const ownedFlag = 1 << 1 // NFT_TABLE_F_OWNER
+	flags := a.number(unix.NFTA_TABLE_FLAGS)
+	if nftFamilies[t.family] != "" && flags&unix.NFT_TABLE_F_DORMANT == 0 {
+		s.tables[t] = tableFlags{true, flags&ownedFlag != 0}
 	}
 }
 
 func (s *nftState) chain(t tableKey, a attributes) {
-	if !s.tables[t] {
+	if !s.tables[t].used {
 		return
 	}
 	c := nftChain{table: t, name: a.text(unix.NFTA_CHAIN_NAME), kind: a.text(unix.NFTA_CHAIN_TYPE)}
@@ -139,7 +143,7 @@ func (s *nftState) chain(t tableKey, a attributes) {
 }
 
 func (s *nftState) rule(t tableKey, a attributes) {
-	if !s.tables[t] {
+	if !s.tables[t].used {
 		return
 	}
 	r := nftRule{table: t, chain: a.text(unix.NFTA_RULE_CHAIN), comment: comment(a[unix.NFTA_RULE_USERDATA]), state: s}
@@ -163,7 +167,7 @@ const (
 )
 
 func (s *nftState) set(t tableKey, a attributes) {
-	if !s.tables[t] {
+	if !s.tables[t].used {
 		return
 	}
 	flags := a.number(unix.NFTA_SET_FLAGS)

@@ -26,8 +26,10 @@ type baseChain struct {
 
 // A chain is rules in order.
 type chain struct {
-	tool, family, table, name string // "nftables", "inet", "filter", "input"
-	rules                     []rule
+	tool, variant       string // "nftables", ""; "ip6tables-legacy", "legacy"
+	family, table, name string // "inet", "filter", "input"
+	owned               bool
+	rules               []rule
 }
 
 // A rule is one that packets are held against.
@@ -76,10 +78,12 @@ const (
 
 // A Rule is the place where a verdict was made.
 type Rule struct {
-	Tool   string // "nftables", or the command: "iptables-legacy", "ip6tables-nft"
-	Family string // of nftables' table: "inet", "ip", "ip6"
-	Table  string
-	Chain  string
+	Tool    string // "nftables", or the command: "iptables-legacy", "ip6tables-nft"
+	Variant string // of iptables: "legacy" or "nft"
+	Family  string // "inet", "ip", "ip6"
+	Table   string
+	Owned   bool // only the process that made the table can change it (flag owner)
+	Chain   string
 	// Base is the base chain from which the packet came to the rule, Hook its hook.
 	Base   string
 	Hook   Hook
@@ -93,7 +97,7 @@ type Rule struct {
 // Place is the chain in the tool's words: "inet filter input", "iptables-legacy
 // INPUT", with the table's name when it is not filter.
 func (r Rule) Place() string {
-	if r.Tool == nftables {
+	if r.Tool == ByNftables {
 		return r.Family + " " + r.Table + " " + r.Chain
 	}
 	if r.Table == "filter" {
@@ -111,8 +115,8 @@ func (r Rule) String() string {
 	return s
 }
 
-// nftables is the tool of rules that no iptables command has written.
-const nftables = "nftables"
+// ByNftables is the tool of rules that no iptables command has written.
+const ByNftables = "nftables"
 
 // conntrackPriority is where connection tracking sees a packet
 // (NF_IP_PRI_CONNTRACK); before, every packet is invalid for "ct state".

@@ -191,7 +191,7 @@ func (t *tally) rule(c *chain, i int) Rule {
 
 func (t *tally) at(c *chain, r Rule, number int) Rule {
 	b := t.flow.base
-	r.Tool, r.Family, r.Table, r.Chain, r.Number = c.tool, c.family, c.table, c.name, number
+	r.Tool, r.Variant, r.Family, r.Table, r.Chain, r.Number, r.Owned = c.tool, c.variant, c.family, c.table, c.name, number, c.owned
 	r.Base, r.Hook, r.NAT = b.name, b.hook, b.nat
 	return r
 }
@@ -202,7 +202,7 @@ func (t *tally) policy(b *baseChain, d doubt) {
 	if b.drops {
 		r.Text, kind = "policy drop", drops
 	}
-	if b.tool != nftables {
+	if b.tool != ByNftables {
 		r.Text = "policy " + strings.ToUpper(strings.TrimPrefix(r.Text, "policy "))
 	}
 	t.ends(kind, t.at(b.chain, r, 0), d)

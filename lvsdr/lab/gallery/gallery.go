@@ -61,12 +61,12 @@ type Healthy struct {
 // Faults returns every fault.
 func Faults() []Fault {
 	return slices.Concat(arpFaults, linkFaults, sourceFaults, ipv6Faults,
-		claimFaults, serverFaults, pathFaults, largeFaults, tableFaults, bootFaults)
+		claimFaults, serverFaults, pathFaults, largeFaults, tableFaults, firewallFaults, bootFaults)
 }
 
 // Variants returns every healthy cluster: the traps and the unusual.
 func Variants() []Healthy {
-	return slices.Concat(plainVariants, addrVariants, wireVariants, tableVariants, bootVariants)
+	return slices.Concat(plainVariants, addrVariants, wireVariants, tableVariants, firewallVariants, bootVariants)
 }
 
 var plainVariants = []Healthy{{
