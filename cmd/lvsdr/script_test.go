@@ -84,6 +84,9 @@ func newStage(dir string) *stage {
 
 func (st *stage) enter(w *lvsdrtest.World) {
 	st.world = w
+	if err := w.Run("cat >" + st.sys.program + " <<'END'\nEND"); err != nil { // the unit's program is there
+		panic(err)
+	}
 	host := *w.Host()
 	host.Sysctl = &signalling{Sysctl: host.Sysctl, stage: st}
 	st.sys.host = &host
