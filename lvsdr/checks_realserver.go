@@ -107,7 +107,7 @@ func (e *Exam) serverProblems(s *survey, r *serverSeen) []Problem {
 // answerProblem looks at who answered for the RIP.
 func (e *Exam) answerProblem(s *survey, r *serverSeen) *Problem {
 	switch {
-	case len(r.probed)+len(r.asked) == 0 && r.pinged:
+	case len(r.probed)+len(r.asked) == 0 && r.pinged != nil:
 		return e.aliveButSilent(r)
 	case len(r.probed)+len(r.asked) == 0 && s.works(r):
 		return nil
@@ -162,7 +162,7 @@ func (e *Exam) aliveButSilent(r *serverSeen) *Problem {
 // that has FAILED is asked for anew by the next packet.
 func (e *Exam) entryProblem(r *serverSeen) []Problem {
 	n := r.before
-	if e.Role != DirectorRole || n == nil || n.MAC == nil || r.pinged || n.State == "FAILED" || n.State == "INCOMPLETE" || n.State == "NOARP" {
+	if e.Role != DirectorRole || n == nil || n.MAC == nil || len(r.asked) == 0 || n.State == "FAILED" || n.State == "INCOMPLETE" || n.State == "NOARP" {
 		return nil
 	}
 	forget := fmt.Sprintf("ip neigh del %s dev %s", r.rip, r.link.Name)

@@ -55,8 +55,10 @@ type serverSeen struct {
 	source        netip.Addr // this host's own address on its LAN; invalid: it has none
 	before        *Neighbour
 	probed, asked []probe.Answer
-	pinged        bool             // it did not answer ARP, but a ping to everybody
-	mac           net.HardwareAddr // where it is knocked at, nil when it was not found
+	// pinged is whence a ping to everybody was answered, which only those get that do
+	// not answer ARP.
+	pinged net.HardwareAddr
+	mac    net.HardwareAddr // where it is knocked at, nil when it was not found
 }
 
 // near tells whether the real server is on a LAN of this host.
@@ -72,6 +74,16 @@ type pathSeen struct {
 	reply  probe.Reply
 	// own is the port at the RIP, vip and rip are pings; the zero Reply: not tried.
 	own, vip, rip probe.Reply
+}
+
+// pathsTo are the paths to some real servers.
+func (s *survey) pathsTo(servers []*serverSeen) (paths []*pathSeen) {
+	for _, p := range s.paths {
+		if slices.Contains(servers, p.server) {
+			paths = append(paths, p)
+		}
+	}
+	return paths
 }
 
 // usable tells whether somebody can be met on an interface.

@@ -8,25 +8,23 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/probe"
 )
 
-// knock tries the paths on one LAN: each service's packet for the VIP at the real
-// server's MAC address, all at once. Where no answer came, a second round tells why:
-// the same port at the RIP, and pings.
-func (e *Exam) knock(ctx context.Context, s *survey, link string) error {
+// knock tries paths on one LAN: each service's packet for the VIP at the real server's
+// MAC address, all at once. Where no answer came, a second round tells why: the same
+// port at the RIP, and pings.
+func (e *Exam) knock(ctx context.Context, paths []*pathSeen) error {
 	if e.Stage == BeforeSetUp {
 		return nil // nobody has the VIP yet
 	}
 	var k knocks
-	for _, p := range s.paths {
-		if p.server.link.Name == link {
-			k.add(p, knockKind(p), netip.AddrPortFrom(p.id.Addr, p.id.Port), &p.reply)
-		}
+	for _, p := range paths {
+		k.add(p, knockKind(p), netip.AddrPortFrom(p.id.Addr, p.id.Port), &p.reply)
 	}
-	if err := k.run(ctx, e, link); err != nil {
+	if err := k.run(ctx, e); err != nil {
 		return err
 	}
 	k = knocks{}
-	for _, p := range s.paths {
-		if p.server.link.Name != link || p.server.mac == nil || p.serves() {
+	for _, p := range paths {
+		if p.serves() {
 			continue
 		}
 		if p.id.Protocol == TCP && p.id.Port != 0 {
@@ -35,7 +33,7 @@ func (e *Exam) knock(ctx context.Context, s *survey, link string) error {
 		k.add(p, probe.Echo, netip.AddrPortFrom(p.id.Addr, 0), &p.vip)
 		k.add(p, probe.Echo, netip.AddrPortFrom(p.server.rip, 0), &p.rip)
 	}
-	return k.run(ctx, e, link)
+	return k.run(ctx, e)
 }
 
 // knockKind is the packet that tells most of the service.
@@ -56,6 +54,7 @@ func (p *pathSeen) serves() bool {
 
 // knocks are packets to send and where their replies go.
 type knocks struct {
+	link string
 	all  []probe.Knock
 	into []*probe.Reply
 }
@@ -65,15 +64,16 @@ func (k *knocks) add(p *pathSeen, kind probe.Kind, to netip.AddrPort, into *prob
 	if mac == nil || !from.IsValid() || from.Is4() != to.Addr().Is4() {
 		return
 	}
+	k.link = p.server.link.Name
 	k.all = append(k.all, probe.Knock{Kind: kind, To: to, From: from, MAC: mac})
 	k.into = append(k.into, into)
 }
 
-func (k *knocks) run(ctx context.Context, e *Exam, link string) error {
+func (k *knocks) run(ctx context.Context, e *Exam) error {
 	if len(k.all) == 0 {
 		return nil
 	}
-	replies, err := e.Host.Wire.Knock(ctx, link, k.all, e.wait())
+	replies, err := e.Host.Wire.Knock(ctx, k.link, k.all, e.wait())
 	if err != nil {
 		return err
 	}

@@ -11,11 +11,6 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/probe"
 )
 
-// warmUp is how long the ordinary questions for the real servers wait for the knocks.
-// They tell a real server this host's MAC address; one that does not know it yet has
-// to ask for it when it answers a knock, and a wrong arp_announce shows.
-const warmUp = 300 * time.Millisecond
-
 // wait is the time for an answer.
 func (e *Exam) wait() time.Duration {
 	if e.Stage == BeforeSetUp {
@@ -38,24 +33,35 @@ func (e *Exam) lookAt(ctx context.Context, s *survey, link string) error {
 			servers = append(servers, r)
 		}
 	}
-	knocked := make(chan struct{})
 	return together(
-		func() error { return e.askVIPs(ctx, link, vips) },
 		func() error { return e.hearVIPs(ctx, link, vips) },
+		func() error { return e.askVIPs(ctx, link, vips) },
+		func() error { return e.meetServers(ctx, s, link, servers) },
+	)
+}
+
+// meetServers finds the real servers on one LAN, knocks at them, and then asks for
+// them as the kernel does. Not earlier: an ordinary question tells a real server this
+// host's MAC address; one that does not know it yet has to ask for it when it answers
+// a knock, and a wrong arp_announce shows. Those that are silent hold nobody up.
+func (e *Exam) meetServers(ctx context.Context, s *survey, link string, servers []*serverSeen) error {
+	if err := e.probeServers(ctx, link, servers, e.wait()/2); err != nil {
+		return err
+	}
+	silent := slices.DeleteFunc(slices.Clone(servers), func(r *serverSeen) bool { return r.mac != nil })
+	found := slices.DeleteFunc(slices.Clone(servers), func(r *serverSeen) bool { return r.mac == nil })
+	return together(
 		func() error {
-			defer close(knocked)
-			if err := e.probeServers(ctx, link, servers); err != nil {
+			if err := e.knock(ctx, s.pathsTo(found)); err != nil {
 				return err
 			}
-			return e.knock(ctx, s, link)
+			return e.askServers(ctx, link, servers)
 		},
 		func() error {
-			select {
-			case <-knocked:
-			case <-time.After(warmUp):
-			case <-ctx.Done():
+			if err := e.seekServers(ctx, link, silent); err != nil {
+				return err
 			}
-			return e.askServers(ctx, link, servers)
+			return e.knock(ctx, s.pathsTo(silent))
 		},
 	)
 }
@@ -121,28 +127,34 @@ func (e *Exam) hearVIPs(ctx context.Context, link string, vips []*vipSeen) error
 }
 
 // probeServers finds the real servers' MAC addresses by ARP probes, which leave no
-// trace in their neighbour tables. Those silent for half of the time are asked
-// ordinarily too, and pinged at everybody's MAC address: arp_ignore=8 answers no ARP.
-func (e *Exam) probeServers(ctx context.Context, link string, servers []*serverSeen) error {
-	if err := e.ask(ctx, link, probesOf(servers), placesOf(servers), e.wait()/2); err != nil {
-		return err
-	}
+// trace in their neighbour tables.
+func (e *Exam) probeServers(ctx context.Context, link string, servers []*serverSeen, wait time.Duration) error {
+	err := e.ask(ctx, link, probesOf(servers), placesOf(servers), wait)
 	for _, r := range servers {
 		r.found(r.probed)
 	}
-	silent := slices.DeleteFunc(slices.Clone(servers), func(r *serverSeen) bool { return r.mac != nil })
+	return err
+}
+
+// seekServers tries what else there is for those that are silent: an ordinary
+// question, and a ping to everybody's MAC address, as arp_ignore=8 answers no ARP.
+func (e *Exam) seekServers(ctx context.Context, link string, silent []*serverSeen) error {
 	ordinary := make([][]probe.Answer, len(silent))
-	questions, places := probesOf(silent), placesOf(silent)
+	var questions []probe.Question
+	var places []*[]probe.Answer
 	for i, r := range silent {
 		questions, places = append(questions, r.question()), append(places, &ordinary[i])
 	}
 	err := together(
+		func() error { return e.probeServers(ctx, link, silent, e.wait()/2) },
 		func() error { return e.ask(ctx, link, questions, places, e.wait()/2) },
 		func() error { return e.pingServers(ctx, link, silent) },
 	)
 	for i, r := range silent {
-		r.found(r.probed)
 		r.found(ordinary[i])
+		if r.mac == nil {
+			r.mac = r.pinged
+		}
 	}
 	return err
 }
@@ -193,7 +205,7 @@ func (e *Exam) pingServers(ctx context.Context, link string, servers []*serverSe
 	for i, reply := range replies {
 		for _, r := range servers {
 			if r.rip == pings[i].To.Addr() && reply.Outcome == probe.Accepted {
-				r.pinged, r.mac = true, reply.MAC
+				r.pinged = reply.MAC
 			}
 		}
 	}

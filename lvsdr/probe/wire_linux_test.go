@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -198,6 +199,7 @@ func TestKnocks(t *testing.T) {
 		must(t, err)
 		return replies
 	}
+	s.do(func() error { return routed(testV6) })
 	for i, r := range run(silence, len(tests)) {
 		test := tests[i]
 		if r.Outcome != test.want || r.Type != test.kind || r.Code != test.code {
@@ -213,6 +215,20 @@ func TestKnocks(t *testing.T) {
 		t.Errorf("took %v, though all is answered", took)
 	}
 	s.do(func() error { return noHalfOpen(80) })
+}
+
+// routed waits until the kernel takes packets for its new IPv6 address, which it does
+// some time after it says that it has it.
+func routed(addr netip.Addr) error {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		routes, err := netlink.RouteGet(addr.AsSlice())
+		if err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s is not local: %v, %w", addr, routes, err)
+		}
+	}
 }
 
 // noHalfOpen fails when connections to the port stay in SYN_RECV.
@@ -253,6 +269,19 @@ func TestKnockAtARouter(t *testing.T) {
 		want := map[string]Outcome{"1": Redirected, "0": Returned}[redirects]
 		if replies[0].Outcome != want || replies[0].MAC.String() != s.mac.String() {
 			t.Errorf("send_redirects=%s: %+v, want %s by %s", redirects, replies[0], want, s.mac)
+		}
+	}
+}
+
+func TestKnockAtARouter6(t *testing.T) {
+	eth0, s := cable(t, []string{"fd00::30/64", "fd00::22/128"}, []string{"fd00::31/64"})
+	s.sysctl("ipv6/conf/all/forwarding", "1")
+	for _, kind := range []Kind{SYN, Echo} {
+		knock := []Knock{{Kind: kind, To: netip.AddrPortFrom(testV6, 80), From: testDIP6, MAC: s.mac}}
+		replies, err := Knocks(context.Background(), eth0.Attrs().Index, eth0.Attrs().HardwareAddr, knock, patience)
+		must(t, err)
+		if replies[0].Outcome != Redirected || replies[0].MAC.String() != s.mac.String() {
+			t.Errorf("%d: %+v, want redirected by %s", kind, replies[0], s.mac)
 		}
 	}
 }
