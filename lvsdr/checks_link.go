@@ -31,6 +31,11 @@ var linkUsable = &Check{
 				judged[l.Name] = true
 			}
 		}
+		if e.Stage == BeforeSetUp { // set-up itself refuses what it cannot use
+			for i := range problems {
+				problems[i].Severity = Warning
+			}
+		}
 		return problems, nil
 	},
 }

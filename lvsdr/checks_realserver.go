@@ -15,6 +15,7 @@ var realServerAnswers = &Check{
 	Title:     "each real server is on the LAN and answers for its address, alone",
 	Why:       "Direct routing puts each packet on the LAN with the real server's MAC address, so that must be known, and the right one.",
 	Wire:      true,
+	Needs:     []*Check{linkUsable, vipSource},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		s, err := e.survey(ctx)
 		if err != nil {

@@ -18,6 +18,9 @@ var vipSource = &Check{
 	Step:  "vip",
 	Needs: []*Check{linkUsable, vipMask, vipLink},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		if e.Stage == BeforeSetUp {
+			return skip("set-up puts the VIP in its place"), nil
+		}
 		if e.Role == DirectorRole {
 			return e.directorSources(ctx)
 		}

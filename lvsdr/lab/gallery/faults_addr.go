@@ -2,6 +2,8 @@
 
 package gallery
 
+import "context"
+
 var linkFaults = []Fault{{
 	Name: "director-link-down", Catalogue: "D2",
 	Title:  "the director's LAN interface is down",
@@ -33,9 +35,9 @@ var linkFaults = []Fault{{
 var sourceFaults = []Fault{{
 	Name: "vip-first", Catalogue: "D3",
 	Title: "the director's VIP came first and with the LAN's mask: it speaks to real servers from it",
-	Inject: on("dev-1", `ip addr del 10.10.10.22/32 dev eth0; ip addr del 10.10.10.30/24 dev eth0
-ip addr add 10.10.10.22/24 brd + dev eth0; ip addr add 10.10.10.30/24 brd + dev eth0; ip neigh flush dev eth0`),
-	Sights: []Sight{{Host: "dev-1", Code: "vip-source"}, {Host: "client", Code: "replies"}},
+	Inject: all(served, on("dev-1", `ip addr del 10.10.10.22/32 dev eth0; ip addr del 10.10.10.30/24 dev eth0
+ip addr add 10.10.10.22/24 brd + dev eth0; ip addr add 10.10.10.30/24 brd + dev eth0`)),
+	Sights: []Sight{{Host: "dev-1", Code: "vip-source"}},
 }, {
 	Name: "real-server-speaks-as-vip", Catalogue: "R17",
 	Title:  "a real server's route to its LAN names the VIP as the source",
@@ -61,6 +63,10 @@ ip route add default via 10.20.0.1 dev eth1; sysctl -qw net.ipv4.conf.all.rp_fil
 	Sights: []Sight{{Host: "dev-2", Code: "return-route", Severity: "warning"}},
 	Heal:   on("dev-2", "ip route del unreachable default"),
 }}
+
+// served has the client served by every real server, so that the director knows their
+// MAC addresses for a while.
+func served(ctx context.Context, c *Cluster) error { return c.Serves(ctx) }
 
 var ipv6Faults = []Fault{{
 	Name: "vip6-preferred", Catalogue: "V1", Setup: flags6,
