@@ -35,8 +35,7 @@ type Check struct {
 	// them fails, this one is skipped, so that one cause is one finding.
 	Needs []*Check
 
-	// Rest: it tells what the other checks have left, so it runs after all that have
-	// a Step; see [Exam.named].
+	// Rest: it tells what the other checks have left, so it runs after them.
 	Rest bool
 
 	// Run returns what is wrong, nothing when all is well, and an error only when

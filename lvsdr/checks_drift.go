@@ -32,7 +32,7 @@ var drift = &Check{
 			}
 			due, err := e.due(ctx, &host, s)
 			problems = append(problems, due...)
-			if !errors.Is(err, ErrNoIPVS) { // which ipvs tells
+			if !e.ill() { // else what keeps the step from planning has been told
 				errs = append(errs, err)
 			}
 		}

@@ -40,7 +40,7 @@ var mtu = &Check{
 // link. A real server has the link's MTU, as a rule, and tells clients so (MSS); an
 // MTU of the route it does not know.
 func (e *Exam) narrow(ctx context.Context, rip netip.Addr, lan Link) ([]Problem, error) {
-	r, err := e.Host.Routes.To(ctx, rip)
+	r, err := e.route(ctx, rip)
 	if err != nil || r.Local {
 		return nil, nil // real-server tells
 	}

@@ -115,7 +115,7 @@ func (e *Exam) returns(ctx context.Context, vip netip.Addr) (bool, error) {
 	if !forwards || err != nil {
 		return false, err
 	}
-	_, err = e.Host.Routes.To(ctx, vip)
+	_, err = e.route(ctx, vip)
 	if errors.Is(err, fs.ErrNotExist) { // no route, or a blackhole
 		return false, nil
 	}

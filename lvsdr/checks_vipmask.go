@@ -162,7 +162,7 @@ func (e *Exam) secondWays(ctx context.Context, link string) ([]Problem, error) {
 		if err != nil || lost == "" {
 			return problems, err
 		}
-		r, err := e.Host.Routes.To(ctx, neighbourIn(a.Prefix))
+		r, err := e.route(ctx, neighbourIn(a.Prefix))
 		p := warning(replaceByHosts([]Address{a}), "the VIP %s is a second way to %s, and is taken when the other one goes and comes again", a, a.Prefix.Masked())
 		if err == nil && r.Link == a.Link {
 			p = problem(p.Fix, "the VIP %s draws the packets to %s there, away from %s", a, a.Prefix.Masked(), lost)

@@ -34,7 +34,7 @@ func (e *Exam) directorSources(ctx context.Context) ([]Problem, error) {
 	reached := map[Route][]string{}
 	var order []Route
 	for _, rip := range e.Config.rips() {
-		r, err := e.Host.Routes.To(ctx, rip)
+		r, err := e.route(ctx, rip)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -148,7 +148,7 @@ func (e *Exam) realServerSources(ctx context.Context) ([]Problem, error) {
 	told := map[string]bool{}
 	for _, vip := range e.Config.vips() {
 		for _, to := range e.partners(ctx, vip) {
-			r, err := e.Host.Routes.To(ctx, to)
+			r, err := e.route(ctx, to)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
@@ -174,7 +174,7 @@ func (e *Exam) realServerSources(ctx context.Context) ([]Problem, error) {
 // partners are addresses that a real server may have to talk to.
 func (e *Exam) partners(ctx context.Context, vip netip.Addr) []netip.Addr {
 	all := []netip.Addr{e.someClient(vip)}
-	if r, err := e.Host.Routes.To(ctx, all[0]); err == nil && r.Gateway.IsValid() {
+	if r, err := e.route(ctx, all[0]); err == nil && r.Gateway.IsValid() {
 		all = append(all, r.Gateway)
 	}
 	for _, rip := range e.rips(vip) {

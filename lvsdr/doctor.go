@@ -80,7 +80,7 @@ func (e *Exam) chosen() []*Check {
 // examine runs one check when those it needs have passed.
 func (e *Exam) examine(ctx context.Context, c *Check, results map[*Check]*result, slots chan struct{}) ([]Finding, bool) {
 	if c.Rest {
-		e.awaitOthers(c, results)
+		awaitOthers(results)
 	}
 	for _, n := range c.Needs {
 		need, ok := results[n]
@@ -128,10 +128,10 @@ func (c *Check) findings(problems []Problem) (findings []Finding, failed bool) {
 	return findings, failed
 }
 
-// awaitOthers waits for every check with a step of its own.
-func (e *Exam) awaitOthers(c *Check, results map[*Check]*result) {
+// awaitOthers waits for every check that does not wait for all others itself.
+func awaitOthers(results map[*Check]*result) {
 	for other, r := range results {
-		if other != c && other.Step != "" && !other.Rest {
+		if !other.Rest {
 			<-r.done
 		}
 	}
@@ -141,6 +141,7 @@ func (e *Exam) awaitOthers(c *Check, results map[*Check]*result) {
 type steps struct {
 	mu    sync.Mutex
 	names map[string]bool
+	ill   bool // a check has failed
 }
 
 // name notes which steps' changes would mend what was found, or what was not looked
@@ -152,7 +153,7 @@ func (e *Exam) name(c *Check, r *result) {
 		e.found.names = map[string]bool{}
 	}
 	if r.failed {
-		e.found.names[c.Step] = true
+		e.found.names[c.Step], e.found.ill = true, true
 	}
 	for _, f := range r.findings {
 		e.found.names[f.Step] = true
@@ -164,4 +165,11 @@ func (e *Exam) named(step string) bool {
 	e.found.mu.Lock()
 	defer e.found.mu.Unlock()
 	return e.found.names[step]
+}
+
+// ill tells whether a check has failed up to now.
+func (e *Exam) ill() bool {
+	e.found.mu.Lock()
+	defer e.found.mu.Unlock()
+	return e.found.ill
 }

@@ -92,6 +92,7 @@ type seen struct {
 	boot        memo[bootSysctls]
 	survey      memo[*survey]
 	vips        memo[map[netip.Addr]bool]
+	routes      sync.Map // *memo[Route] by destination
 }
 
 func (e *Exam) links(ctx context.Context) ([]Link, error) {
@@ -111,6 +112,12 @@ func (e *Exam) link(ctx context.Context, name string) (l Link, ok bool, err erro
 
 func (e *Exam) addresses(ctx context.Context) ([]Address, error) {
 	return e.seen.addresses.get(func() ([]Address, error) { return e.Host.Links.Addresses(ctx) })
+}
+
+// route is how the host's packets to dst leave.
+func (e *Exam) route(ctx context.Context, dst netip.Addr) (Route, error) {
+	m, _ := e.seen.routes.LoadOrStore(dst, &memo[Route]{})
+	return m.(*memo[Route]).get(func() (Route, error) { return e.Host.Routes.To(ctx, dst) })
 }
 
 // addressesOf returns where an IP address is on the host.

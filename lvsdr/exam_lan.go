@@ -60,7 +60,7 @@ func (e *Exam) lanOfRealServer(ctx context.Context, vip netip.Addr) (string, err
 // lanByRoute is the interface by which a real server is reached, or the VIP.
 func (e *Exam) lanByRoute(ctx context.Context, vip netip.Addr) (string, error) {
 	for _, to := range append(e.rips(vip), vip) {
-		r, err := e.Host.Routes.To(ctx, to)
+		r, err := e.route(ctx, to)
 		if err == nil && !r.Local && !r.Gateway.IsValid() && r.Link != "lo" {
 			return r.Link, nil
 		}
@@ -89,7 +89,7 @@ func (e *Exam) lanBySubnet(ctx context.Context, vip netip.Addr) (string, error) 
 // lanByGateway is the interface towards clients, for a real server of which nothing
 // but the VIP is known, and that in no subnet of its own.
 func (e *Exam) lanByGateway(ctx context.Context, vip netip.Addr) (string, error) {
-	r, err := e.Host.Routes.To(ctx, e.someClient(vip))
+	r, err := e.route(ctx, e.someClient(vip))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && r.Local {
 		return "", nil
 	}
@@ -111,7 +111,7 @@ func (e *Exam) isVIP(ip netip.Addr) bool {
 // takes tells whether the host takes packets to the VIP for its own: whether it is
 // an address of it, on whatever interface, or a local route alone.
 func (e *Exam) takes(ctx context.Context, vip netip.Addr) (bool, error) {
-	r, err := e.Host.Routes.To(ctx, vip)
+	r, err := e.route(ctx, vip)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

@@ -197,7 +197,7 @@ func (e *Exam) prepareVIP(ctx context.Context, vip netip.Addr) (*vipSeen, error)
 
 func (e *Exam) prepareServer(ctx context.Context, rip netip.Addr) (*serverSeen, error) {
 	r := &serverSeen{rip: rip}
-	if r.route, r.err = e.Host.Routes.To(ctx, rip); r.err != nil {
+	if r.route, r.err = e.route(ctx, rip); r.err != nil {
 		if errors.Is(r.err, fs.ErrNotExist) {
 			return r, nil
 		}
