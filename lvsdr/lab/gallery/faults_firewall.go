@@ -3,6 +3,8 @@
 package gallery
 
 import (
+	"context"
+
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
@@ -14,85 +16,109 @@ var firewallFaults = []Fault{{
 	Title:  "the director's packet filter drops the port",
 	Inject: on("dev-1", "iptables-legacy -I INPUT 1 -p tcp --dport 80 -j DROP"),
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-in"}, {Host: "client", Code: "replies"}},
-	Heal:   on("dev-1", "iptables-legacy -D INPUT -p tcp --dport 80 -j DROP"),
+	Undo:   unfiltered("dev-1"),
 }, {
 	Name: "input-drops-nft", Catalogue: "F1", Needs: []lab.Feature{lab.NFT},
 	Title:  "the director's nftables rules admit ssh and ping alone",
 	Inject: on("dev-1", nft(`type filter hook input priority 0; policy drop; iif lo accept; ct state established,related accept; meta l4proto { icmp, ipv6-icmp } accept; tcp dport 22 accept;`)),
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-in"}, {Host: "client", Code: "replies"}},
+	Undo:   noNft("dev-1"),
 }, {
 	Name: "mangle-drops", Catalogue: "F1", Needs: []lab.Feature{lab.IPTables},
 	Title:  "a rule in the table mangle, where set-up opens nothing, drops the port",
 	Inject: on("dev-1", "iptables-legacy -t mangle -A PREROUTING -p tcp -m multiport --dports 80,443 -j DROP"),
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-in"}, {Host: "client", Code: "replies"}},
-	Heal:   on("dev-1", "iptables-legacy -t mangle -F PREROUTING"),
+	Undo:   unfiltered("dev-1"),
 }, {
 	Name: "output-drops", Catalogue: "F2", Needs: []lab.Feature{lab.IPTables},
 	Title:  "the director's packet filter lets only its own connections out",
 	Inject: on("dev-1", "iptables-legacy -A OUTPUT -p icmp -j ACCEPT; iptables-legacy -A OUTPUT -m conntrack --ctstate NEW,ESTABLISHED,RELATED -j ACCEPT; iptables-legacy -P OUTPUT DROP"),
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-out"}, {Host: "client", Code: "replies"}},
-	Heal:   on("dev-1", "iptables-legacy -F OUTPUT; iptables-legacy -P OUTPUT ACCEPT; lvsdr setup director -q "+Flags),
+	Undo:   unfiltered("dev-1"),
 }, {
 	Name: "output-drops-nft", Catalogue: "F2", Needs: []lab.Feature{lab.NFT},
 	Title:  "the director's nftables rules let only its own connections out",
 	Inject: on("dev-1", nft(`type filter hook output priority 0; policy drop; meta l4proto { icmp, ipv6-icmp } accept; ct state new,established,related accept;`)),
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-out"}, {Host: "client", Code: "replies"}},
+	Undo:   noNft("dev-1"),
 }, {
 	Name: "invalid-drops", Catalogue: "F3", Needs: []lab.Feature{lab.IPTables},
 	Title:  "the director drops what connection tracking calls invalid, the ends of all connections",
 	Inject: on("dev-1", "iptables-legacy -A INPUT -p icmp -j ACCEPT; iptables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP"),
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-invalid"}},
+	Undo:   unfiltered("dev-1"),
 }, {
 	Name: "invalid-drops-nft", Catalogue: "F3", Needs: []lab.Feature{lab.NFT},
 	Title:  "the director's nftables rules drop what connection tracking calls invalid",
 	Inject: on("dev-1", nft(`type filter hook input priority 0; meta l4proto { icmp, ipv6-icmp } accept; ct state vmap { established : accept, related : accept, invalid : drop };`)),
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-invalid"}},
+	Undo:   noNft("dev-1"),
 }, {
 	Name: "vs-conntrack-invalid", Catalogue: "F4", Needs: []lab.Feature{lab.IPTables},
 	Title:  "vs.conntrack and a rule against invalid packets: nothing passes after the SYN",
 	Inject: on("dev-1", "iptables-legacy -A INPUT -p icmp -j ACCEPT; iptables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP; sysctl -qw net.ipv4.vs.conntrack=1"),
 	Sights: []Sight{{"dev-1", "ipvs-sysctl", lvsdr.Warning}, {Host: "dev-1", Code: "firewall-invalid"}},
 	Heal:   on("dev-1", "lvsdr setup director -q "+Flags),
+	Undo:   unfiltered("dev-1"),
 }, {
 	Name: "stateful-input", Catalogue: "F6", Needs: []lab.Feature{lab.IPTables},
 	Title:  "the director's packet filter admits SYNs and established connections, of which it sees none",
 	Inject: on("dev-1", "iptables-legacy -A INPUT -p icmp -j ACCEPT; iptables-legacy -A INPUT -m state --state ESTABLISHED,RELATED -j ACCEPT; iptables-legacy -A INPUT -p tcp --syn --dport 80 -j ACCEPT; iptables-legacy -P INPUT DROP"),
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-stateful"}},
+	Undo:   unfiltered("dev-1"),
 }, {
 	Name: "stateful-input-nft", Catalogue: "F6", Needs: []lab.Feature{lab.NFT},
 	Title:  "the director's nftables rules admit SYNs and established connections, of which it sees none",
 	Inject: on("dev-1", nft(`type filter hook input priority 0; policy drop; meta l4proto { icmp, ipv6-icmp } accept; ct state established,related accept; tcp dport 80 tcp flags & (fin|syn|rst|ack) == syn accept;`)),
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-stateful"}},
+	Undo:   noNft("dev-1"),
 }, {
 	Name: "rip-only", Catalogue: "R10", Needs: []lab.Feature{lab.IPTables},
 	Title: "a real server's packet filter admits the port at its own address alone",
 	Inject: on("dev-2", "iptables-legacy -A INPUT -p icmp -j ACCEPT; iptables-legacy -A INPUT -m state --state ESTABLISHED,RELATED -j ACCEPT; "+
 		"iptables-legacy -A INPUT -d 10.10.10.31 -p tcp --dport 80 -j ACCEPT; iptables-legacy -P INPUT DROP"),
 	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "firewall-in"}),
+	Undo:   unfiltered("dev-2"),
 }, {
 	Name: "rip-only-nft", Catalogue: "R10", Needs: []lab.Feature{lab.NFT},
 	Title:  "a real server's nftables rules admit the port at its own address alone",
 	Inject: on("dev-2", nft(`type filter hook input priority 0; policy drop; meta l4proto { icmp, ipv6-icmp } accept; ct state established,related accept; ip daddr 10.10.10.31 tcp dport 80 accept;`)),
 	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "firewall-in"}),
+	Undo:   noNft("dev-2"),
 }, {
 	Name: "replies-dropped", Catalogue: "F2", Needs: []lab.Feature{lab.IPTables},
 	Title:  "a real server's packet filter lets nothing out that is not from its own address",
 	Inject: on("dev-2", "iptables-legacy -A OUTPUT ! -s 10.10.10.31 -p tcp --sport 80 -j DROP"),
 	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "firewall-out"}),
-	Heal:   on("dev-2", "iptables-legacy -F OUTPUT"),
+	Undo:   unfiltered("dev-2"),
 }, {
 	Name: "icmp-drops", Catalogue: "O2", Needs: []lab.Feature{lab.IPTables},
 	Title:  "the director drops what routers say about the size of packets",
 	Inject: on("dev-1", "iptables-legacy -A INPUT -p icmp --icmp-type echo-request -j ACCEPT; iptables-legacy -A INPUT -p icmp -j DROP; lvsdr setup director -q "+Flags),
 	Sights: []Sight{{"dev-1", "firewall-icmp", lvsdr.Warning}},
-	Heal:   on("dev-1", "iptables-legacy -F INPUT; lvsdr setup director -q "+Flags),
+	Undo:   unfiltered("dev-1"),
+}, {
+	Name: "icmp-invalid", Catalogue: "O2", Needs: []lab.Feature{lab.IPTables}, Setup: Flags + " --persistence 30s",
+	Title: "the director drops what is invalid, after the port was opened: a router's word on packet sizes is, too",
+	Inject: all(largePages, narrowWay,
+		on("dev-1", "iptables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP; lvsdr setup director -q "+Flags+" --persistence 30s")),
+	Sights: []Sight{{"dev-1", "firewall-icmp", lvsdr.Warning}, {Host: "client", Code: "large-replies"}},
 }, {
 	Name: "neighbour-discovery", Catalogue: "V9", Needs: []lab.Feature{lab.IPTables}, Setup: flags6,
 	Title:  "the director's IPv6 packet filter drops neighbour discovery",
-	Inject: on("dev-1", "ip6tables-legacy -A INPUT -p ipv6-icmp --icmpv6-type packet-too-big -j ACCEPT; ip6tables-legacy -A INPUT -p ipv6-icmp --icmpv6-type neighbour-solicitation -j DROP"),
+	Inject: on("dev-1", "ip6tables-legacy -t mangle -A INPUT -p ipv6-icmp --icmpv6-type neighbour-solicitation -j DROP"),
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-nd"}, {Host: "client", Code: "vip-claim"}},
-	Heal:   on("dev-1", "ip6tables-legacy -F INPUT"),
+	Undo:   unfiltered("dev-1"),
 }}
+
+// unfiltered is an Undo that leaves the host no rule of iptables', noNft none of nftables'.
+func unfiltered(host string) func(context.Context, *Cluster) error {
+	return on(host, `for ipt in iptables-legacy ip6tables-legacy; do
+	$ipt -P INPUT ACCEPT; $ipt -P OUTPUT ACCEPT; $ipt -F; $ipt -t mangle -F
+done`)
+}
+
+func noNft(host string) func(context.Context, *Cluster) error { return on(host, "nft flush ruleset") }
 
 // nft is the command that adds a chain in a table of its own.
 func nft(chain string) string {

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
@@ -152,8 +153,8 @@ var largeFaults = []Fault{{
 	Name: "large-replies-lost", Catalogue: "O2", Needs: []lab.Feature{lab.IPTables},
 	Setup:  Flags + " --persistence 20s", // a cluster of its own: its routes and pages are unlike the others'
 	Title:  "the director drops the router's word that large packets do not pass, so the real servers never hear it",
-	Inject: all(largePages, narrowWay, on("dev-1", "iptables-legacy -I INPUT -p icmp -j DROP")),
-	Sights: []Sight{{Host: "dev-1", Code: "firewall-icmp"}, {Host: "client", Code: "large-replies"}},
+	Inject: all(largePages, narrowWay, on("dev-1", "iptables-legacy -t mangle -I INPUT -p icmp -j DROP")),
+	Sights: []Sight{{"dev-1", "firewall-icmp", lvsdr.Warning}, {Host: "client", Code: "large-replies"}},
 }}
 
 // narrowWay has the real servers reach the client by a router that passes packets of

@@ -37,6 +37,9 @@ type Fault struct {
 	// Heal is what a person does who follows the advice of the first sight, after
 	// its fix where it has one; nil: the fix alone heals.
 	Heal func(ctx context.Context, c *Cluster) error
+	// Undo takes away what is left of Inject when the cluster is healthy again, for
+	// the next fault's sake; nil: nothing is.
+	Undo func(ctx context.Context, c *Cluster) error
 }
 
 // A Sight is what the doctor on one host names: exactly this check, failing.

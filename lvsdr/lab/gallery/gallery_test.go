@@ -128,7 +128,10 @@ func check(ctx context.Context, c *Cluster, f Fault) error {
 			return fmt.Errorf("heal: %w", err)
 		}
 	}
-	return healthy(ctx, c)
+	if err := healthy(ctx, c); err != nil || f.Undo == nil {
+		return err
+	}
+	return f.Undo(ctx, c)
 }
 
 // healthy fails when any doctor finds anything, or the client is not served.
