@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
 )
 
@@ -182,6 +183,22 @@ func TestRealServerAddresses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.run(t, lvsdr.RealServerRole, func() *lvsdrtest.World { return lvsdrtest.RealServer(quiet, lvsdrtest.HealthyLAN()) })
 		})
+	}
+}
+
+// FP5, FP6: a real server that redirects a service's packets need not have the VIP,
+// and then has nothing to be silent about.
+func TestRedirectedVIP(t *testing.T) {
+	for ports, want := range map[string][]string{
+		"[80]":      nil,
+		"[80, 443]": {"failure vip sysctl -w net.ipv4.conf.all.arp_ignore=1 && sysctl -w net.ipv4.conf.all.arp_announce=2 && ip addr add 10.10.10.22/32 dev lo label lo:0"},
+	} {
+		w := lvsdrtest.RealServer(lvsdrtest.HealthyLAN())
+		w.SetRules(*filter.ParseIptables("iptables-legacy", "*nat\n-A PREROUTING -d 10.10.10.22/32 -p tcp -m tcp --dport 80 -j REDIRECT\n"))
+		role := wireRole(t, lvsdr.RealServerRole, "services: [{vip: 10.10.10.22, ports: "+ports+", realServers: [{address: 10.10.10.31}]}]")
+		if got := bad(t, role, w, addrCodes...); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", ports, got, want)
+		}
 	}
 }
 
