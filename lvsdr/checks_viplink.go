@@ -125,12 +125,12 @@ func (e *Exam) hidden(ctx context.Context, vip netip.Addr, at []Address) ([]Prob
 	}
 	problems, err := e.mute(ctx, carriers)
 	for _, a := range spare {
+		if l, _, err := e.link(ctx, a.Link); err != nil || !l.Loopback || !a.Prefix.IsSingleIP() { // a wide one is vip-mask's
+			continue
+		}
 		remove, err := e.removeAddress(ctx, a)
 		if err != nil {
 			return problems, err
-		}
-		if l, ok, err := e.link(ctx, a.Link); err != nil || !ok || !l.Loopback {
-			continue
 		}
 		problems = append(problems, warning(remove,
 			"the VIP %s is on %s as well as on %s, as on a real server: without the latter this host would go on taking its packets",

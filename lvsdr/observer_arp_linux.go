@@ -40,7 +40,11 @@ func readARPRules() ([]netip.Addr, error) {
 			return nil, err
 		}
 		for _, r := range rules {
-			dropped = append(dropped, arpAddresses(r)...)
+			found, err := arpAddresses(conn, r)
+			if err != nil {
+				return nil, err
+			}
+			dropped = append(dropped, found...)
 		}
 	}
 	return dropped, err
@@ -55,16 +59,32 @@ const (
 
 // arpAddresses are the IPv4 addresses, sender or target, that a rule looks for in
 // order to drop the packet, or to give it another sender (arptables' mangle).
-func arpAddresses(r *nftables.Rule) []netip.Addr {
+func arpAddresses(conn *nftables.Conn, r *nftables.Rule) ([]netip.Addr, error) {
 	var found []netip.Addr
+	add := func(data []byte) {
+		if addr, ok := netip.AddrFromSlice(data); ok && addr.Is4() {
+			found = append(found, addr)
+		}
+	}
 	address, drops := false, false
 	for _, x := range r.Exprs {
 		switch x := x.(type) {
 		case *expr.Payload:
 			address = x.Base == expr.PayloadBaseNetworkHeader && x.Len == 4 && (x.Offset == arpSender || x.Offset == arpTarget)
 		case *expr.Cmp:
-			if addr, ok := netip.AddrFromSlice(x.Data); ok && address && x.Op == expr.CmpOpEq && addr.Is4() {
-				found = append(found, addr)
+			if address && x.Op == expr.CmpOpEq {
+				add(x.Data)
+			}
+		case *expr.Lookup:
+			if !address || x.Invert {
+				continue
+			}
+			elements, err := conn.GetSetElements(&nftables.Set{Table: r.Table, Name: x.SetName})
+			if err != nil {
+				return nil, err
+			}
+			for _, e := range elements {
+				add(e.Key)
 			}
 		case *expr.Verdict:
 			drops = drops || x.Kind == expr.VerdictDrop
@@ -73,7 +93,7 @@ func arpAddresses(r *nftables.Rule) []netip.Addr {
 		}
 	}
 	if !drops {
-		return nil
+		return nil, nil
 	}
-	return found
+	return found, nil
 }

@@ -113,7 +113,7 @@ func (s *state) localRoutes(link string) ([]netip.Prefix, error) {
 			continue
 		}
 		all = append(all, host32(a.Prefix.Addr()))
-		if l.Loopback && a.Prefix.Addr().Is4() && !a.Prefix.IsSingleIP() {
+		if l.Loopback && a.Prefix.Addr().Is4() && !a.Prefix.IsSingleIP() && !slices.Contains(all, a.Prefix.Masked()) {
 			all = append(all, a.Prefix.Masked())
 		}
 	}

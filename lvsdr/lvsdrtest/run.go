@@ -104,14 +104,26 @@ func (s *state) runModprobe(words []string) error {
 	return nil
 }
 
-// runSysctl takes keys with dots or with slashes.
+var swapDots = strings.NewReplacer(".", "/", "/", ".")
+
+// runSysctl takes keys with dots or with slashes, several when no value has a space.
 func (s *state) runSysctl(words []string) error {
+	if several := words[1:]; len(several) > 1 && !slices.ContainsFunc(several, func(w string) bool { return !strings.Contains(w, "=") }) {
+		for _, w := range several {
+			if err := s.runSysctl([]string{words[0], w}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	key, value, ok := strings.Cut(strings.Join(words[1:], " "), "=")
 	if words[0] != "-w" || !ok {
 		return errUsage
 	}
 	if !strings.Contains(key, "/") {
 		key = strings.ReplaceAll(key, ".", "/")
+	} else if strings.IndexAny(key, "./") == strings.Index(key, ".") {
+		key = swapDots.Replace(key) // "net.ipv4.conf.eth0/100.arp_ignore"
 	}
 	return s.setSysctl(key, strings.Trim(value, `"`))
 }
@@ -166,6 +178,9 @@ func (s *state) runIP(words []string) error {
 	case "link add":
 		return s.runLinkAdd(words[2], options(words[3:]))
 	case "link set":
+		if words[2] == "dev" {
+			words = words[1:]
+		}
 		return s.runLinkSet(words[2], strings.Join(words[3:], " "))
 	case "addr add":
 		a, err := parseAddress(words[2], words[3:])
@@ -173,6 +188,12 @@ func (s *state) runIP(words []string) error {
 			return err
 		}
 		return s.addAddress(a)
+	case "addr change":
+		a, err := parseAddress(words[2], words[3:])
+		if err != nil {
+			return err
+		}
+		return s.ensureAddress(a)
 	case "addr del":
 		a, err := parseAddress(words[2], words[3:])
 		if err != nil {
@@ -181,13 +202,13 @@ func (s *state) runIP(words []string) error {
 		return s.removeAddress(a)
 	case "neigh add", "neigh replace", "neigh del":
 		return s.runNeigh(words[1], words[2:])
-	case "route add", "route del":
+	case "route add", "route replace", "route del":
 		r, err := parseRoute(words[2:])
 		if err != nil {
 			return err
 		}
 		s.routes = slices.DeleteFunc(s.routes, func(x route) bool { return x == r })
-		if words[1] == "add" {
+		if words[1] != "del" {
 			s.routes = append(s.routes, r)
 		}
 		return nil
