@@ -6,7 +6,7 @@ var (
 	directorChecks = []*Check{
 		// The kernel and its table.
 		ipvsThere, ipvsScheduler, serviceThere, noDestination, directForwarding, portMapping, schedulerFallback,
-		quiescentTemplate, orphanConnections, packetLoop, synReceived, ipvsSysctl, tableOwner,
+		quiescentTemplate, orphanConnections, ipvsSysctl, tableOwner,
 
 		// Addresses, ARP and routes.
 		linkUsable,
@@ -27,6 +27,7 @@ var (
 		vipClaim,
 		realServerAnswers,
 		drPath,
+		packetLoop, synReceived, // what the table says of the ways that work from here
 
 		// What was set up.
 		modulesBoot,
