@@ -27,7 +27,7 @@ var (
 		vipClaim,
 		realServerAnswers,
 		drPath,
-		packetLoop, synReceived,
+		packetLoop, synReceived, // what the table says of the ways that work from here
 
 		// What was set up.
 		modulesBoot,
