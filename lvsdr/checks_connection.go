@@ -85,7 +85,7 @@ var synReceived = &Check{
 const fewWaiting = 12
 
 // unanswered tells whether so many clients wait for a service's real server that it
-// is its own fault: 12 more than 4 times as many as for the others, to each its
+// is its own fault: 12 more than 3 times as many as for the others, to each its
 // share, where the others would have 12 if it came to all alike, and have had
 // connections.
 //
@@ -93,8 +93,8 @@ const fewWaiting = 12
 // all is well, whatever the load: one that went away, or that only knocks; a RST
 // does not end SYN_RECV (tcp_states in net/netfilter/ipvs/ip_vs_proto_tcp.c). A flood
 // of SYNs from invented addresses comes to all real servers alike: of two, that the
-// one has 12 and the other none by chance is one in 4096; 32 and five is one in
-// 100,000; of more real servers, less.
+// one has 12 and the other none by chance is one in 4096; 27 and five is one in
+// 15,000; of more real servers, less.
 //
 // Where the scheduler or persistence ties a client to a real server, one client's
 // trouble is on that real server alone; there it takes several clients. Where all
@@ -116,7 +116,7 @@ func unanswered(v *virtualService, i int, flows map[flow]*tally) bool {
 	}
 	expected := t.stuck * share / own
 	tied := v.Flags&ipvs.Persistent != 0 || v.Scheduler == "sh" || v.Scheduler == "mh"
-	return expected >= fewWaiting && t.stuck*share >= fewWaiting*share+4*waiting*own &&
+	return expected >= fewWaiting && t.stuck*share >= fewWaiting*share+3*waiting*own &&
 		connections >= uint64(expected)/2 && (!tied || len(t.clients) >= manyClients)
 }
 

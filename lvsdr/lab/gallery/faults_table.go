@@ -50,7 +50,7 @@ var tableFaults = []Fault{{
 	Inject: all(on("dev-1", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31 -m -w 1"), unserved),
 	Sights: []Sight{{Host: "dev-1", Code: "forwarding"}, {Host: "client", Code: "replies"}},
 }, {
-	Name: "port-mapping", Catalogue: "R11",
+	Name: "port-mapping", Catalogue: "R11", Setup: Flags + " --drain 0",
 	Title:  "a real server is on another port than the service, which direct routing cannot change",
 	Inject: mapPort,
 	Sights: []Sight{{Host: "dev-1", Code: "port-mapping"}},
@@ -99,7 +99,7 @@ var tableFaults = []Fault{{
 }, {
 	Name: "no-way-back", Catalogue: "R14",
 	Title:  "a real server has no way back to a client",
-	Inject: all(on("dev-2", "ip route add unreachable 10.10.10.100"), clientsWait),
+	Inject: all(forgotten, on("dev-2", "ip route add unreachable 10.10.10.100"), clientsWait),
 	Sights: []Sight{{Host: "dev-1", Code: "syn-recv"}, {Host: "client", Code: "dr-path"}},
 	Heal:   all(on("dev-2", "ip route del unreachable 10.10.10.100"), forgotten),
 }, {
@@ -158,7 +158,7 @@ func mapPort(ctx context.Context, c *Cluster) error {
 // clientsWait has the client try until enough connections to the one real server
 // have waited for a while.
 func clientsWait(ctx context.Context, c *Cluster) error {
-	c.knock(ctx, 40)
+	c.knock(ctx, 64)
 	return c.await(ctx, func(all []ipvs.Connection) bool {
 		waiting := 0
 		for _, x := range all {
@@ -166,7 +166,7 @@ func clientsWait(ctx context.Context, c *Cluster) error {
 				waiting++
 			}
 		}
-		return waiting >= 16
+		return waiting >= 28
 	})
 }
 
