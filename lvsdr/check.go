@@ -35,7 +35,8 @@ type Check struct {
 	// them fails, this one is skipped, so that one cause is one finding.
 	Needs []*Check
 
-	// Rest: it tells what the other checks have left, so it runs after them.
+	// Rest: it tells what the other checks have left, for whose end it waits; see
+	// [Exam.named].
 	Rest bool
 
 	// Run returns what is wrong, nothing when all is well, and an error only when

@@ -24,20 +24,31 @@ var drift = &Check{
 		}
 		host := *e.Host
 		host.Runtime = !lasting
-		var problems []Problem
-		var errs []error
-		for _, s := range e.Steps {
-			if e.named(s.Name()) {
-				continue
-			}
-			due, err := e.due(ctx, &host, s)
-			problems = append(problems, due...)
-			if !e.ill() { // else what keeps the step from planning has been told
-				errs = append(errs, err)
-			}
-		}
-		return problems, errors.Join(errs...)
+		return e.unnamed(ctx, &host)
 	},
+}
+
+// unnamed plans every step while other checks are still at work, and returns what
+// is due of those that none of them names.
+func (e *Exam) unnamed(ctx context.Context, h *Host) ([]Problem, error) {
+	plans := make([][]Problem, len(e.Steps))
+	errs := make([]error, len(e.Steps))
+	for i, s := range e.Steps {
+		plans[i], errs[i] = e.due(ctx, h, s)
+	}
+	var problems []Problem
+	var failed error
+	for i, s := range e.Steps {
+		if e.named(s.Name()) {
+			continue
+		}
+		problems = append(problems, plans[i]...)
+		failed = errors.Join(failed, errs[i])
+	}
+	if e.ill() {
+		failed = nil // what keeps a step from being planned has been told
+	}
+	return problems, failed
 }
 
 // due is one problem for each change that the step would make.

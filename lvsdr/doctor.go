@@ -27,6 +27,13 @@ func (e *Exam) Run(ctx context.Context) []Finding {
 	for _, c := range checks {
 		results[c] = &result{done: make(chan struct{})}
 	}
+	e.found.wait = func() {
+		for c, r := range results {
+			if !c.Rest {
+				<-r.done
+			}
+		}
+	}
 	slots := make(chan struct{}, atOnce)
 	var all sync.WaitGroup
 	for _, c := range checks {
@@ -79,9 +86,6 @@ func (e *Exam) chosen() []*Check {
 
 // examine runs one check when those it needs have passed.
 func (e *Exam) examine(ctx context.Context, c *Check, results map[*Check]*result, slots chan struct{}) ([]Finding, bool) {
-	if c.Rest {
-		awaitOthers(results)
-	}
 	for _, n := range c.Needs {
 		need, ok := results[n]
 		if !ok {
@@ -128,20 +132,12 @@ func (c *Check) findings(problems []Problem) (findings []Finding, failed bool) {
 	return findings, failed
 }
 
-// awaitOthers waits for every check that does not wait for all others itself.
-func awaitOthers(results map[*Check]*result) {
-	for other, r := range results {
-		if !other.Rest {
-			<-r.done
-		}
-	}
-}
-
 // steps are the names of those that findings tell of.
 type steps struct {
 	mu    sync.Mutex
 	names map[string]bool
-	ill   bool // a check has failed
+	ill   bool   // a check has failed
+	wait  func() // for all checks that are not of the rest
 }
 
 // name notes which steps' changes would mend what was found, or what was not looked
@@ -160,15 +156,18 @@ func (e *Exam) name(c *Check, r *result) {
 	}
 }
 
-// named tells whether a finding up to now has the step to mend it.
+// named tells whether a finding of another check has the step to mend it. It waits
+// for all of them, so that only a check of the rest may ask.
 func (e *Exam) named(step string) bool {
+	e.found.wait()
 	e.found.mu.Lock()
 	defer e.found.mu.Unlock()
 	return e.found.names[step]
 }
 
-// ill tells whether a check has failed up to now.
+// ill tells whether another check has failed; it waits as named does.
 func (e *Exam) ill() bool {
+	e.found.wait()
 	e.found.mu.Lock()
 	defer e.found.mu.Unlock()
 	return e.found.ill
