@@ -88,6 +88,9 @@ func (st *stage) enter(w *lvsdrtest.World) {
 		panic(err)
 	}
 	host := *w.Host()
+	if err := host.Files.WriteFile(st.sys.program, nil, 0o755); err != nil {
+		panic(err) // a host in memory fails only when it is told to
+	}
 	host.Sysctl = &signalling{Sysctl: host.Sysctl, stage: st}
 	st.sys.host = &host
 }

@@ -3,10 +3,12 @@
 package gallery
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/crc32"
 	"os"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -58,6 +60,34 @@ func chosen(name string, needs []lab.Feature) bool {
 	}
 	return (only == "" || only == name) && (of == "" || slices.Contains(needs, of)) &&
 		crc32.ChecksumIEEE([]byte(name))%parts == part-1
+}
+
+// Every case has a name of its own, and every fault is seen by checks that the
+// doctor on that host has.
+func TestCases(t *testing.T) {
+	kebab := regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	seen := map[string]bool{}
+	name := func(n string) {
+		if seen[n] || !kebab.MatchString(n) {
+			t.Errorf("%s: a name in kebab case is wanted, once", n)
+		}
+		seen[n] = true
+	}
+	for _, v := range Variants() {
+		name(v.Name)
+	}
+	for _, f := range Faults() {
+		name(f.Name)
+		if f.Title == "" || f.Inject == nil || len(f.Sights) == 0 {
+			t.Errorf("%s: a title, an inject and a sight are wanted", f.Name)
+		}
+		for _, s := range f.Sights {
+			role := map[string]string{"client": lvsdr.ClientRole, "dev-1": lvsdr.DirectorRole}[s.Host]
+			if !slices.ContainsFunc(lvsdr.Checks(cmp.Or(role, lvsdr.RealServerRole)), func(c *lvsdr.Check) bool { return c.Code == s.Code }) {
+				t.Errorf("%s: the doctor on %s has no check %s", f.Name, s.Host, s.Code)
+			}
+		}
+	}
 }
 
 // Every fault: healthy, injected, named by exactly the doctors that see it, mended

@@ -31,7 +31,7 @@ sysctl -qw net.ipv4.conf.all.arp_ignore=3`)),
 	Make: on("dev-2", `ip link add dummy0 type dummy; ip link set dummy0 up
 sysctl -qw net.ipv4.conf.dummy0.arp_ignore=8 net.ipv4.conf.lo.arp_ignore=8`),
 }, {
-	Name: "arp-ignore-8", Title: "a real server answers ARP for nothing, and the director has it written down", Catalogue: "FP6",
+	Name: "arp-ignore-8-written-down", Title: "a real server answers ARP for nothing, and the director has it written down", Catalogue: "FP6",
 	Make: all(on("dev-2", "sysctl -qw net.ipv4.conf.eth0.arp_ignore=8"), func(ctx context.Context, c *Cluster) error {
 		return c.Sh(ctx, "dev-1", "ip neigh replace 10.10.10.31 dev eth0 nud permanent lladdr "+c.Host("dev-2").MAC.String())
 	}),
