@@ -200,7 +200,7 @@ func (e *Exam) asksAsDirector(ctx context.Context) ([]Problem, error) {
 			return problems, err
 		}
 		if asks {
-			p := warning(v.command("2"), "%s, and %d connections to the VIP %s came from this host itself: "+
+			p := warning(v.command("2"), "%s, and %d of the connections to the VIP %s came from this host itself: "+
 				"for them it asks for a real server in the name of the VIP, which that has too and does not answer; clients wait meanwhile", v, count, vip)
 			p.Advice = "nor are such connections ever served: try the VIP from another host"
 			problems = append(problems, p)

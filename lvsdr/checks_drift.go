@@ -10,6 +10,7 @@ var drift = &Check{
 	Title: "this host is as the description of the cluster says",
 	Why:   "Somebody has changed what lvsdr set up, or the description, and the next set-up or reboot will change it back.",
 	Rest:  true,
+	Needs: []*Check{ipv6Disabled}, // with which addresses and routes went
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		here, err := e.arranged()
 		if err != nil {

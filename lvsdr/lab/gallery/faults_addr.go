@@ -35,8 +35,9 @@ var linkFaults = []Fault{{
 var sourceFaults = []Fault{{
 	Name: "vip-first", Catalogue: "D3",
 	Title: "the director's VIP came first and with the LAN's mask: it speaks to real servers from it",
-	Inject: all(served, on("dev-1", `ip addr del 10.10.10.22/32 dev eth0; ip addr del 10.10.10.30/24 dev eth0
-ip addr add 10.10.10.22/24 brd + dev eth0; ip addr add 10.10.10.30/24 brd + dev eth0`)),
+	Inject: all(served, on("dev-1", `ip addr add 192.0.2.7/32 dev eth0 # the last address takes the neighbours along
+ip addr del 10.10.10.22/32 dev eth0; ip addr del 10.10.10.30/24 dev eth0
+ip addr add 10.10.10.22/24 brd + dev eth0; ip addr add 10.10.10.30/24 brd + dev eth0; ip addr del 192.0.2.7/32 dev eth0`)),
 	Sights: []Sight{{Host: "dev-1", Code: "vip-source"}},
 }, {
 	Name: "real-server-speaks-as-vip", Catalogue: "R17",

@@ -26,7 +26,8 @@ var arpFaults = []Fault{{
 }, {
 	Name: "director-asks-as-vip", Catalogue: "D14",
 	Title: "somebody tries the VIP on the director, which asks ARP for the real servers in the VIP's name",
-	Inject: all(on("dev-1", "sysctl -qw net.ipv4.conf.all.arp_announce=0; timeout 1 bash -c '</dev/tcp/10.10.10.22/80' || true; "+
+	Inject: all(on("dev-1", "sysctl -qw net.ipv4.conf.all.arp_announce=0; "+
+		"until grep -q '^TCP 0A0A0A16' /proc/net/ip_vs_conn; do timeout 3 bash -c '</dev/tcp/10.10.10.22/80' || true; done; "+
 		"for rip in 10.10.10.31 10.10.10.32; do echo > /dev/udp/$rip/9; done 2>/dev/null || true")),
 	Sights: []Sight{{Host: "dev-1", Code: "arp-announce", Severity: "warning"}},
 }}
