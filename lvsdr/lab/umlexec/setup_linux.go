@@ -60,8 +60,16 @@ func setUp(dir string) error {
 	if err := modules(j.Modules); err != nil {
 		return err
 	}
+	if err := os.WriteFile("/proc/sys/net/core/netdev_max_backlog", []byte(backlog), 0o644); err != nil {
+		return err
+	}
 	return loopbackUp()
 }
+
+// backlog is how many frames the one processor may be behind with: what a bridge
+// floods to a hundred ports exceeds the kernel's 1000 at once, and is lost at the
+// last ports.
+const backlog = "100000"
 
 // hostfs mounts one of the machine's folders where User-Mode Linux runs.
 func hostfs(_, dir string) error { return mount("none", dir, "hostfs", 0, dir) }
