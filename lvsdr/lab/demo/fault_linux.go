@@ -109,7 +109,8 @@ func (s faultStory) visit() (failed error) {
 		if err != nil {
 			failed, who = err, "failed: "+reason(err)
 		}
-		fmt.Printf("client: GET %s → %s\n", s.URL(), strings.TrimSpace(who))
+		who, _, _ = strings.Cut(strings.TrimSpace(who), "\n")
+		fmt.Printf("client: GET %s → %.60s\n", s.URL(), who)
 	}
 	return failed
 }
@@ -120,7 +121,7 @@ func reason(err error) string {
 		return "no answer within 2 s"
 	}
 	text := err.Error()
-	return text[strings.LastIndex(text, ": ")+1:]
+	return strings.TrimSpace(text[strings.LastIndex(text, ":")+1:])
 }
 
 // hosts are those on which something is to be seen, the cause's first.
@@ -163,7 +164,6 @@ func (s faultStory) line(host string) string {
 
 // mend runs what the doctor says of the first sight, the cause.
 func (s faultStory) mend() error {
-	chapter("The doctor's command is run")
 	first := s.fault.Sights[0]
 	findings, err := s.Cluster.Doctor(s.ctx, first.Host)
 	if err != nil {
@@ -175,6 +175,7 @@ func (s faultStory) mend() error {
 	if i < 0 {
 		return fmt.Errorf("the doctor on %s no longer names %s", first.Host, first.Code)
 	}
+	chapter("What the doctor says is done")
 	if findings[i].Fix != "" {
 		if err := s.Mend(s.ctx, first.Host, findings[i]); err != nil {
 			return err

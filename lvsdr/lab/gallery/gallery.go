@@ -63,7 +63,7 @@ type Healthy struct {
 
 // Faults returns every fault.
 func Faults() []Fault {
-	return slices.Concat(arpFaults, linkFaults, sourceFaults, ipv6Faults,
+	return slices.Concat(arpFaults, vipFaults, linkFaults, sourceFaults, ipv6Faults,
 		claimFaults, serverFaults, pathFaults, largeFaults, tableFaults, firewallFaults, bootFaults)
 }
 
