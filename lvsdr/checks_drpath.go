@@ -14,6 +14,7 @@ var drPath = &Check{
 	Title: "each real server answers for the VIP what is sent to its MAC address",
 	Why:   "This is the way that a director's packets take; a real server that does not answer it fails its share of the clients, however well its own address does.",
 	Wire:  true,
+	Needs: []*Check{firewallND}, // without which the real servers do not find a director to answer
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		s, err := e.survey(ctx)
 		if err != nil {

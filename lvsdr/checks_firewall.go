@@ -15,6 +15,7 @@ var firewallIn = &Check{
 	Title: "the packet filter lets new connections to the VIP in",
 	Why:   "IPVS and sockets get a packet only after the last filter on the way in; clients wait for an answer that never comes.",
 	Step:  "ports",
+	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		return e.judgeOpenings(ctx, func(b *barriers, p *passage, o Opening) {
 			v := p.receive(p.packet(o, firstPacket))
@@ -76,7 +77,8 @@ var firewallOut = &Check{
 	Title: "the packet filter lets the VIP's packets out",
 	Why: "A director's packets to the real servers go through the output hook like its own; a real server's replies come from the VIP, " +
 		"not from its own address.",
-	Step: "ports",
+	Step:  "ports",
+	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		return e.judgeOpenings(ctx, func(b *barriers, p *passage, o Opening) {
 			if !p.director {

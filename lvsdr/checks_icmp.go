@@ -25,6 +25,7 @@ var firewallICMP = &Check{
 	Title: "the packet filter lets in what routers say about the size of packets",
 	Why: "A router on the way to a client tells the VIP when packets are too big for it; without that, large replies never arrive " +
 		"while small ones do.",
+	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		if e.Stage == BeforeSetUp {
 			return skip("the VIP is not here yet"), nil
@@ -103,6 +104,7 @@ var firewallND = &Check{
 	Code:  "firewall-nd",
 	Title: "the packet filter lets neighbour discovery through",
 	Why:   "IPv6 has no ARP: without ICMPv6 neighbour discovery nobody on the LAN finds this host.",
+	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		b, any6 := &barriers{e: e}, false
 		for _, vip := range e.Config.vips() {

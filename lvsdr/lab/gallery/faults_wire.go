@@ -136,11 +136,13 @@ var pathFaults = []Fault{{
 	Title:  "a real server's packet filter drops what is for the VIP",
 	Inject: on("dev-2", "iptables-legacy -I INPUT -d 10.10.10.22 -p tcp --dport 80 -j DROP"),
 	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "firewall-in"}),
+	Undo:   unfiltered("dev-2"),
 }, {
 	Name: "real-server-rejects", Catalogue: "R10", Needs: []lab.Feature{lab.IPTables},
 	Title:  "a real server's packet filter rejects what is for the VIP",
 	Inject: on("dev-2", "iptables-legacy -I INPUT -d 10.10.10.22 -p tcp --dport 80 -j REJECT --reject-with icmp-host-prohibited"),
 	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "firewall-in"}),
+	Undo:   unfiltered("dev-2"),
 }, {
 	Name: "director-as-real-server", Catalogue: "D12", Needs: []lab.Feature{lab.Ipvsadm},
 	Title:  "a real server balances the service itself and sends it back: packets go round until their TTL is over",
