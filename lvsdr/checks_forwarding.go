@@ -23,11 +23,21 @@ var directForwarding = &Check{
 			if len(wrong) == 0 {
 				return nil
 			}
-			return []Problem{problem(s.live.directly(wrong), "%s: %s is forwarded to by %s, not by direct routing",
-				s.live.ID, ends(wrong), map[ipvs.Forwarding]string{ipvs.Masquerade: "masquerading (-m)", ipvs.Tunnel: "tunnelling (-i)"}[wrong[0].Forwarding])}
+			p := problem(s.live.directly(wrong), "%s: %s is forwarded to by %s, not by direct routing",
+				s.live.ID, ends(wrong), map[ipvs.Forwarding]string{ipvs.Masquerade: "masquerading (-m)", ipvs.Tunnel: "tunnelling (-i)"}[wrong[0].Forwarding])
+			p.Advice = afterMasquerading
+			return []Problem{p}
 		})
 	},
 }
+
+// afterMasquerading: a destination has one cached route for all its connections, and
+// that of masquerading has no next hop but the packet's destination, which under
+// direct routing is the VIP (__ip_vs_get_out_rt and IP_VS_RT_MODE_KNOWN_NH in
+// net/netfilter/ipvs/ip_vs_xmit.c). Editing the destination drops it, but the next
+// packet of an old connection brings it back.
+const afterMasquerading = "Connections begun before go on the old way, and may have the kernel remember a route that new ones get lost on: " +
+	"when they hang, and ip neigh has the VIP INCOMPLETE, run: ip route flush cache"
 
 // wrong picks the real servers of the configuration's that the table has wrong.
 // Others in the same service are for whoever put them there.

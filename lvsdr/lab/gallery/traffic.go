@@ -36,14 +36,19 @@ func (c *Cluster) knock(ctx context.Context, n int) {
 	all.Wait()
 }
 
-// unserved is the last act of an Inject that breaks every client's service.
+// unserved is the last act of an Inject that breaks the client's service. It
+// leaves no connection that goes on trying, as an HTTP request does.
 func unserved(ctx context.Context, c *Cluster) error {
-	soon, cancel := context.WithTimeout(ctx, lab.GetTimeout)
-	defer cancel()
-	if err := c.Serves(soon); err == nil {
-		return errors.New("the client is served in spite of it")
+	for range 2 * len(c.RealServers) {
+		soon, cancel := context.WithTimeout(ctx, lab.GetTimeout)
+		conn, err := c.Client.Dial(soon, "tcp", vipHTTP)
+		cancel()
+		if err != nil {
+			return nil
+		}
+		conn.Close()
 	}
-	return nil
+	return errors.New("the client is served in spite of it")
 }
 
 // connections are those of the director's IPVS table.
