@@ -237,6 +237,19 @@ func (c *Cluster) Diagnose(ctx context.Context, names ...string) (map[string][]l
 	return found, err
 }
 
+// DiagnoseInTurn runs the doctor on one host after the other.
+func (c *Cluster) DiagnoseInTurn(ctx context.Context, names ...string) (map[string][]lvsdr.Finding, error) {
+	found := map[string][]lvsdr.Finding{}
+	for _, name := range names {
+		findings, err := c.Doctor(ctx, name)
+		if err != nil {
+			return found, err
+		}
+		found[name] = findings
+	}
+	return found, nil
+}
+
 // Bad returns the findings that are neither ok nor skipped, as "severity code".
 func Bad(findings []lvsdr.Finding) []string {
 	var bad []string

@@ -33,6 +33,7 @@ sysctl -qw net.ipv4.conf.all.arp_ignore=1`),
 ip addr add 10.10.10.22/24 brd + dev eth0
 ip neigh flush dev eth0`),
 	Sights: []Sight{{Host: "dev-1", Code: "vip-source"}, {Host: "client", Code: "replies"}},
+	InTurn: true, // the director's doctor asks real servers in a way that they answer, and its kernel learns of it
 	Heal: on("dev-1", `ip addr flush dev eth0
 ip addr add 10.10.10.30/24 brd + dev eth0
 ip addr add 10.10.10.22/32 dev eth0 label eth0:0`),

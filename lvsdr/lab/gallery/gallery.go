@@ -29,6 +29,9 @@ type Fault struct {
 	// Passive: the doctors put nothing on the wire, where they would see the fault
 	// by other means.
 	Passive bool
+	// InTurn: the doctors look one after the other, the client's first, because a
+	// question of one changes what another sees.
+	InTurn bool
 	// Inject breaks the healthy cluster.
 	Inject func(ctx context.Context, c *Cluster) error
 	// Sights are what the doctors say, the cause first. A host not named says

@@ -125,7 +125,11 @@ func check(ctx context.Context, c *Cluster, f Fault) error {
 	}
 	hosts := c.names()
 	c.Passive = f.Passive
-	found, err := c.Diagnose(ctx, hosts...)
+	diagnose := c.Diagnose
+	if f.InTurn {
+		diagnose = c.DiagnoseInTurn
+	}
+	found, err := diagnose(ctx, hosts...)
 	c.Passive = false
 	if err != nil {
 		return err
