@@ -32,48 +32,60 @@ var arpAnnounce = &Check{
 	},
 }
 
-// eachFront judges each interface on which the VIPs that this host holds may be
-// asked for, once.
+// eachFront judges each interface on which a VIP that this host holds may be asked
+// for, until something is found there.
 func (e *Exam) eachFront(ctx context.Context, judge func(e *Exam, ctx context.Context, l Link, vip netip.Addr) ([]Problem, error)) ([]Problem, error) {
+	fronts, why, err := e.heldFronts(ctx)
+	if err != nil || len(fronts) == 0 {
+		return why, err
+	}
 	var problems []Problem
-	judged := map[string]bool{}
-	unasked := skip("there is no IPv4 VIP")
+	ill := map[string]bool{}
+	for _, f := range fronts {
+		if ill[f.link.Name] {
+			continue
+		}
+		found, err := judge(e, ctx, f.link, f.vip)
+		problems = append(problems, found...)
+		if err != nil {
+			return problems, err
+		}
+		ill[f.link.Name] = len(found) > 0
+	}
+	return problems, nil
+}
+
+// A front is an interface on which somebody may ask for the MAC address of a VIP.
+type front struct {
+	link Link
+	vip  netip.Addr
+}
+
+// heldFronts are those of the IPv4 VIPs that this host holds, or why there are none.
+func (e *Exam) heldFronts(ctx context.Context) (all []front, why []Problem, err error) {
+	why = skip("there is no IPv4 VIP")
 	for _, vip := range e.Config.vips() {
 		if vip.Is6() {
 			continue
 		}
+		why = skip("this host does not have the VIP %s", vip)
 		held, err := e.takes(ctx, vip)
 		if err != nil {
-			return problems, err
+			return nil, nil, err
 		}
 		if !held {
-			unasked = skip("this host does not have the VIP %s", vip)
 			continue
 		}
-		fronts, err := e.fronts(ctx, vip)
+		why = skip("no interface of this host has the VIP %s in its subnet", vip)
+		links, err := e.fronts(ctx, vip)
 		if err != nil {
-			return problems, err
+			return nil, nil, err
 		}
-		unasked = skip("no interface of this host has the VIP %s in its subnet", vip)
-		for _, l := range fronts {
-			if judged[l.Name] {
-				continue
-			}
-			found, err := judge(e, ctx, l, vip)
-			problems = append(problems, found...)
-			if err != nil {
-				return problems, err
-			}
-			judged[l.Name] = len(found) > 0
-		}
-		if len(fronts) > 0 {
-			unasked = nil
+		for _, l := range links {
+			all = append(all, front{l, vip})
 		}
 	}
-	if len(problems) == 0 && len(judged) == 0 {
-		return unasked, nil
-	}
-	return problems, nil
+	return all, why, nil
 }
 
 // answersFor tells of an interface on which this real server answers for a VIP that
@@ -162,49 +174,4 @@ func (e *Exam) asks(ctx context.Context, v effective, vip netip.Addr) (bool, err
 		return slices.ContainsFunc(subnets, func(p netip.Prefix) bool { return p.Contains(vip) }), err
 	}
 	return true, nil
-}
-
-// asksAsDirector tells of a director that asks for its real servers in the VIP's
-// name. What it forwards comes from clients; only what somebody on the director
-// himself sends to the VIP goes to a real server with the VIP as its source, and the
-// table's connections tell of that.
-func (e *Exam) asksAsDirector(ctx context.Context) ([]Problem, error) {
-	connections, err := e.connections(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var problems []Problem
-	for _, vip := range e.Config.vips() {
-		if vip.Is6() {
-			continue
-		}
-		count := 0
-		for _, c := range connections {
-			if c.Client.Addr() == vip {
-				count++
-			}
-		}
-		if count == 0 {
-			continue
-		}
-		lan, err := e.lan(ctx, vip)
-		if err != nil {
-			return problems, err
-		}
-		v, err := e.effective("arp_announce", lan.Name)
-		if err != nil {
-			return problems, err
-		}
-		asks, err := e.asks(ctx, v, vip)
-		if err != nil {
-			return problems, err
-		}
-		if asks {
-			p := warning(v.command("2"), "%s, and %d of the connections to the VIP %s came from this host itself: "+
-				"for them it asks for a real server in the name of the VIP, which that has too and does not answer; clients wait meanwhile", v, count, vip)
-			p.Advice = "nor are such connections ever served: try the VIP from another host"
-			problems = append(problems, p)
-		}
-	}
-	return problems, nil
 }

@@ -20,16 +20,16 @@ ip link add dummy0 type dummy; ip link set dummy0 up; ip addr add 10.10.10.22/32
 sysctl -qw net.ipv4.conf.lo.arp_ignore=0 net.ipv4.conf.lo.arp_announce=0
 sysctl -qw net.ipv4.conf.eth0.arp_ignore=1 net.ipv4.conf.eth0.arp_announce=2`)),
 }, {
-	Name: "arp-ignore-2", Title: "arp_ignore=2 is as silent for the VIP", Catalogue: "FP6",
-	Make: on("dev-2", "sysctl -qw net.ipv4.conf.all.arp_ignore=2"),
+	Name: "arp-ignore-2", Title: "arp_ignore=2 is as silent for the VIP", Catalogue: "FP6", Setup: "-",
+	Make: all(handMade(handTable), on("dev-2", "sysctl -qw net.ipv4.conf.all.arp_ignore=2")),
 }, {
 	Name: "arp-ignore-3-scope-host", Title: "arp_ignore=3 is silent for a VIP of scope host", Catalogue: "FP6", Setup: "-",
 	Make: all(handMade(handTable), on("dev-2", `ip addr del 10.10.10.22/32 dev lo; ip addr add 10.10.10.22/32 dev lo scope host
 sysctl -qw net.ipv4.conf.all.arp_ignore=3`)),
 }, {
-	Name: "arp-ignore-8-elsewhere", Title: "arp_ignore=8 on an interface that is not the LAN's", Catalogue: "FP6",
-	Make: on("dev-2", `ip link add dummy0 type dummy; ip link set dummy0 up
-sysctl -qw net.ipv4.conf.dummy0.arp_ignore=8 net.ipv4.conf.lo.arp_ignore=8`),
+	Name: "arp-ignore-8-elsewhere", Title: "arp_ignore=8 on interfaces that are not the LAN's", Catalogue: "FP6", Setup: "-",
+	Make: all(handMade(handTable), on("dev-2", `ip link add dummy0 type dummy; ip link set dummy0 up
+sysctl -qw net.ipv4.conf.dummy0.arp_ignore=8 net.ipv4.conf.lo.arp_ignore=8`)),
 }, {
 	Name: "arp-ignore-8-written-down", Title: "a real server answers ARP for nothing, and the director has it written down", Catalogue: "FP6",
 	Make: all(on("dev-2", "sysctl -qw net.ipv4.conf.eth0.arp_ignore=8"), func(ctx context.Context, c *Cluster) error {
