@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/probe"
 )
@@ -61,11 +62,19 @@ func (p *pathSeen) nobodyYet() bool {
 	return p.reply.Outcome == probe.Reset && p.own.Outcome != probe.Accepted
 }
 
-// mutedPath tells whether the path could not be tried, or real-server says what is
+// mutedPath tells whether the path could not be tried, or another check says what is
 // wrong with it; or a client has the VIP itself.
 func (e *Exam) mutedPath(s *survey, p *pathSeen) bool {
-	return p.reply.Outcome == "" || e.Role != DirectorRole && s.vip(p.id.Addr).mine ||
-		!p.serves() && e.answerProblem(s, p.server) != nil
+	v := s.vip(p.id.Addr)
+	return p.reply.Outcome == "" || e.Role != DirectorRole && v.mine ||
+		!p.serves() && (e.answerProblem(s, p.server) != nil || v.mine && v.askedBy(p.server))
+}
+
+// askedBy tells whether a real server asked for somebody as the VIP. Who has the VIP
+// itself takes that question for its own and does not answer, so that the real server
+// cannot answer this director: vip-claim says why.
+func (v *vipSeen) askedBy(r *serverSeen) bool {
+	return slices.ContainsFunc(v.claims, func(c probe.Claim) bool { return c.Target != c.Addr && bytes.Equal(c.MAC, r.mac) })
 }
 
 // pathProblem tells what is wrong with a path, nil when nothing is.

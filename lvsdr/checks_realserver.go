@@ -24,11 +24,6 @@ var realServerAnswers = &Check{
 		if p := s.unknownServers(); p != nil {
 			return p, nil
 		}
-		if e.Role == DirectorRole {
-			if p := s.asksAsVIP(e); p != nil {
-				return p, nil
-			}
-		}
 		var problems []Problem
 		for _, r := range s.servers {
 			for _, p := range e.serverProblems(s, r) {
@@ -51,30 +46,6 @@ func (s *survey) unknownServers() []Problem {
 		return nil
 	}
 	return skip("this host is the only real server")
-}
-
-// asksAsVIP is a director without an own address on the LAN: it asks "who has RIP,
-// tell VIP", and the real server, which has the VIP itself, takes the question for
-// its own and does not answer.
-func (s *survey) asksAsVIP(e *Exam) []Problem {
-	for _, r := range s.servers {
-		if r.near() && !r.source.IsValid() && len(r.asked) == 0 && slices.Contains(e.Config.vips(), r.route.Source) {
-			return []Problem{{
-				What: fmt.Sprintf("this director has no address of its own on %s: it asks \"who has %s, tell %s\", and the real server, which has %s itself, never answers%s",
-					r.link.Name, r.rip, r.route.Source, r.route.Source, s.answersProbe(r)),
-				Advice: fmt.Sprintf("give %s an address of its own in the subnet of the real servers, and the VIP as %s/32 beside it; a static neighbour entry only hides it",
-					r.link.Name, r.route.Source),
-			}}
-		}
-	}
-	return nil
-}
-
-func (s *survey) answersProbe(r *serverSeen) string {
-	if len(r.probed) == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" (it does answer a probe without sender, from %s)", r.probed[0].MAC)
 }
 
 // serverProblems looks at one real server, the cause first: the rest then follows
@@ -128,7 +99,7 @@ func (e *Exam) answerProblem(s *survey, r *serverSeen) *Problem {
 	case len(r.probed) > 1:
 		return &Problem{
 			What:   fmt.Sprintf("%d hosts answer ARP for the real server %s: %s", len(r.probed), r.rip, macs(r.probed)),
-			Advice: "the address is used twice: find the other host by its MAC address and give it another one",
+			Advice: "the address is used twice: find the other host by its MAC address and give it another one; afterwards " + forgetHow(r),
 		}
 	}
 	for _, a := range r.asked {
@@ -137,10 +108,15 @@ func (e *Exam) answerProblem(s *survey, r *serverSeen) *Problem {
 		}
 		return &Problem{
 			What:   fmt.Sprintf("%s answers ARP for the real server %s, but not to a probe: it is a proxy, and the packets would go to it", a.MAC, r.rip),
-			Advice: "find the host with this MAC address (a router) and switch proxy_arp off on it; when the real server itself does not answer, it is on another LAN, which direct routing does not reach",
+			Advice: "find the host with this MAC address (a router) and switch proxy_arp off on it; when the real server itself does not answer, it is on another LAN, which direct routing does not reach; afterwards " + forgetHow(r),
 		}
 	}
 	return nil
+}
+
+// forgetHow is how to have the wrong answer out of the neighbour table.
+func forgetHow(r *serverSeen) string {
+	return fmt.Sprintf("have the director forget it: ip neigh flush to %s", r.rip)
 }
 
 // aliveButSilent is a real server that was found by a ping to everybody's MAC
@@ -166,14 +142,14 @@ func (e *Exam) entryProblem(r *serverSeen) []Problem {
 	if e.Role != DirectorRole || n == nil || n.MAC == nil || len(r.asked) == 0 || n.State == "FAILED" || n.State == "INCOMPLETE" || n.State == "NOARP" {
 		return nil
 	}
-	forget := fmt.Sprintf("ip neigh del %s dev %s", r.rip, r.link.Name)
+	del := fmt.Sprintf("ip neigh del %s dev %s", r.rip, r.link.Name)
 	switch right := answered(r.asked, n.MAC) || answered(r.probed, n.MAC); {
 	case !right && n.State == "PERMANENT":
-		return []Problem{problem(forget, "the neighbour entry of the real server %s is static, %s, but %s answers for it", r.rip, n.MAC, r.mac)}
+		return []Problem{problem(del, "the neighbour entry of the real server %s is static, %s, but %s answers for it", r.rip, n.MAC, r.mac)}
 	case !right:
-		return []Problem{problem(forget, "the neighbour entry of the real server %s is %s, state %s, but %s answers for it", r.rip, n.MAC, n.State, r.mac)}
+		return []Problem{problem(del, "the neighbour entry of the real server %s is %s, state %s, but %s answers for it", r.rip, n.MAC, n.State, r.mac)}
 	case n.State == "PERMANENT":
-		return []Problem{warning(forget, "the neighbour entry of the real server %s is static (%s): it stays when the real server gets another network card", r.rip, n.MAC)}
+		return []Problem{warning(del, "the neighbour entry of the real server %s is static (%s): it stays when the real server gets another network card", r.rip, n.MAC)}
 	}
 	return nil
 }

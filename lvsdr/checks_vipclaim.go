@@ -17,6 +17,7 @@ var vipClaim = &Check{
 	Title:     "the director alone answers for the VIP",
 	Why:       "Whoever answers ARP for the VIP gets the clients' packets: all of them, or those of the clients that heard it last.",
 	Wire:      true,
+	Needs:     []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		s, err := e.survey(ctx)
 		if err != nil {

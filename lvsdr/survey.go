@@ -178,7 +178,12 @@ func (e *Exam) prepareVIP(ctx context.Context, vip netip.Addr) (*vipSeen, error)
 		return nil, err
 	}
 	v.mine = len(at) > 0
-	v.link, v.err = e.lan(ctx, vip)
+	if v.link, v.err = e.lan(ctx, vip); v.err == nil && e.Role != DirectorRole && !v.mine {
+		// A client beyond a gateway has a LAN, but not this one.
+		if r, err := e.Host.Routes.To(ctx, vip); err != nil || r.Gateway.IsValid() {
+			v.err = errNoLAN
+		}
+	}
 	for _, a := range at { // a director with two NICs carries it on one, and has the real servers on the other
 		l, ok, err := e.link(ctx, a.Link)
 		if err != nil {

@@ -80,13 +80,13 @@ var serverFaults = []Fault{{
 	Title:  "a router's proxy ARP answers for a real server",
 	Inject: stranger(proxyFor("10.10.10.31")),
 	Sights: seenOnWire("real-server"),
-	Heal:   stranger(noProxy),
+	Heal:   all(stranger(noProxy), on("dev-1", "ip neigh flush dev eth0")),
 }, {
 	Name: "address-used-twice", Catalogue: "N9",
 	Title:  "another machine has a real server's address",
 	Inject: stranger("ip addr add 10.10.10.31/32 dev eth0"),
 	Sights: seenOnWire("real-server"),
-	Heal:   stranger("ip addr del 10.10.10.31/32 dev eth0"),
+	Heal:   all(stranger("ip addr del 10.10.10.31/32 dev eth0"), on("dev-1", "ip neigh flush dev eth0")),
 }, {
 	Name: "wrong-static-neighbour", Catalogue: "N12",
 	Title:  "the director has a static neighbour entry of a network card that the real server no longer has",
@@ -127,9 +127,9 @@ const noProxy = "ip link del behind; sysctl -qw net.ipv4.ip_forward=0 net.ipv4.c
 
 // pathFaults: a real server that does not answer what the director sends it.
 var pathFaults = []Fault{{
-	Name: "vip-missing-router", Catalogue: "R8",
+	Name: "vip-missing-router", Catalogue: "R8", Setup: "-",
 	Title:  "a real server lost the VIP and forwards: each packet goes round between it and the director",
-	Inject: on("dev-2", "ip addr del 10.10.10.22/32 dev lo; ip route del blackhole 10.10.10.22"),
+	Inject: all(handMade(handTable), on("dev-2", "sysctl -qw net.ipv4.ip_forward=1; ip addr del 10.10.10.22/32 dev lo")),
 	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "vip"}),
 }, {
 	Name: "real-server-drops", Catalogue: "R10", Needs: []lab.Feature{lab.IPTables},
@@ -153,10 +153,10 @@ var pathFaults = []Fault{{
 // largeFaults: small replies come, large ones do not.
 var largeFaults = []Fault{{
 	Name: "large-replies-lost", Catalogue: "O2", Needs: []lab.Feature{lab.IPTables},
-	Setup:  Flags + " --persistence 20s", // a cluster of its own: its routes and pages are unlike the others'
+	Setup:  "-",
 	Title:  "the director drops the router's word that large packets do not pass, so the real servers never hear it",
-	Inject: all(largePages, narrowWay, on("dev-1", "iptables-legacy -t mangle -I INPUT -p icmp -j DROP")),
-	Sights: []Sight{{"dev-1", "firewall-icmp", lvsdr.Warning}, {Host: "client", Code: "large-replies"}},
+	Inject: all(handMade(handTable), largePages, narrowWay, on("dev-1", "iptables-legacy -I INPUT -p icmp -j DROP")),
+	Sights: []Sight{{Host: "dev-1", Code: "firewall-icmp", Severity: lvsdr.Warning}, {Host: "client", Code: "large-replies"}},
 }}
 
 // narrowWay has the real servers reach the client by a router that passes packets of
