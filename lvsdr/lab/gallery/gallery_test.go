@@ -98,7 +98,7 @@ func TestFaults(t *testing.T) {
 	defer b.drop(t)
 	faults := slices.Clone(Faults())
 	slices.SortStableFunc(faults, func(x, y Fault) int { return len(x.Setup) - len(y.Setup) }) // those that share a cluster together
-	named := 0
+	l, named := &looks{t: t}, 0
 	for _, f := range faults {
 		if !chosen(f.Name, f.Needs) {
 			continue
@@ -108,7 +108,8 @@ func TestFaults(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 			defer cancel()
 			c := b.lend(t, f.Setup)
-			if err := check(ctx, c, f); err != nil {
+			l.t = t
+			if err := check(ctx, l, c, f); err != nil {
 				t.Error(err)
 				b.drop(t)
 				return
@@ -116,28 +117,22 @@ func TestFaults(t *testing.T) {
 			named++
 		})
 	}
-	t.Logf("%d faults named", named)
+	l.t = t
+	t.Logf("%d faults named, %d further looks", named, l.again)
+	l.few(named)
 }
 
-func check(ctx context.Context, c *Cluster, f Fault) error {
+func check(ctx context.Context, l *looks, c *Cluster, f Fault) error {
 	if err := f.Inject(ctx, c); err != nil {
 		return fmt.Errorf("inject: %w", err)
 	}
-	hosts := c.names()
-	c.Passive = f.Passive
-	diagnose := c.Diagnose
-	if f.InTurn {
-		diagnose = c.DiagnoseInTurn
-	}
-	found, err := diagnose(ctx, hosts...)
-	c.Passive = false
+	var found map[string][]lvsdr.Finding
+	err := l.look(func() (err error) {
+		found, err = named(ctx, c, f)
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	for _, h := range hosts {
-		if got, want := Bad(found[h]), f.wanted(h); !slices.Equal(got, want) {
-			return fmt.Errorf("the doctor on %s named %q, want %q\n%s", h, got, want, told(found[h]))
-		}
 	}
 	first := f.Sights[0]
 	i := slices.IndexFunc(found[first.Host], func(x lvsdr.Finding) bool { return x.Check == first.Code && x.Severity == first.severity() })
@@ -162,10 +157,61 @@ func check(ctx context.Context, c *Cluster, f Fault) error {
 			return fmt.Errorf("heal: %w", err)
 		}
 	}
-	if err := healthy(ctx, c); err != nil || f.Undo == nil {
+	if err := l.look(func() error { return healthy(ctx, c) }); err != nil || f.Undo == nil {
 		return err
 	}
 	return f.Undo(ctx, c)
+}
+
+// named runs the doctors and fails when one of them names anything but what the
+// fault says.
+func named(ctx context.Context, c *Cluster, f Fault) (map[string][]lvsdr.Finding, error) {
+	hosts := c.names()
+	c.Passive = f.Passive
+	diagnose := c.Diagnose
+	if f.InTurn {
+		diagnose = c.DiagnoseInTurn
+	}
+	found, err := diagnose(ctx, hosts...)
+	c.Passive = false
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range hosts {
+		if got, want := Bad(found[h]), f.wanted(h); !slices.Equal(got, want) {
+			return nil, fmt.Errorf("the doctor on %s named %q, want %q\n%s", h, got, want, told(found[h]))
+		}
+	}
+	return found, nil
+}
+
+// looks counts what was not as it should be at the first look. A guest shares its
+// one processor with whatever else the machine does: a host that is given its turn
+// too late answers too late, for the doctor as for clients.
+type looks struct {
+	t     *testing.T
+	again int
+}
+
+// look looks up to three times, and tells of each time but the last.
+func (l *looks) look(at func() error) error {
+	err := at()
+	for range 2 {
+		if err == nil {
+			break
+		}
+		l.again++
+		l.t.Logf("%s: looking again, after: %v", l.t.Name(), err)
+		err = at()
+	}
+	return err
+}
+
+// few fails the test when more than a tenth was not as it should be at once.
+func (l *looks) few(of int) {
+	if l.again > 1+of/10 {
+		l.t.Errorf("%d further looks at %d clusters: the doctor is not to be relied on", l.again, of)
+	}
 }
 
 // healthy fails when any doctor finds anything, or the client is not served.
@@ -195,6 +241,7 @@ func told(findings []lvsdr.Finding) (text string) {
 // Every trap and unusual cluster: no warning, no failure, and it serves.
 func TestHealthyVariants(t *testing.T) {
 	lab.Need(t, lab.Guest, lab.Netns, lab.IPVS)
+	l, fine := &looks{t: t}, 0
 	for _, v := range Variants() {
 		if !chosen(v.Name, v.Needs) {
 			continue
@@ -215,12 +262,18 @@ func TestHealthyVariants(t *testing.T) {
 			if v.Make != nil {
 				err = v.Make(ctx, c)
 			}
+			l.t = t
 			if err == nil {
-				err = healthy(ctx, c)
+				err = l.look(func() error { return healthy(ctx, c) })
 			}
 			if err != nil {
 				t.Error(err)
+				return
 			}
+			fine++
 		})
 	}
+	l.t = t
+	t.Logf("no finding on %d healthy clusters, %d further looks", fine, l.again)
+	l.few(fine)
 }
