@@ -1,0 +1,130 @@
+//go:build linux
+
+package gallery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/lab"
+)
+
+// Doctor runs lvsdr doctor on the host and returns its findings.
+func (c *Cluster) Doctor(ctx context.Context, host string) ([]lvsdr.Finding, error) {
+	out, err := c.Host(host).Run(ctx, "sh", "-c", "lvsdr doctor -o json "+c.DoctorArgs(host))
+	var report struct {
+		Findings []lvsdr.Finding
+		Error    *struct{ Message string }
+	}
+	if e := json.Unmarshal([]byte(out), &report); e != nil {
+		return nil, fmt.Errorf("lvsdr doctor on %s: %w: %q: %v", host, e, out, err)
+	}
+	var exit *exec.ExitError
+	switch {
+	case report.Error != nil && len(report.Findings) == 0:
+		return nil, fmt.Errorf("lvsdr doctor on %s: %s", host, report.Error.Message)
+	case err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1):
+		return nil, err
+	}
+	return report.Findings, nil
+}
+
+// DoctorArgs are the role and the flags of the doctor on the host.
+func (c *Cluster) DoctorArgs(host string) string {
+	flags := c.Flags
+	if flags == "" {
+		flags = Flags
+	}
+	if c.Passive {
+		flags += " --passive"
+	}
+	return c.Role(host) + " " + flags
+}
+
+// Diagnose runs the doctor on several hosts side by side.
+func (c *Cluster) Diagnose(ctx context.Context, names ...string) (map[string][]lvsdr.Finding, error) {
+	var mu sync.Mutex
+	found := map[string][]lvsdr.Finding{}
+	hosts := make([]*lab.Host, len(names))
+	for i, name := range names {
+		hosts[i] = c.Host(name)
+	}
+	err := each(hosts, func(h *lab.Host) error {
+		findings, err := c.Doctor(ctx, h.Name)
+		mu.Lock()
+		defer mu.Unlock()
+		found[h.Name] = findings
+		return err
+	})
+	return found, err
+}
+
+// DiagnoseInTurn runs the doctor on one host after the other.
+func (c *Cluster) DiagnoseInTurn(ctx context.Context, names ...string) (map[string][]lvsdr.Finding, error) {
+	found := map[string][]lvsdr.Finding{}
+	for _, name := range names {
+		findings, err := c.Doctor(ctx, name)
+		if err != nil {
+			return found, err
+		}
+		found[name] = findings
+	}
+	return found, nil
+}
+
+// Bad returns the findings that are neither ok nor skipped, as "severity code".
+func Bad(findings []lvsdr.Finding) []string {
+	var bad []string
+	for _, f := range findings {
+		if f.Severity != lvsdr.OK && f.Severity != lvsdr.Skipped {
+			bad = append(bad, string(f.Severity)+" "+f.Check)
+		}
+	}
+	return bad
+}
+
+// Mend runs the fix of a finding that the doctor on host made, where it says to.
+func (c *Cluster) Mend(ctx context.Context, host string, f lvsdr.Finding) error {
+	at := c.Host(host)
+	if f.On != "" {
+		if at = c.at(f.On); at == nil {
+			return fmt.Errorf("the fix is for %s, which is no host's address", f.On)
+		}
+	}
+	return c.Sh(ctx, at.Name, f.Fix)
+}
+
+// at returns the host with this address.
+func (c *Cluster) at(addr string) *lab.Host {
+	for _, h := range c.Hosts() {
+		if h.IPv4.Addr().String() == addr || h.IPv6.Addr().String() == addr {
+			return h
+		}
+	}
+	return nil
+}
+
+// URL is what the client visits.
+func (c *Cluster) URL() string {
+	if strings.Contains(c.Flags, "fd00:10::22") {
+		return "http://[fd00:10::22]/"
+	}
+	return "http://10.10.10.22/"
+}
+
+// Serves requests the VIP a few times from the client and fails when a request
+// fails.
+func (c *Cluster) Serves(ctx context.Context) error {
+	for range 2 * len(c.RealServers) {
+		if _, err := c.Client.Get(ctx, c.URL()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
