@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -92,7 +93,7 @@ func (v victim) survives(kills int) {
 // killed starts set-up, kills it after a while, and tells whether it was still
 // running.
 func (v victim) killed(after time.Duration) bool {
-	cmd := process(v.T, v.args...)
+	cmd := v.process(v.args...)
 	if err := v.host.Start(cmd); err != nil {
 		v.Fatal(err)
 	}
@@ -101,9 +102,17 @@ func (v victim) killed(after time.Duration) bool {
 	return cmd.Wait() != nil
 }
 
+// process is the command without the proof after it, which changes nothing: to kill
+// that would be easy.
+func (v victim) process(args ...string) *exec.Cmd {
+	cmd := process(v.T, args...)
+	cmd.Env = append(cmd.Env, "LVSDR_TEST_MAIN=unproved")
+	return cmd
+}
+
 func (v victim) run(args ...string) {
 	v.Helper()
-	cmd := process(v.T, args...)
+	cmd := v.process(args...)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := v.host.Start(cmd)

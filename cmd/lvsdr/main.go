@@ -10,10 +10,13 @@ import (
 	"syscall"
 )
 
-func main() {
+func main() { os.Exit(command(local())) }
+
+// command runs the command line of this process.
+func command(sys *system) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks to stop between two changes; from then on a signal
 	// has its default action again, so a second one kills at once.
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], local(), os.Stdout, os.Stderr))
+	return run(ctx, os.Args[1:], sys, os.Stdout, os.Stderr)
 }

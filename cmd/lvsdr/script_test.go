@@ -17,11 +17,12 @@ import (
 )
 
 // TestMain lets the test binary be the command itself, for the tests that need
-// a process: LVSDR_TEST_MAIN=1.
+// a process: LVSDR_TEST_MAIN=1, or "unproved" for a set-up that only changes.
 func TestMain(m *testing.M) {
-	if os.Getenv("LVSDR_TEST_MAIN") == "1" {
-		main()
-		return
+	if as := os.Getenv("LVSDR_TEST_MAIN"); as != "" {
+		sys := local()
+		sys.unproved = as == "unproved"
+		os.Exit(command(sys))
 	}
 	os.Exit(m.Run())
 }

@@ -77,7 +77,7 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 	if err := s.startUnit(c.Context); err != nil {
 		return err
 	}
-	if err := s.warnOfConflicts(c.Context); err != nil || p.host.Runtime {
+	if err := s.warnOfConflicts(c.Context); err != nil || p.host.Runtime || s.sys.unproved {
 		return err // at boot, the other hosts may boot later
 	}
 	return s.prove(c.Context, p)

@@ -28,6 +28,8 @@ type system struct {
 	writable func(dir string) error
 
 	lock lockConfig
+	// unproved has set-up end with its last change.
+	unproved bool
 	// silence is after how long an exam under way is told on a terminal.
 	silence time.Duration
 }
