@@ -87,7 +87,8 @@ type Wire interface {
 	// Knock sends each packet to its MAC address and returns what came of it.
 	Knock(ctx context.Context, link string, knocks []probe.Knock, wait time.Duration) ([]probe.Reply, error)
 	// Claims listens for so long to ARP and neighbour discovery in which
-	// somebody says to have one of the addresses, and returns each claimant once.
+	// somebody says to have one of the addresses, and returns each claimant once;
+	// cancelled, those heard until then with the context's error.
 	Claims(ctx context.Context, link string, addrs []netip.Addr, wait time.Duration) ([]probe.Claim, error)
 	// Connect makes a plain TCP connection and closes it.
 	Connect(ctx context.Context, to netip.AddrPort) error

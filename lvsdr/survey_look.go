@@ -3,6 +3,7 @@ package lvsdr
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -33,10 +34,22 @@ func (e *Exam) lookAt(ctx context.Context, s *survey, link string) error {
 			servers = append(servers, r)
 		}
 	}
+	hearing, stop := context.WithCancel(ctx)
+	defer stop()
 	return together(
-		func() error { return e.hearVIPs(ctx, link, vips) },
-		func() error { return e.askVIPs(ctx, link, vips) },
-		func() error { return e.meetServers(ctx, s, link, servers) },
+		func() error {
+			if err := e.hearVIPs(hearing, link, vips); !errors.Is(err, context.Canceled) {
+				return err
+			}
+			return ctx.Err()
+		},
+		func() error {
+			defer stop()
+			return together(
+				func() error { return e.askVIPs(ctx, link, vips) },
+				func() error { return e.meetServers(ctx, s, link, servers) },
+			)
+		},
 	)
 }
 
@@ -104,7 +117,8 @@ func ofThisHost(links []Link, mac net.HardwareAddr) bool {
 	return slices.ContainsFunc(links, func(l Link) bool { return bytes.Equal(l.MAC, mac) })
 }
 
-// hearVIPs listens to who claims a VIP meanwhile.
+// hearVIPs listens to who claims a VIP until the context is cancelled, since what is
+// put on the wire meanwhile makes a real server talk.
 func (e *Exam) hearVIPs(ctx context.Context, link string, vips []*vipSeen) error {
 	if len(vips) == 0 || e.Stage == BeforeSetUp {
 		return nil
@@ -117,7 +131,7 @@ func (e *Exam) hearVIPs(ctx context.Context, link string, vips []*vipSeen) error
 	for i, v := range vips {
 		addrs[i] = v.addr
 	}
-	claims, err := e.Host.Wire.Claims(ctx, link, addrs, e.wait())
+	claims, err := e.Host.Wire.Claims(ctx, link, addrs, 10*surveyTime)
 	for _, c := range claims {
 		if i := slices.Index(addrs, c.Addr); i >= 0 && !ofThisHost(links, c.MAC) {
 			vips[i].claims = append(vips[i].claims, c)

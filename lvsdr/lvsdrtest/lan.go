@@ -3,6 +3,7 @@ package lvsdrtest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -76,12 +77,12 @@ func (v wire) Knock(ctx context.Context, link string, knocks []probe.Knock, _ ti
 	})
 }
 
+// Claims hears all at once, so that cancelling comes too late.
 func (v wire) Claims(ctx context.Context, link string, addrs []netip.Addr, _ time.Duration) ([]probe.Claim, error) {
-	return askCtx(ctx, v.w, func(s *state) ([]probe.Claim, error) {
+	all, err := ask(v.w, func(s *state) (all []probe.Claim, err error) {
 		if s.link(link) == nil {
 			return nil, noLink(link)
 		}
-		var all []probe.Claim
 		for _, c := range s.claims {
 			if slices.Contains(addrs, c.Addr) && !s.mine(c.MAC) {
 				all = append(all, c)
@@ -89,6 +90,7 @@ func (v wire) Claims(ctx context.Context, link string, addrs []netip.Addr, _ tim
 		}
 		return all, nil
 	})
+	return all, errors.Join(err, ctx.Err())
 }
 
 // Connect goes to the first host that answers ARP for the address.

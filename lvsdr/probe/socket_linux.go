@@ -96,7 +96,7 @@ func (s *socket) receive(ctx context.Context, deadline time.Time, take func([]by
 
 // sleep waits for a frame for so long, and looks at the context in between.
 func (s *socket) sleep(ctx context.Context, d time.Duration) error {
-	const look = 50 * time.Millisecond
+	const look = 20 * time.Millisecond
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -76,7 +76,8 @@ func Knocks(ctx context.Context, index int, mac net.HardwareAddr, knocks []Knock
 
 // Claims listens for so long to who says to have one of the IP addresses, and
 // returns each claimant once for its answers and once for its questions. It sends
-// nothing. What the host itself says it does not hear.
+// nothing. What the host itself says it does not hear. Cancelled, it returns what it
+// has heard until then with the context's error.
 func Claims(ctx context.Context, index int, addrs []netip.Addr, wait time.Duration) ([]Claim, error) {
 	s, err := open(index, neighbours())
 	if err != nil {
@@ -86,7 +87,7 @@ func Claims(ctx context.Context, index int, addrs []netip.Addr, wait time.Durati
 	h := hearing{addrs: addrs}
 	take := func(frame []byte) error { h.take(frame); return nil }
 	if err := s.receive(ctx, time.Now().Add(wait), take, func() time.Duration { return never }); err != nil {
-		return nil, fmt.Errorf("probe: listen: %w", err)
+		return h.claims, fmt.Errorf("probe: listen: %w", err)
 	}
 	return h.claims, nil
 }
