@@ -77,13 +77,14 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 	if err := s.startUnit(c.Context); err != nil {
 		return err
 	}
-	if err := s.warnOfConflicts(c.Context); err != nil || p.host.Runtime || s.sys.unproved {
-		return err // at boot, the other hosts may boot later
+	if p.host.Runtime || s.sys.unproved { // at boot, the other hosts may boot later
+		return s.warnOfConflicts(c.Context)
 	}
 	return s.prove(c.Context, p)
 }
 
-// warnOfConflicts tells what on this host works against the role's sysctls.
+// warnOfConflicts tells what on this host works against the role's sysctls, where no
+// proof does.
 func (s *session) warnOfConflicts(ctx context.Context) error {
 	conflicts, err := lvsdr.SysctlConflicts(ctx, s.sys.host, s.report.Role)
 	for _, c := range conflicts {
