@@ -71,12 +71,18 @@ func flagsOf(realServers int) string {
 // atOnce is how many real servers are set up side by side.
 const atOnce = 8
 
+// many is the number of real servers from which on they are set up for this boot
+// only, which takes half the time.
+const many = 20
+
 // SetUp sets every host up, the real servers first. It does not ask for a proof:
 // what else the cluster is to have may come after.
 func (c *Cluster) SetUp(ctx context.Context) error {
-	err := each(c.RealServers, func(h *lab.Host) error {
-		return c.Sh(ctx, h.Name, "lvsdr setup realserver -q --passive "+c.Flags)
-	})
+	set := "lvsdr setup realserver -q --passive "
+	if len(c.RealServers) >= many {
+		set = "lvsdr setup realserver -q --runtime "
+	}
+	err := each(c.RealServers, func(h *lab.Host) error { return c.Sh(ctx, h.Name, set+c.Flags) })
 	if err != nil {
 		return err
 	}
