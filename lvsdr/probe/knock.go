@@ -3,7 +3,6 @@ package probe
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"net"
 	"net/netip"
 	"time"
@@ -65,65 +64,6 @@ func (k *knocking) frames(mac net.HardwareAddr, now time.Time) ([][]byte, error)
 	return frames, nil
 }
 
-func (k *knocking) frame(i int, mac net.HardwareAddr) ([]byte, error) {
-	n := k.knocks[i]
-	to := n.To.Addr()
-	if err := check(n.MAC, to, to.IsValid() && to.Is4() == n.From.Is4() && !to.Is4In6() && n.From.IsValid()); err != nil {
-		return nil, err
-	}
-	if len(mac) != 6 {
-		return nil, fmt.Errorf("%q is no Ethernet address", mac.String())
-	}
-	p := packet{from: mac, to: n.MAC, src: n.From, dst: to, ttl: TTL}
-	p.proto, p.payload = k.payload(i)
-	return p.frame(), nil
-}
-
-func (k *knocking) payload(i int) (proto uint8, b []byte) {
-	n, id := k.knocks[i], k.port+uint16(i)
-	switch n.Kind {
-	case SYN:
-		return protoTCP, tcpSegment(n.From, n.To, id, k.seq, flagSYN)
-	case Datagram:
-		b = binary.BigEndian.AppendUint16(nil, id)
-		b = binary.BigEndian.AppendUint16(b, n.To.Port())
-		b = append(b, 0, 8, 0, 0)
-		sum := checksum(n.From, n.To.Addr(), protoUDP, b)
-		if sum == 0 {
-			sum = 0xffff // 0 would say that there is none (RFC 768)
-		}
-		binary.BigEndian.PutUint16(b[6:], sum)
-		return protoUDP, b
-	}
-	b = []byte{echoRequest, 0, 0, 0}
-	if n.From.Is6() {
-		b[0] = echoRequest6
-	}
-	b = binary.BigEndian.AppendUint16(b, echoID)
-	b = binary.BigEndian.AppendUint16(b, id)
-	if n.From.Is6() {
-		binary.BigEndian.PutUint16(b[2:], checksum(n.From, n.To.Addr(), protoICMPv6, b))
-		return protoICMPv6, b
-	}
-	binary.BigEndian.PutUint16(b[2:], ^fold(sum(0, b)))
-	return protoICMP, b
-}
-
-// tcpSegment is a segment without data; a SYN says which segment size fits
-// Ethernet, as every host's does.
-func tcpSegment(from netip.Addr, to netip.AddrPort, port uint16, seq uint32, flags byte) []byte {
-	b := binary.BigEndian.AppendUint16(make([]byte, 0, tcpLen+4), port)
-	b = binary.BigEndian.AppendUint16(b, to.Port())
-	b = binary.BigEndian.AppendUint32(b, seq)
-	b = append(b, 0, 0, 0, 0, tcpLen/4<<4, flags, 0xfa, 0xf0, 0, 0, 0, 0)
-	if flags&flagSYN != 0 {
-		b[12] = (tcpLen + 4) / 4 << 4
-		b = append(b, 2, 4, 0x05, 0xa0) // maximum segment size 1440
-	}
-	binary.BigEndian.PutUint16(b[16:], checksum(from, to.Addr(), protoTCP, b))
-	return b
-}
-
 // take looks at a frame that came in.
 func (k *knocking) take(frame []byte, now time.Time) {
 	p, ok := parsePacket(frame)
@@ -171,26 +111,6 @@ func (k *knocking) takeTCP(i int, p packet, now time.Time) {
 		k.reply(i, p, Reply{Outcome: Accepted}, now)
 		k.resets = append(k.resets, k.reset(i, p.to))
 	}
-}
-
-// reset closes the half-open connection, the way the SYN went.
-func (k *knocking) reset(i int, mac net.HardwareAddr) []byte {
-	n := k.knocks[i]
-	return packet{
-		from: mac, to: n.MAC, src: n.From, dst: n.To.Addr(), ttl: TTL, proto: protoTCP,
-		payload: tcpSegment(n.From, n.To, k.port+uint16(i), k.seq+1, flagRST),
-	}.frame()
-}
-
-// late are the resets for the SYNs on which nothing came, lest an answer on its way
-// leaves a half-open connection.
-func (k *knocking) late(mac net.HardwareAddr) (frames [][]byte) {
-	for i, r := range k.replies {
-		if r.Outcome == Silent && k.knocks[i].Kind == SYN {
-			frames = append(frames, k.reset(i, mac))
-		}
-	}
-	return frames
 }
 
 // same tells whether a packet, ours sent back or quoted in an ICMP error, is that
