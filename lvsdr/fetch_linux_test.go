@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -77,21 +76,5 @@ func TestFetchEnds(t *testing.T) {
 	defer cancel()
 	if _, err := (linuxWire{}).Fetch(ctx, from, 0); err == nil {
 		t.Error("no error though it was cancelled")
-	}
-}
-
-func TestConnect(t *testing.T) {
-	open := serve(t, func(net.Conn) {})
-	if err := (linuxWire{}).Connect(t.Context(), open); err != nil {
-		t.Error(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := l.Addr().(*net.TCPAddr).AddrPort()
-	l.Close()
-	if err := (linuxWire{}).Connect(t.Context(), closed); !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Errorf("a closed port: %v", err)
 	}
 }

@@ -51,6 +51,5 @@ func (noWire) Claims(context.Context, string, []netip.Addr, time.Duration) ([]pr
 	return nil, errNoView
 }
 
-func (noWire) Connect(context.Context, netip.AddrPort) error { return errNoView }
 
 func (noWire) Fetch(context.Context, netip.AddrPort, int) (int64, error) { return 0, errNoView }

@@ -90,8 +90,6 @@ type Wire interface {
 	// somebody says to have one of the addresses, and returns each claimant once;
 	// cancelled, those heard until then with the context's error.
 	Claims(ctx context.Context, link string, addrs []netip.Addr, wait time.Duration) ([]probe.Claim, error)
-	// Connect makes a plain TCP connection and closes it.
-	Connect(ctx context.Context, to netip.AddrPort) error
 	// Fetch requests "/" by HTTP and returns how many bytes came before the answer
 	// was over or enough, or before an error: [ErrNoHTTP] when it is none,
 	// os.ErrDeadlineExceeded when it stalled. A positive mss bounds the size of the

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/netip"
 	"time"
 
@@ -58,12 +57,3 @@ func wireLink(name string) (*netlink.LinkAttrs, error) {
 
 // connectTime is how long a connection may take to be made.
 const connectTime = 2 * time.Second
-
-// Connect implements [Wire].
-func (linuxWire) Connect(ctx context.Context, to netip.AddrPort) error {
-	c, err := (&net.Dialer{Timeout: connectTime}).DialContext(ctx, "tcp", to.String())
-	if err != nil {
-		return err
-	}
-	return c.Close()
-}

@@ -67,10 +67,6 @@ func (v wire) Claims(ctx context.Context, link string, addrs []netip.Addr, d tim
 	return in(v.host, func() ([]probe.Claim, error) { return v.of.Claims(ctx, link, addrs, d) })
 }
 
-func (v wire) Connect(ctx context.Context, to netip.AddrPort) error {
-	return v.host.Do(func() error { return v.of.Connect(ctx, to) })
-}
-
 func (v wire) Fetch(ctx context.Context, from netip.AddrPort, mss int) (int64, error) {
 	return in(v.host, func() (int64, error) { return v.of.Fetch(ctx, from, mss) })
 }

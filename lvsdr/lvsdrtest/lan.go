@@ -93,8 +93,8 @@ func (v wire) Claims(ctx context.Context, link string, addrs []netip.Addr, _ tim
 	return all, errors.Join(err, ctx.Err())
 }
 
-// Connect goes to the first host that answers ARP for the address.
-func (v wire) Connect(ctx context.Context, to netip.AddrPort) error {
+// connect goes to the first host that answers ARP for the address.
+func (v wire) connect(ctx context.Context, to netip.AddrPort) error {
 	return v.w.doCtx(ctx, func(s *state) error {
 		macs := s.who(to.Addr())
 		if len(macs) == 0 {
@@ -113,7 +113,7 @@ func (v wire) Connect(ctx context.Context, to netip.AddrPort) error {
 }
 
 func (v wire) Fetch(ctx context.Context, from netip.AddrPort, mss int) (int64, error) {
-	if err := v.Connect(ctx, from); err != nil {
+	if err := v.connect(ctx, from); err != nil {
 		return 0, err
 	}
 	return askCtx(ctx, v.w, func(s *state) (int64, error) {

@@ -58,8 +58,8 @@ func TestWire(t *testing.T) {
 	for to, want := range map[string]error{
 		"10.10.10.30:81": syscall.ECONNREFUSED, "10.10.10.77:80": syscall.EHOSTUNREACH, "10.10.10.22:81": nil,
 	} {
-		if err := wire.Connect(ctx, netip.MustParseAddrPort(to)); want != nil && !errors.Is(err, want) || err == nil {
-			t.Errorf("Connect %s: %v", to, err)
+		if _, err := wire.Fetch(ctx, netip.MustParseAddrPort(to), 0); want != nil && !errors.Is(err, want) || err == nil {
+			t.Errorf("Fetch %s: %v", to, err)
 		}
 	}
 }

@@ -74,13 +74,6 @@ func (v recWire) Claims(ctx context.Context, link string, addrs []netip.Addr, d 
 	return readFrom(v.Recorder, "Wire.Claims", func() ([]probe.Claim, error) { return v.of.Claims(ctx, link, addrs, d) })
 }
 
-func (v recWire) Connect(ctx context.Context, to netip.AddrPort) error {
-	if err := v.read("Wire.Connect"); err != nil {
-		return err
-	}
-	return v.of.Connect(ctx, to)
-}
-
 func (v recWire) Fetch(ctx context.Context, from netip.AddrPort, mss int) (int64, error) {
 	return readFrom(v.Recorder, "Wire.Fetch", func() (int64, error) { return v.of.Fetch(ctx, from, mss) })
 }
