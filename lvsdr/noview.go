@@ -51,5 +51,4 @@ func (noWire) Claims(context.Context, string, []netip.Addr, time.Duration) ([]pr
 	return nil, errNoView
 }
 
-
 func (noWire) Fetch(context.Context, netip.AddrPort, int) (int64, error) { return 0, errNoView }
