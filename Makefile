@@ -18,7 +18,7 @@ help: ## this list
 
 .PHONY: build
 build: ## bin/lvsdr, static
-	CGO_ENABLED=0 $(GO) build $(flags) $(small) -o bin/ ./cmd/lvsdr
+	@CGO_ENABLED=0 $(GO) build $(flags) $(small) -o bin/ ./cmd/lvsdr
 
 .PHONY: guest
 guest: ## bin/umlexec, which runs a command on a kernel with IPVS

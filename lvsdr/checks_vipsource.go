@@ -67,7 +67,7 @@ func (e *Exam) speaksFrom(ctx context.Context, r Route, rips []string) (Problem,
 		return Problem{}, err
 	}
 	i := slices.IndexFunc(at, func(a Address) bool { return a.Link == r.Link })
-	p := problem("", "packets to the real server %s leave by %s from the VIP %s", firstFew(rips), r.Link, r.Source)
+	p := problem("", "packets to %s leave by %s from the VIP %s", firstFew(rips), r.Link, r.Source)
 	rip, _ := netip.ParseAddr(rips[0])
 	switch own, err := e.ownIn(ctx, r.Link, rip); {
 	case err != nil:

@@ -124,9 +124,13 @@ func reason(err error) string {
 	return strings.TrimSpace(text[strings.LastIndex(text, ":")+1:])
 }
 
-// hosts are those on which something is to be seen, the cause's first.
+// hosts are those on which something is to be seen, the cause's first; the client
+// where the others' questions would change what it sees.
 func (s faultStory) hosts() []string {
 	var all []string
+	if s.fault.InTurn {
+		all = append(all, s.Client.Name)
+	}
 	for _, sight := range s.fault.Sights {
 		if !slices.Contains(all, sight.Host) {
 			all = append(all, sight.Host)
