@@ -66,6 +66,8 @@ var (
 	}
 
 	clientChecks = []*Check{
+		linkUsable,
+
 		// On the wire.
 		vipClaim,
 		vipNeighbour,

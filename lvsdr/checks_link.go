@@ -49,6 +49,9 @@ func (e *Exam) linksOf(ctx context.Context, vip netip.Addr) (links []Link, missi
 		there, err2 := e.links(ctx)
 		p := problem("", "%v; this host has %s", err, linkStates(there))
 		p.Advice = "name the right one (--interface, or \"interface\" in the configuration), or give this host an address on the LAN"
+		if e.Role == ClientRole {
+			p.Advice = "run it on a host of the VIP's LAN; here, name the interface (--interface) if there is one"
+		}
 		missing, err = &p, err2
 	case err == nil:
 		links = append(links, lan)

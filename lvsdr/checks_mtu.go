@@ -11,6 +11,7 @@ var mtu = &Check{
 	Code:  "mtu",
 	Title: "what comes in over the LAN fits through to the real servers",
 	Why:   "Requests come in packets of the LAN's size; one that does not fit on the way to the real server is dropped, and large uploads hang where the client does not hear of it.",
+	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		var problems []Problem
 		var asked []netip.Addr
