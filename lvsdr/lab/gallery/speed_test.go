@@ -15,6 +15,9 @@ import (
 // the machine may have other work; docs/performance.md has what was measured.
 func TestDoctorSpeed(t *testing.T) {
 	lab.Need(t, lab.Guest, lab.Netns, lab.IPVS)
+	if !chosen("speed", nil) {
+		t.Skip("left to another part of the gallery")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	two, _ := speed(ctx, t, 2)
