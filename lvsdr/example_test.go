@@ -10,23 +10,26 @@ import (
 	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // The cluster of the examples: two real servers behind one VIP.
-var cluster = lvsdr.Config{
-	Services: []lvsdr.Service{{
+var webCluster = cluster.Config{
+	Services: []cluster.Service{{
 		VIP:         netip.MustParseAddr("10.10.10.22"),
-		Ports:       []lvsdr.Port{{Number: 80, Protocol: lvsdr.TCP}},
+		Ports:       []cluster.Port{{Number: 80, Protocol: cluster.TCP}},
 		Scheduler:   "wrr",
-		Persistence: lvsdr.Duration(20 * time.Second),
-		RealServers: []lvsdr.Server{
+		Persistence: cluster.Duration(20 * time.Second),
+		RealServers: []cluster.RealServer{
 			{Address: netip.MustParseAddr("10.10.10.31")},
 			{Address: netip.MustParseAddr("10.10.10.32")},
 		},
 	}},
-	Timeouts: lvsdr.Timeouts{
-		TCP: lvsdr.Duration(30 * time.Second), TCPFin: lvsdr.Duration(5 * time.Second), UDP: lvsdr.Duration(60 * time.Second),
+	Timeouts: cluster.Timeouts{
+		TCP: cluster.Duration(30 * time.Second), TCPFin: cluster.Duration(5 * time.Second), UDP: cluster.Duration(60 * time.Second),
 	},
 }
 
@@ -34,12 +37,12 @@ var cluster = lvsdr.Config{
 // On a machine of your own the host is lvsdr.Local().
 func ExampleRole_Plan_director() {
 	host := lvsdrtest.Director().Host()
-	role, err := lvsdr.Director(cluster)
+	role, err := lvsdr.Director(webCluster)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	changes, err := role.Plan(context.Background(), host, lvsdr.Present)
+	changes, err := role.Plan(context.Background(), host, step.Present)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -69,12 +72,12 @@ func ExampleRole_Plan_director() {
 
 func ExampleRole_Plan_realServer() {
 	host := lvsdrtest.RealServer().Host()
-	role, err := lvsdr.RealServer(cluster)
+	role, err := lvsdr.RealServer(webCluster)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	changes, err := role.Plan(context.Background(), host, lvsdr.Present)
+	changes, err := role.Plan(context.Background(), host, step.Present)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -99,7 +102,7 @@ func ExampleRole_Up() {
 	ctx := context.Background()
 	world := lvsdrtest.RealServer()
 	before := world.Dump()
-	role, err := lvsdr.RealServer(cluster)
+	role, err := lvsdr.RealServer(webCluster)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -128,7 +131,7 @@ type banner struct{ text string }
 
 func (banner) Name() string { return "banner" }
 
-func (b banner) Plan(_ context.Context, h *lvsdr.Host, want lvsdr.State) ([]lvsdr.Change, error) {
+func (b banner) Plan(_ context.Context, h *host.Host, want step.State) ([]step.Change, error) {
 	const name = "/etc/banner"
 	have, err := h.Files.ReadFile(name)
 	missing := errors.Is(err, fs.ErrNotExist)
@@ -136,12 +139,12 @@ func (b banner) Plan(_ context.Context, h *lvsdr.Host, want lvsdr.State) ([]lvsd
 		return nil, err
 	}
 	switch {
-	case want == lvsdr.Present && string(have) != b.text:
-		return []lvsdr.Change{{Step: b.Name(), Op: lvsdr.Set, Object: name, Do: func(context.Context) error {
+	case want == step.Present && string(have) != b.text:
+		return []step.Change{{Step: b.Name(), Op: step.Set, Object: name, Do: func(context.Context) error {
 			return h.Files.WriteFile(name, []byte(b.text), 0o644)
 		}}}, nil
-	case want == lvsdr.Absent && !missing:
-		return []lvsdr.Change{{Step: b.Name(), Op: lvsdr.Remove, Object: name, Do: func(context.Context) error {
+	case want == step.Absent && !missing:
+		return []step.Change{{Step: b.Name(), Op: step.Remove, Object: name, Do: func(context.Context) error {
 			return h.Files.Remove(name)
 		}}}, nil
 	}
@@ -150,7 +153,7 @@ func (b banner) Plan(_ context.Context, h *lvsdr.Host, want lvsdr.State) ([]lvsd
 
 // A role is a list of steps: append one's own.
 func ExampleRole_steps() {
-	role, err := lvsdr.RealServer(cluster)
+	role, err := lvsdr.RealServer(webCluster)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -172,7 +175,7 @@ func ExampleRole_steps() {
 func ExampleRealServerSysctls() {
 	ctx := context.Background()
 	world := lvsdrtest.RealServer()
-	silence := lvsdr.Role{Name: lvsdr.RealServerRole, Steps: []lvsdr.Step{lvsdr.RealServerSysctls(cluster)}}
+	silence := lvsdr.Role{Name: cluster.RealServerRole, Steps: []step.Step{step.RealServerSysctls(webCluster)}}
 	if _, err := silence.Up(ctx, world.Host()); err != nil {
 		fmt.Println(err)
 		return
@@ -192,7 +195,7 @@ func ExampleRealServerSysctls() {
 
 // A mistake in the configuration is told with its place and what is allowed.
 func ExampleParseConfig() {
-	_, err := lvsdr.ParseConfig("lvsdr.yaml", []byte(strings.TrimSpace(`
+	_, err := cluster.ParseConfig("lvsdr.yaml", []byte(strings.TrimSpace(`
 services:
   - vip: 10.10.10.22
     realServers:
@@ -200,7 +203,7 @@ services:
       - {address: 10.10.10.32, weight: 70000}
 `)))
 	fmt.Println(err)
-	var wrong *lvsdr.ConfigError
+	var wrong *cluster.ConfigError
 	if errors.As(err, &wrong) {
 		fmt.Println(wrong.Line, wrong.Column, wrong.Path, wrong.Text)
 	}
@@ -211,9 +214,9 @@ services:
 
 // A configuration that does not fit the role never reaches the host.
 func ExampleDirector_configError() {
-	wrong := cluster
-	wrong.Services = []lvsdr.Service{{
-		VIP: netip.MustParseAddr("10.10.10.22"), Scheduler: "fastest", RealServers: cluster.Services[0].RealServers,
+	wrong := webCluster
+	wrong.Services = []cluster.Service{{
+		VIP: netip.MustParseAddr("10.10.10.22"), Scheduler: "fastest", RealServers: webCluster.Services[0].RealServers,
 	}}
 	_, err := lvsdr.Director(wrong)
 	fmt.Println(err)

@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // changed returns the mission's configuration with something different.
-func changed(change func(*lvsdr.Config)) func() lvsdr.Config {
-	return func() lvsdr.Config {
+func changed(change func(*cluster.Config)) func() cluster.Config {
+	return func() cluster.Config {
 		c := mission()
 		change(&c)
 		return c
@@ -21,18 +23,18 @@ func changed(change func(*lvsdr.Config)) func() lvsdr.Config {
 
 // reconfigurations are configurations that follow on the mission's and that the
 // mission's follows on.
-var reconfigurations = map[string]func() lvsdr.Config{
-	"weights": changed(func(c *lvsdr.Config) {
-		c.Services[0].RealServers = []lvsdr.Server{weighted("10.10.10.41", 3), weighted("10.10.10.42", 0)}
+var reconfigurations = map[string]func() cluster.Config{
+	"weights": changed(func(c *cluster.Config) {
+		c.Services[0].RealServers = []cluster.RealServer{weighted("10.10.10.41", 3), weighted("10.10.10.42", 0)}
 	}),
-	"another real server": changed(func(c *lvsdr.Config) { c.Services[0].RealServers = servers("10.10.10.42", "10.10.10.43") }),
-	"another scheduler, no persistence": changed(func(c *lvsdr.Config) {
+	"another real server": changed(func(c *cluster.Config) { c.Services[0].RealServers = servers("10.10.10.42", "10.10.10.43") }),
+	"another scheduler, no persistence": changed(func(c *cluster.Config) {
 		c.Services[0].Scheduler, c.Services[0].Persistence = "wlc", 0
 	}),
-	"another port":                  changed(func(c *lvsdr.Config) { c.Services[0].Ports = secure[1:] }),
-	"another VIP":                   changed(func(c *lvsdr.Config) { c.Services[0].VIP = addr("10.10.10.23") }),
-	"no timeouts":                   changed(func(c *lvsdr.Config) { c.Timeouts = lvsdr.Timeouts{} }),
-	"other timeouts":                changed(func(c *lvsdr.Config) { c.Timeouts = lvsdr.Timeouts{TCP: seconds(700)} }),
+	"another port":                  changed(func(c *cluster.Config) { c.Services[0].Ports = secure[1:] }),
+	"another VIP":                   changed(func(c *cluster.Config) { c.Services[0].VIP = addr("10.10.10.23") }),
+	"no timeouts":                   changed(func(c *cluster.Config) { c.Timeouts = cluster.Timeouts{} }),
+	"other timeouts":                changed(func(c *cluster.Config) { c.Timeouts = cluster.Timeouts{TCP: seconds(700)} }),
 	"no firewall":                   configs["no firewall wanted"],
 	"IPv6 only":                     configs["IPv6"],
 	"both families":                 configs["both families, two VIPs"],
@@ -75,7 +77,7 @@ func TestNothingIsTakenOutAndPutBack(t *testing.T) {
 	}
 }
 
-func set(t *testing.T, make func(lvsdr.Config) (lvsdr.Role, error), c lvsdr.Config, w *lvsdrtest.World) {
+func set(t *testing.T, make func(cluster.Config) (lvsdr.Role, error), c cluster.Config, w *lvsdrtest.World) {
 	t.Helper()
 	role, err := make(c)
 	if err == nil {
@@ -142,15 +144,15 @@ func everyStop(t *testing.T, name, commands string, check func(*testing.T, *lvsd
 // nor a director one that it does not forward.
 func TestSafety(t *testing.T) {
 	carries := map[string]string{
-		lvsdr.RealServerRole: "ip addr add 10.10.10.22/32 dev lo label lo:0\n",
-		lvsdr.DirectorRole:   "ip addr add 10.10.10.22/32 dev eth0 label eth0:0\n",
+		cluster.RealServerRole: "ip addr add 10.10.10.22/32 dev lo label lo:0\n",
+		cluster.DirectorRole:   "ip addr add 10.10.10.22/32 dev eth0 label eth0:0\n",
 	}
 	needs := map[string][]string{
-		lvsdr.RealServerRole: {
+		cluster.RealServerRole: {
 			"sysctl -w net.ipv4.conf.all.arp_ignore=1\n", "sysctl -w net.ipv4.conf.all.arp_announce=2\n",
 			"ip route add blackhole 10.10.10.22 proto 76", "ip daddr 10.10.10.22 tcp dport 80 accept",
 		},
-		lvsdr.DirectorRole: {
+		cluster.DirectorRole: {
 			"sysctl -w net.ipv4.conf.all.arp_announce=2\n", "ip daddr 10.10.10.22 tcp dport 80 accept",
 			"ipvsadm -A -t 10.10.10.22:80 -s wrr -p 20\n", "ipvsadm -a -t 10.10.10.22:80 -r 10.10.10.41:80 -g -w 1\n",
 			"ipvsadm -a -t 10.10.10.22:80 -r 10.10.10.42:80 -g -w 1\n",
@@ -233,10 +235,10 @@ func TestLawsOfAnImportersStep(t *testing.T) {
 		r.Steps = append(r.Steps, banner{"a real server\n"})
 		return r, err
 	}
-	lvsdrtest.CheckLaws(t, role, world(lvsdr.RealServerRole, "", false))
+	lvsdrtest.CheckLaws(t, role, world(cluster.RealServerRole, "", false))
 	lvsdrtest.CheckLaws(t, func() (lvsdr.Role, error) {
-		return lvsdr.Role{Steps: []lvsdr.Step{banner{"nobody\n"}}}, nil
-	}, world(lvsdr.RealServerRole, "", false))
+		return lvsdr.Role{Steps: []step.Step{banner{"nobody\n"}}}, nil
+	}, world(cluster.RealServerRole, "", false))
 }
 
 // TestHalfWrittenLedgerGoes: what a kill within the first write of the ledger

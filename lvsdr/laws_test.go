@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
 )
 
@@ -17,85 +18,85 @@ import (
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
-func servers(rips ...string) []lvsdr.Server {
-	var all []lvsdr.Server
+func servers(rips ...string) []cluster.RealServer {
+	var all []cluster.RealServer
 	for _, rip := range rips {
-		all = append(all, lvsdr.Server{Address: addr(rip)})
+		all = append(all, cluster.RealServer{Address: addr(rip)})
 	}
 	return all
 }
 
-func weighted(rip string, weight int) lvsdr.Server {
-	return lvsdr.Server{Address: addr(rip), Weight: &weight}
+func weighted(rip string, weight int) cluster.RealServer {
+	return cluster.RealServer{Address: addr(rip), Weight: &weight}
 }
 
-func seconds(n int) lvsdr.Duration { return lvsdr.Duration(time.Duration(n) * time.Second) }
+func seconds(n int) cluster.Duration { return cluster.Duration(time.Duration(n) * time.Second) }
 
 // atOnce is a drain that takes a removed real server out at once.
-func atOnce() *lvsdr.Duration {
-	var d lvsdr.Duration
+func atOnce() *cluster.Duration {
+	var d cluster.Duration
 	return &d
 }
 
 var (
-	web    = []lvsdr.Port{{Number: 80, Protocol: lvsdr.TCP}}
-	dns    = []lvsdr.Port{{Number: 53, Protocol: lvsdr.UDP}, {Number: 53, Protocol: lvsdr.TCP}}
-	secure = []lvsdr.Port{{Number: 80, Protocol: lvsdr.TCP}, {Number: 443, Protocol: lvsdr.TCP}}
+	web    = []cluster.Port{{Number: 80, Protocol: cluster.TCP}}
+	dns    = []cluster.Port{{Number: 53, Protocol: cluster.UDP}, {Number: 53, Protocol: cluster.TCP}}
+	secure = []cluster.Port{{Number: 80, Protocol: cluster.TCP}, {Number: 443, Protocol: cluster.TCP}}
 )
 
 // mission is the cluster of the mission.
-func mission() lvsdr.Config {
-	return lvsdr.Config{
-		Services: []lvsdr.Service{{
+func mission() cluster.Config {
+	return cluster.Config{
+		Services: []cluster.Service{{
 			VIP: addr("10.10.10.22"), Ports: web, Scheduler: "wrr", Persistence: seconds(20),
-			RealServers: []lvsdr.Server{weighted("10.10.10.41", 1), weighted("10.10.10.42", 1)},
+			RealServers: []cluster.RealServer{weighted("10.10.10.41", 1), weighted("10.10.10.42", 1)},
 		}},
-		Timeouts: lvsdr.Timeouts{TCP: seconds(30), TCPFin: seconds(5), UDP: seconds(60)},
+		Timeouts: cluster.Timeouts{TCP: seconds(30), TCPFin: seconds(5), UDP: seconds(60)},
 		Drain:    atOnce(),
 	}
 }
 
-var configs = map[string]func() lvsdr.Config{
+var configs = map[string]func() cluster.Config{
 	"mission": mission,
-	"least": func() lvsdr.Config {
-		return lvsdr.Config{Services: []lvsdr.Service{{VIP: addr("10.10.10.22"), RealServers: servers("10.10.10.41")}}}
+	"least": func() cluster.Config {
+		return cluster.Config{Services: []cluster.Service{{VIP: addr("10.10.10.22"), RealServers: servers("10.10.10.41")}}}
 	},
-	"IPv6": func() lvsdr.Config {
-		return lvsdr.Config{Interface: "eth0", Drain: atOnce(), Services: []lvsdr.Service{{
+	"IPv6": func() cluster.Config {
+		return cluster.Config{Interface: "eth0", Drain: atOnce(), Services: []cluster.Service{{
 			VIP: addr("fd00:10::22"), Ports: secure, Persistence: seconds(300), PersistenceNetmask: 64,
 			RealServers: servers("fd00:10::41", "fd00:10::42"),
 		}}}
 	},
-	"both families, two VIPs": func() lvsdr.Config {
-		return lvsdr.Config{Drain: atOnce(), Services: []lvsdr.Service{
+	"both families, two VIPs": func() cluster.Config {
+		return cluster.Config{Drain: atOnce(), Services: []cluster.Service{
 			{VIP: addr("10.10.10.22"), Ports: secure, RealServers: servers("10.10.10.41", "10.10.10.42")},
 			{VIP: addr("10.10.10.23"), Ports: web, Scheduler: "sh", SchedulerFlags: []string{"sh-port"}, RealServers: servers("10.10.10.41")},
 			{VIP: addr("fd00:10::22"), Ports: web, Scheduler: "mh", RealServers: servers("fd00:10::41")},
 		}}
 	},
-	"UDP, one packet": func() lvsdr.Config {
-		return lvsdr.Config{Drain: atOnce(), Timeouts: lvsdr.Timeouts{UDP: seconds(10)}, Services: []lvsdr.Service{
+	"UDP, one packet": func() cluster.Config {
+		return cluster.Config{Drain: atOnce(), Timeouts: cluster.Timeouts{UDP: seconds(10)}, Services: []cluster.Service{
 			{VIP: addr("10.10.10.22"), Ports: dns[:1], Scheduler: "rr", OnePacket: true, RealServers: servers("10.10.10.41", "10.10.10.42")},
 			{VIP: addr("10.10.10.22"), Ports: dns[1:], RealServers: servers("10.10.10.41", "10.10.10.42")},
 		}}
 	},
-	"every port, thresholds": func() lvsdr.Config {
+	"every port, thresholds": func() cluster.Config {
 		s := weighted("10.10.10.41", 3)
 		s.UpperThreshold, s.LowerThreshold = 1000, 900
-		return lvsdr.Config{Drain: atOnce(), Services: []lvsdr.Service{{
-			VIP: addr("10.10.10.22"), Ports: []lvsdr.Port{{Number: 0, Protocol: lvsdr.TCP}}, Scheduler: "wlc", Persistence: seconds(60),
-			PersistenceNetmask: 24, RealServers: []lvsdr.Server{s, weighted("10.10.10.42", 0)},
+		return cluster.Config{Drain: atOnce(), Services: []cluster.Service{{
+			VIP: addr("10.10.10.22"), Ports: []cluster.Port{{Number: 0, Protocol: cluster.TCP}}, Scheduler: "wlc", Persistence: seconds(60),
+			PersistenceNetmask: 24, RealServers: []cluster.RealServer{s, weighted("10.10.10.42", 0)},
 		}}}
 	},
-	"no firewall wanted": func() lvsdr.Config {
+	"no firewall wanted": func() cluster.Config {
 		c := mission()
 		c.Firewall = "none"
 		return c
 	},
-	"30 services": func() lvsdr.Config {
-		c := lvsdr.Config{Drain: atOnce()}
+	"30 services": func() cluster.Config {
+		c := cluster.Config{Drain: atOnce()}
 		for i := range 30 {
-			c.Services = append(c.Services, lvsdr.Service{
+			c.Services = append(c.Services, cluster.Service{
 				VIP: addr(fmt.Sprintf("10.10.10.%d", 100+i)), Ports: web, RealServers: servers("10.10.10.41", "10.10.10.42"),
 			})
 		}
@@ -132,11 +133,11 @@ var worlds = map[string]string{
 }
 
 var roles = map[string]struct {
-	make  func(lvsdr.Config) (lvsdr.Role, error)
+	make  func(cluster.Config) (lvsdr.Role, error)
 	world func(...string) *lvsdrtest.World
 }{
-	lvsdr.DirectorRole:   {lvsdr.Director, lvsdrtest.Director},
-	lvsdr.RealServerRole: {lvsdr.RealServer, lvsdrtest.RealServer},
+	cluster.DirectorRole:   {lvsdr.Director, lvsdrtest.Director},
+	cluster.RealServerRole: {lvsdr.RealServer, lvsdrtest.RealServer},
 }
 
 // role returns what CheckLaws wants of a role.
@@ -184,7 +185,7 @@ func paired(config, start string) bool {
 // refused: on such a director every IPv4 real server is local, so that IPVS would
 // not forward to it. Planning says so.
 func refused(name, config, start string) bool {
-	return name == lvsdr.DirectorRole && start == "VIP/24 on lo" && config != "IPv6"
+	return name == cluster.DirectorRole && start == "VIP/24 on lo" && config != "IPv6"
 }
 
 func TestRealServersBehindLoopbackAreRefused(t *testing.T) {

@@ -1,19 +1,10 @@
-//go:build linux
-
 package lvsdr
+
+import (
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/linux"
+)
 
 // Local is the machine this process runs on, seen from the network and mount
 // namespace of the calling thread.
-func Local() *Host {
-	return &Host{
-		Files:     OSFiles{},
-		Sysctl:    procSys{},
-		Modules:   kmod{},
-		Links:     linuxLinks{},
-		Routes:    linuxRoutes{},
-		IPVS:      newKernelIPVS(),
-		Firewalls: localFirewalls(),
-		Observer:  linuxObserver{},
-		Wire:      linuxWire{},
-	}
-}
+func Local() *host.Host { return linux.Local() }

@@ -4,7 +4,32 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
+
+// Doctor examines the host with the role's checks, in their order. It changes
+// nothing; checks on the wire send a few frames.
+func (r Role) Doctor(ctx context.Context, h *host.Host) []doctor.Finding {
+	return r.Exam(h).Run(ctx)
+}
+
+// Exam prepares an examination of the host, for a caller that wants to choose.
+func (r Role) Exam(h *host.Host) *doctor.Exam {
+	return &doctor.Exam{Host: h, Role: r.Name, Config: r.config, Checks: r.Checks, Steps: r.Steps}
+}
+
+// Examined is the role of that name for [Role.Doctor] alone, on a configuration as
+// [Host.Found] returns it: one that set-up might refuse.
+func Examined(name string, c cluster.Config) (Role, error) {
+	if name == cluster.ClientRole {
+		return Role{Name: name, Checks: doctor.ClientChecks, config: c}, nil
+	}
+	return Former(name, c)
+}
 
 // A Role is what a host is to be, as the ordered list of its steps. The order is
 // safety: a real server silences ARP before it carries the VIP, a director takes
@@ -12,78 +37,71 @@ import (
 // appending to Steps.
 type Role struct {
 	Name   string // "director", "realserver" or "client"
-	Steps  []Step
-	Checks []*Check // the doctor's, in the order of its report
+	Steps  []step.Step
+	Checks []*doctor.Check // the doctor's, in the order of its report
 
-	config Config
+	config cluster.Config
 }
-
-// The names of the roles.
-const (
-	DirectorRole   = "director"
-	RealServerRole = "realserver"
-	ClientRole     = "client"
-)
 
 // Director is the role of the host that carries the VIP on the LAN and forwards.
 // It fails with a [*ConfigError] when c is not valid for a director.
-func Director(c Config) (Role, error) {
-	if err := c.Validate(DirectorRole); err != nil {
+func Director(c cluster.Config) (Role, error) {
+	if err := c.Validate(cluster.DirectorRole); err != nil {
 		return Role{}, err
 	}
 	return director(c), nil
 }
 
-func director(c Config) Role {
-	return Role{Name: DirectorRole, Steps: []Step{
-		Loopback(DirectorRole),
-		DirectorModules(c),
-		DirectorSysctls(c),
-		DirectorTimeouts(c),
-		DirectorPorts(c),
-		DirectorServices(c),
-		DirectorVIPs(c),
-	}, Checks: directorChecks, config: c}
+func director(c cluster.Config) Role {
+	return Role{Name: cluster.DirectorRole, Steps: []step.Step{
+		step.Loopback(cluster.DirectorRole),
+		step.DirectorModules(c),
+		step.DirectorSysctls(c),
+		step.DirectorTimeouts(c),
+		step.DirectorPorts(c),
+		step.DirectorServices(c),
+		step.DirectorVIPs(c),
+	}, Checks: doctor.DirectorChecks, config: c}
 }
 
 // RealServer is the role of a host that serves the VIP's connections and answers
 // clients directly. It fails with a [*ConfigError] when c is not valid.
-func RealServer(c Config) (Role, error) {
-	if err := c.Validate(RealServerRole); err != nil {
+func RealServer(c cluster.Config) (Role, error) {
+	if err := c.Validate(cluster.RealServerRole); err != nil {
 		return Role{}, err
 	}
 	return realServer(c), nil
 }
 
-func realServer(c Config) Role {
-	return Role{Name: RealServerRole, Steps: []Step{
-		Loopback(RealServerRole),
-		RealServerSysctls(c),
-		RealServerPorts(c),
-		RealServerBlackholes(c),
-		RealServerVIPs(c),
-	}, Checks: realServerChecks, config: c}
+func realServer(c cluster.Config) Role {
+	return Role{Name: cluster.RealServerRole, Steps: []step.Step{
+		step.Loopback(cluster.RealServerRole),
+		step.RealServerSysctls(c),
+		step.RealServerPorts(c),
+		step.RealServerBlackholes(c),
+		step.RealServerVIPs(c),
+	}, Checks: doctor.RealServerChecks, config: c}
 }
 
 // Client is the role of any other host on the LAN, for [Role.Doctor] alone: it has
 // no steps. It fails with a [*ConfigError] when c is not valid; real servers need
 // not be known.
-func Client(c Config) (Role, error) {
-	if err := c.Validate(RealServerRole); err != nil {
+func Client(c cluster.Config) (Role, error) {
+	if err := c.Validate(cluster.RealServerRole); err != nil {
 		return Role{}, err
 	}
-	return Role{Name: ClientRole, Checks: clientChecks, config: c}, nil
+	return Role{Name: cluster.ClientRole, Checks: doctor.ClientChecks, config: c}, nil
 }
 
 // Plan returns the changes that are due to bring the host to the role ([Present])
 // or out of it ([Absent]), in the order in which they would be made. It changes
 // nothing.
-func (r Role) Plan(ctx context.Context, h *Host, want State) ([]Change, error) {
+func (r Role) Plan(ctx context.Context, h *host.Host, want step.State) ([]step.Change, error) {
 	parts, err := r.plan(ctx, h, want)
 	if err != nil {
 		return nil, err
 	}
-	var all []Change
+	var all []step.Change
 	for _, p := range parts {
 		all = append(all, p.changes...)
 	}
@@ -93,67 +111,67 @@ func (r Role) Plan(ctx context.Context, h *Host, want State) ([]Change, error) {
 // Up brings the host to the role. It plans every step before it touches anything,
 // makes exactly the planned changes, and looks again after each step. It returns
 // the changes it made, also on error. Interrupted and run again, it converges.
-func (r Role) Up(ctx context.Context, h *Host) ([]Change, error) {
-	return r.apply(ctx, h, Present)
+func (r Role) Up(ctx context.Context, h *host.Host) ([]step.Change, error) {
+	return r.apply(ctx, h, step.Present)
 }
 
 // Down gives back everything Up did, in the reverse order, and leaves everything
 // else. It returns the changes it made, also on error.
-func (r Role) Down(ctx context.Context, h *Host) ([]Change, error) {
-	return r.apply(ctx, h, Absent)
+func (r Role) Down(ctx context.Context, h *host.Host) ([]step.Change, error) {
+	return r.apply(ctx, h, step.Absent)
 }
 
 type stepPlan struct {
-	step    Step
-	changes []Change
+	step    step.Step
+	changes []step.Change
 }
 
-func (r Role) plan(ctx context.Context, h *Host, want State) ([]stepPlan, error) {
-	if err := h.claim(r.Name, want); err != nil {
+func (r Role) plan(ctx context.Context, h *host.Host, want step.State) ([]stepPlan, error) {
+	if err := claim(h, r.Name, want); err != nil {
 		return nil, err
 	}
 	steps := slices.Clone(r.Steps)
-	if want == Absent {
+	if want == step.Absent {
 		slices.Reverse(steps)
 	}
 	parts := make([]stepPlan, 0, len(steps))
 	for _, s := range steps {
 		changes, err := s.Plan(ctx, h, want)
 		if err != nil {
-			return nil, &StepError{Step: s.Name(), Err: err}
+			return nil, &step.StepError{Step: s.Name(), Err: err}
 		}
 		parts = append(parts, stepPlan{s, changes})
 	}
 	return parts, nil
 }
 
-func (r Role) apply(ctx context.Context, h *Host, want State) ([]Change, error) {
+func (r Role) apply(ctx context.Context, h *host.Host, want step.State) ([]step.Change, error) {
 	parts, err := r.plan(ctx, h, want)
 	if err != nil {
 		return nil, err
 	}
-	l := h.ledger(r.Name)
+	l := step.LedgerOf(h, r.Name)
 	due := slices.ContainsFunc(parts, func(p stepPlan) bool { return len(p.changes) > 0 })
-	if want == Present && due {
-		if err := l.open(); err != nil {
+	if want == step.Present && due {
+		if err := l.Open(); err != nil {
 			return nil, fmt.Errorf("lvsdr: %w", err)
 		}
 	}
-	var made []Change
+	var made []step.Change
 	for _, p := range parts {
 		done, err := p.apply(ctx, h, want)
 		made = append(made, p.changes[:done]...)
 		if err != nil {
 			return made, err
 		}
-		if want == Absent {
-			if err := l.forgetStep(p.step.Name()); err != nil {
-				return made, &StepError{Step: p.step.Name(), Err: err}
+		if want == step.Absent {
+			if err := l.ForgetStep(p.step.Name()); err != nil {
+				return made, &step.StepError{Step: p.step.Name(), Err: err}
 			}
 		}
 	}
-	if want == Absent {
-		if err := l.close(); err != nil {
+	if want == step.Absent {
+		if err := l.Close(); err != nil {
 			return made, fmt.Errorf("lvsdr: %w", err)
 		}
 	}
@@ -161,11 +179,11 @@ func (r Role) apply(ctx context.Context, h *Host, want State) ([]Change, error) 
 }
 
 // apply makes the step's changes and looks again.
-func (p stepPlan) apply(ctx context.Context, h *Host, want State) (done int, err error) {
+func (p stepPlan) apply(ctx context.Context, h *host.Host, want step.State) (done int, err error) {
 	if len(p.changes) == 0 {
 		return 0, nil
 	}
-	if a, ok := p.step.(Applier); ok {
+	if a, ok := p.step.(step.Applier); ok {
 		done, err = a.Apply(ctx, h, p.changes)
 		return done, p.fail(done, err)
 	}
@@ -179,10 +197,10 @@ func (p stepPlan) apply(ctx context.Context, h *Host, want State) (done int, err
 	}
 	left, err := p.step.Plan(ctx, h, want)
 	if err != nil {
-		return len(p.changes), &StepError{Step: p.step.Name(), Err: err}
+		return len(p.changes), &step.StepError{Step: p.step.Name(), Err: err}
 	}
 	if len(left) > 0 {
-		return len(p.changes), &StepError{Step: p.step.Name(), Change: &left[0], Err: ErrNoEffect}
+		return len(p.changes), &step.StepError{Step: p.step.Name(), Change: &left[0], Err: step.ErrNoEffect}
 	}
 	return len(p.changes), nil
 }
@@ -193,7 +211,43 @@ func (p stepPlan) fail(at int, err error) error {
 		return nil
 	}
 	if at >= len(p.changes) {
-		return &StepError{Step: p.step.Name(), Err: err}
+		return &step.StepError{Step: p.step.Name(), Err: err}
 	}
-	return &StepError{Step: p.step.Name(), Change: &p.changes[at], Err: err}
+	return &step.StepError{Step: p.step.Name(), Change: &p.changes[at], Err: err}
+}
+
+// Former is the role of that name for [Role.Down] alone: to be given back. What
+// it did is found by its marks and in the ledger, so c need not be valid and may
+// be empty. Where the ledger is lost, the VIPs and ports of c tell what was the
+// role's.
+func Former(name string, c cluster.Config) (Role, error) {
+	switch name {
+	case cluster.DirectorRole:
+		return director(c), nil
+	case cluster.RealServerRole:
+		return realServer(c), nil
+	}
+	return Role{}, fmt.Errorf("lvsdr: there is no role %q: %s or %s", name, cluster.DirectorRole, cluster.RealServerRole)
+}
+
+// claim fails with [ErrOtherRole] when a host that is to get the role already has
+// another one: a director that is its own real server is not supported, and the
+// two roles' sysctls and addresses contradict each other.
+func claim(h *host.Host, role string, want step.State) error {
+	if want == step.Absent {
+		return nil
+	}
+	roles, err := step.Roles(h)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(roles, func(other string) bool { return other != role })
+	if i < 0 {
+		return nil
+	}
+	trace, err := step.TraceOf(h, roles[i])
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("lvsdr: %w: %s of a %s", step.ErrOtherRole, trace, roles[i])
 }

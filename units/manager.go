@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // A Manager is the systemd that runs the host. [Systemd] is the real one.
@@ -48,4 +48,4 @@ func Start(ctx context.Context, m Manager, role string) (active bool, err error)
 	return err == nil, err
 }
 
-var _ lvsdr.Step = Step{}
+var _ step.Step = Step{}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 )
 
 // Parse gives back what Render was given, however odd and however long.
@@ -16,10 +16,10 @@ func TestParse(t *testing.T) {
 		long = append(long, "--real-server", fmt.Sprintf("10.10.11.%d", i))
 	}
 	for _, want := range []Unit{
-		{Role: lvsdr.DirectorRole, Binary: "/usr/bin/lvsdr", Args: []string{"--config", "/etc/my cluster/100%.yaml"}},
-		{Role: lvsdr.RealServerRole, Binary: "/opt/$x/lv\\sdr", Args: []string{"--vip", `a"b'c`, "", "$HOME", "ü"}},
-		{Role: lvsdr.RealServerRole, Binary: "/usr/bin/lvsdr", Args: []string{}},
-		{Role: lvsdr.DirectorRole, Binary: "/usr/bin/lvsdr", Args: long},
+		{Role: cluster.DirectorRole, Binary: "/usr/bin/lvsdr", Args: []string{"--config", "/etc/my cluster/100%.yaml"}},
+		{Role: cluster.RealServerRole, Binary: "/opt/$x/lv\\sdr", Args: []string{"--vip", `a"b'c`, "", "$HOME", "ü"}},
+		{Role: cluster.RealServerRole, Binary: "/usr/bin/lvsdr", Args: []string{}},
+		{Role: cluster.DirectorRole, Binary: "/usr/bin/lvsdr", Args: long},
 	} {
 		text, err := Render(want)
 		if err != nil {

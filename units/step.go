@@ -7,7 +7,8 @@ import (
 	"path"
 	"slices"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // dir is where the administrator's units are, and wants is where those are linked
@@ -34,18 +35,18 @@ type Step struct {
 func (Step) Name() string { return "unit" }
 
 // Plan implements [lvsdr.Step].
-func (s Step) Plan(_ context.Context, h *lvsdr.Host, want lvsdr.State) ([]lvsdr.Change, error) {
+func (s Step) Plan(_ context.Context, h *host.Host, want step.State) ([]step.Change, error) {
 	if h.Runtime {
 		return nil, nil
 	}
-	if want == lvsdr.Absent {
+	if want == step.Absent {
 		return s.absent(h)
 	}
 	return s.present(h)
 }
 
-func (s Step) unitFile() lvsdr.OwnFile {
-	return lvsdr.OwnFile{
+func (s Step) unitFile() step.OwnFile {
+	return step.OwnFile{
 		Name: File(s.Unit.Role),
 		Role: s.Unit.Role,
 		Step: s.Name(),
@@ -55,7 +56,7 @@ func (s Step) unitFile() lvsdr.OwnFile {
 
 func (s Step) link() string { return path.Join(wants, Name(s.Unit.Role)) }
 
-func (s Step) present(h *lvsdr.Host) ([]lvsdr.Change, error) {
+func (s Step) present(h *host.Host) ([]step.Change, error) {
 	content, err := Render(s.Unit)
 	if err != nil {
 		return nil, err
@@ -84,13 +85,13 @@ func (s Step) present(h *lvsdr.Host) ([]lvsdr.Change, error) {
 }
 
 // enable is the change that has the unit started at boot.
-func (s Step) enable(h *lvsdr.Host, file, before string) lvsdr.Change {
-	change := lvsdr.Change{
-		Step: s.Name(), Op: lvsdr.Add, Object: s.link(), From: before, To: file,
+func (s Step) enable(h *host.Host, file, before string) step.Change {
+	change := step.Change{
+		Step: s.Name(), Op: step.Add, Object: s.link(), From: before, To: file,
 		Do: func(context.Context) error { return h.Files.Symlink(file, s.link()) },
 	}
 	if before != "" {
-		change.Op = lvsdr.Set
+		change.Op = step.Set
 	}
 	if running(s.Manager) {
 		change.Do = func(ctx context.Context) error { return s.Manager.Enable(ctx, Name(s.Unit.Role)) }
@@ -102,15 +103,15 @@ func (s Step) enable(h *lvsdr.Host, file, before string) lvsdr.Change {
 
 // absent removes the link itself, also where systemd runs: its own disabling
 // would take an empty multi-user.target.wants with it that was there before us.
-func (s Step) absent(h *lvsdr.Host) ([]lvsdr.Change, error) {
-	var changes []lvsdr.Change
+func (s Step) absent(h *host.Host) ([]step.Change, error) {
+	var changes []step.Change
 	linked, err := s.linked(h)
 	if err != nil {
 		return nil, err
 	}
 	if linked {
-		changes = append(changes, lvsdr.Change{
-			Step: s.Name(), Op: lvsdr.Remove, Object: s.link(),
+		changes = append(changes, step.Change{
+			Step: s.Name(), Op: step.Remove, Object: s.link(),
 			Do: func(context.Context) error { return h.Files.Remove(s.link()) },
 		})
 	}
@@ -128,7 +129,7 @@ func (s Step) absent(h *lvsdr.Host) ([]lvsdr.Change, error) {
 
 // linked tells whether the link is there, or what a killed set-up left of it
 // under the name that [lvsdr.OSFiles] builds it.
-func (s Step) linked(h *lvsdr.Host) (bool, error) {
+func (s Step) linked(h *host.Host) (bool, error) {
 	names, err := h.Files.ReadDir(wants)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err

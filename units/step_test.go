@@ -8,7 +8,10 @@ import (
 	"testing"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 	"github.com/lvsdr/toolkit/units"
 )
 
@@ -20,7 +23,7 @@ const (
 
 // manager is a systemd that writes down what it is told.
 type manager struct {
-	files lvsdr.Files
+	files host.Files
 	calls []string
 	err   error
 }
@@ -45,13 +48,13 @@ func (m *manager) Start(_ context.Context, unit string) error { return m.call("s
 func (m *manager) Stop(_ context.Context, unit string) error  { return m.call("stop " + unit) }
 
 func director(m units.Manager) lvsdr.Role {
-	return lvsdr.Role{Name: lvsdr.DirectorRole, Steps: []lvsdr.Step{units.Step{
-		Unit:    units.Unit{Role: lvsdr.DirectorRole, Binary: "/usr/bin/lvsdr", Args: []string{"--vip", "10.10.10.22"}},
+	return lvsdr.Role{Name: cluster.DirectorRole, Steps: []step.Step{units.Step{
+		Unit:    units.Unit{Role: cluster.DirectorRole, Binary: "/usr/bin/lvsdr", Args: []string{"--vip", "10.10.10.22"}},
 		Manager: m,
 	}}}
 }
 
-func lines(changes []lvsdr.Change) string {
+func lines(changes []step.Change) string {
 	var all []string
 	for _, c := range changes {
 		all = append(all, c.Step+" "+c.String())
@@ -118,23 +121,23 @@ func TestStepWithSystemd(t *testing.T) {
 
 // TestStepInterrupted breaks set-up and teardown off after each edit.
 func TestStepInterrupted(t *testing.T) {
-	for _, first := range []lvsdr.State{lvsdr.Present, lvsdr.Absent} {
+	for _, first := range []step.State{step.Present, step.Absent} {
 		for n := 0; ; n++ {
 			w := lvsdrtest.New()
 			before := w.Dump()
 			role := director(nil)
-			if first == lvsdr.Absent {
+			if first == step.Absent {
 				mustUp(t, role, w)
 			}
 			w.FailAfter(n)
 			var err error
-			if first == lvsdr.Present {
+			if first == step.Present {
 				_, err = role.Up(t.Context(), w.Host())
 			} else {
 				_, err = role.Down(t.Context(), w.Host())
 			}
 			w.FailAfter(-1)
-			if first == lvsdr.Present {
+			if first == step.Present {
 				mustUp(t, role, w)
 			}
 			if _, err := role.Down(t.Context(), w.Host()); err != nil {
@@ -224,7 +227,7 @@ func TestStepRuntime(t *testing.T) {
 	host := w.Host()
 	host.Runtime = true
 	role := director(nil)
-	for _, want := range []lvsdr.State{lvsdr.Present, lvsdr.Absent} {
+	for _, want := range []step.State{step.Present, step.Absent} {
 		if changes, err := role.Plan(t.Context(), host, want); err != nil || len(changes) > 0 {
 			t.Errorf("%v: %s, %v", want, lines(changes), err)
 		}
@@ -233,10 +236,10 @@ func TestStepRuntime(t *testing.T) {
 
 func TestStart(t *testing.T) {
 	broken := errors.New("broken")
-	if active, err := units.Start(t.Context(), &manager{err: broken}, lvsdr.DirectorRole); active || !errors.Is(err, broken) {
+	if active, err := units.Start(t.Context(), &manager{err: broken}, cluster.DirectorRole); active || !errors.Is(err, broken) {
 		t.Errorf("got %v, %v", active, err)
 	}
-	if active, err := units.Start(t.Context(), &manager{err: context.DeadlineExceeded}, lvsdr.DirectorRole); active || err != nil {
+	if active, err := units.Start(t.Context(), &manager{err: context.DeadlineExceeded}, cluster.DirectorRole); active || err != nil {
 		t.Errorf("still busy: got %v, %v", active, err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/unit"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 )
 
 // A Unit is what brings a host back to its role at boot.
@@ -27,8 +27,8 @@ func Name(role string) string { return "lvsdr-" + role + ".service" }
 // Render returns the unit file. It fails when the role is unknown or the binary's
 // path is not absolute.
 func Render(u Unit) ([]byte, error) {
-	if u.Role != lvsdr.DirectorRole && u.Role != lvsdr.RealServerRole {
-		return nil, fmt.Errorf("units: there is no role %q: %s or %s", u.Role, lvsdr.DirectorRole, lvsdr.RealServerRole)
+	if u.Role != cluster.DirectorRole && u.Role != cluster.RealServerRole {
+		return nil, fmt.Errorf("units: there is no role %q: %s or %s", u.Role, cluster.DirectorRole, cluster.RealServerRole)
 	}
 	if !path.IsAbs(u.Binary) || strings.ContainsRune(u.Binary, 0) {
 		return nil, fmt.Errorf("units: %q: systemd needs the absolute path of the lvsdr command", u.Binary)
@@ -72,11 +72,11 @@ const networks = "networking.service systemd-networkd.service NetworkManager.ser
 // reached: a server that binds to the VIP comes after that.
 func (u Unit) order() []*unit.UnitOption {
 	all := options("Unit",
-		"Description", "LVS "+map[string]string{lvsdr.DirectorRole: "director", lvsdr.RealServerRole: "real server"}[u.Role],
+		"Description", "LVS "+map[string]string{cluster.DirectorRole: "director", cluster.RealServerRole: "real server"}[u.Role],
 		"Documentation", "https://github.com/lvsdr/toolkit man:ipvsadm(8)",
 		"After", before,
 	)
-	if u.Role == lvsdr.DirectorRole {
+	if u.Role == cluster.DirectorRole {
 		return append(all, options("Unit",
 			"After", "network.target network-online.target",
 			"Wants", "network-online.target",
@@ -129,7 +129,7 @@ func (u Unit) sandbox() []*unit.UnitOption {
 	if u.uses("/tmp", "/var/tmp") {
 		all = slices.DeleteFunc(all, func(o *unit.UnitOption) bool { return o.Name == "PrivateTmp" })
 	}
-	if u.Role == lvsdr.RealServerRole {
+	if u.Role == cluster.RealServerRole {
 		all = append(all, options("Service", "ProtectKernelModules", "yes")...)
 	}
 	return all
@@ -140,7 +140,7 @@ func (u Unit) capabilities() []string {
 	// Addresses, routes, sysctls of the network, nftables, IPVS; and the raw
 	// sockets of gratuitous ARP, neighbour advertisements and iptables.
 	all := []string{"CAP_NET_ADMIN", "CAP_NET_RAW"}
-	if u.Role == lvsdr.DirectorRole {
+	if u.Role == cluster.DirectorRole {
 		all = append(all, "CAP_SYS_MODULE") // modprobe ip_vs
 	}
 	if u.uses("/home", "/tmp", "/var/tmp") {

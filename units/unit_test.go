@@ -8,20 +8,20 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/units"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 var golden = map[string]units.Unit{
-	"director-config": {Role: lvsdr.DirectorRole, Binary: "/usr/bin/lvsdr", Args: []string{"--config", "/etc/lvsdr/lvsdr.yaml"}},
-	"director-flags": {Role: lvsdr.DirectorRole, Binary: "/usr/local/bin/lvsdr", Args: []string{
+	"director-config": {Role: cluster.DirectorRole, Binary: "/usr/bin/lvsdr", Args: []string{"--config", "/etc/lvsdr/lvsdr.yaml"}},
+	"director-flags": {Role: cluster.DirectorRole, Binary: "/usr/local/bin/lvsdr", Args: []string{
 		"--vip", "10.10.10.22", "--real-server", "10.10.10.31=1", "--real-server", "10.10.10.32=1",
 		"--persistence", "20s", "--timeouts", "30s,5s,60s",
 	}},
-	"realserver-flags": {Role: lvsdr.RealServerRole, Binary: "/usr/bin/lvsdr", Args: []string{"--vip", "10.10.10.22"}},
-	"realserver-home":  {Role: lvsdr.RealServerRole, Binary: "/home/my user/lvsdr", Args: []string{"--config=/root/100%/$HOME's \"lvsdr\".yaml"}},
+	"realserver-flags": {Role: cluster.RealServerRole, Binary: "/usr/bin/lvsdr", Args: []string{"--vip", "10.10.10.22"}},
+	"realserver-home":  {Role: cluster.RealServerRole, Binary: "/home/my user/lvsdr", Args: []string{"--config=/root/100%/$HOME's \"lvsdr\".yaml"}},
 }
 
 func TestRender(t *testing.T) {
@@ -51,9 +51,9 @@ func TestRender(t *testing.T) {
 func TestRenderRefuses(t *testing.T) {
 	for name, u := range map[string]units.Unit{
 		"role":          {Role: "client", Binary: "/usr/bin/lvsdr"},
-		"relative path": {Role: lvsdr.DirectorRole, Binary: "lvsdr"},
-		"no path":       {Role: lvsdr.DirectorRole},
-		"NUL":           {Role: lvsdr.DirectorRole, Binary: "/usr/bin/lvsdr", Args: []string{"a\x00b"}},
+		"relative path": {Role: cluster.DirectorRole, Binary: "lvsdr"},
+		"no path":       {Role: cluster.DirectorRole},
+		"NUL":           {Role: cluster.DirectorRole, Binary: "/usr/bin/lvsdr", Args: []string{"a\x00b"}},
 	} {
 		if got, err := units.Render(u); err == nil {
 			t.Errorf("%s: got\n%s", name, got)

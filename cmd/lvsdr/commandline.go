@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 )
 
 // flagsOf writes a configuration of one service as flags; nil when that is not to
 // be had, as a command line has one scheduler for all.
-func flagsOf(c lvsdr.Config) []string {
+func flagsOf(c cluster.Config) []string {
 	if len(c.Services) != 1 {
 		return nil
 	}

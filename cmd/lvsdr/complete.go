@@ -7,7 +7,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 )
 
 // completeCommand is what the completion scripts ask: given the words of a
@@ -89,7 +90,7 @@ func (s *session) flagValues(ctx context.Context, flag string) []string {
 	case "output":
 		return []string{"text", "json"}
 	case "scheduler":
-		return lvsdr.Schedulers
+		return cluster.Schedulers
 	case "scheduler-flags":
 		return []string{"sh-fallback", "sh-port", "mh-fallback", "mh-port"}
 	case "firewall":
@@ -108,7 +109,7 @@ func (s *session) flagValues(ctx context.Context, flag string) []string {
 func checkCodes() []string {
 	var all []string
 	for _, role := range examinedRoles {
-		for _, c := range lvsdr.Checks(role) {
+		for _, c := range doctor.Checks(role) {
 			if candidate := c.Code + "\t" + c.Title; !slices.Contains(all, candidate) {
 				all = append(all, candidate)
 			}

@@ -8,7 +8,8 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 func doctorCommand(s *session) *cli.Command {
@@ -57,11 +58,11 @@ var errUnhealthy = errors.New("unhealthy")
 
 // diagnosis is what the doctor tells; as JSON it is described in docs/output.md.
 type diagnosis struct {
-	Role     string          `json:"role"`
-	DryRun   bool            `json:"dryRun,omitempty"`
-	Changes  []lvsdr.Change  `json:"changes,omitempty"` // made by --fix
-	Findings []lvsdr.Finding `json:"findings"`
-	Summary  summary         `json:"summary"`
+	Role     string           `json:"role"`
+	DryRun   bool             `json:"dryRun,omitempty"`
+	Changes  []step.Change    `json:"changes,omitempty"` // made by --fix
+	Findings []doctor.Finding `json:"findings"`
+	Summary  summary          `json:"summary"`
 }
 
 func (s *session) doctor(c *cli.Context) error {
@@ -98,21 +99,21 @@ func (s *session) doctor(c *cli.Context) error {
 
 // examine takes a look at the patient. What checks that are ignored have found it
 // demotes to warnings; it hides nothing.
-func (s *session) examine(ctx context.Context, p *patient) ([]lvsdr.Finding, error) {
+func (s *session) examine(ctx context.Context, p *patient) ([]doctor.Finding, error) {
 	e := p.exam()
 	done := s.watch(e)
 	findings := e.Run(ctx)
 	done()
 	for i, f := range findings {
 		if slices.Contains(p.ignored, f.Check) && isBad(f) {
-			findings[i].Severity = lvsdr.Warning
+			findings[i].Severity = doctor.Warning
 		}
 	}
 	return findings, ctx.Err()
 }
 
-func isBad(f lvsdr.Finding) bool {
-	return f.Severity == lvsdr.Failure || f.Severity == lvsdr.Unknown
+func isBad(f doctor.Finding) bool {
+	return f.Severity == doctor.Failure || f.Severity == doctor.Unknown
 }
 
 // mentionRights tells beforehand why much will be unknown.
@@ -145,7 +146,7 @@ func codes(c *cli.Context, flag string) ([]string, error) {
 func allCodes() []string {
 	var all []string
 	for _, role := range examinedRoles {
-		for _, check := range lvsdr.Checks(role) {
+		for _, check := range doctor.Checks(role) {
 			if !slices.Contains(all, check.Code) {
 				all = append(all, check.Code)
 			}

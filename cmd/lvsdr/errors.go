@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // usageError is a mistake on the command line: exit status 2, nothing was touched.
@@ -36,7 +38,7 @@ func (e *hintError) Unwrap() error { return e.error }
 // of a signal has no error and is done.
 func exitStatus(ctx context.Context, err error) int {
 	var wrong *usageError
-	var config *lvsdr.ConfigError
+	var config *cluster.ConfigError
 	switch {
 	case err == nil:
 		return exitOK
@@ -60,11 +62,11 @@ func hint(ctx context.Context, err error, r *report) string {
 		return known.hint
 	case ctx.Err() != nil:
 		return again(r)
-	case errors.Is(err, lvsdr.ErrNoIPVS):
+	case errors.Is(err, host.ErrNoIPVS):
 		return hintNoIPVS
-	case errors.Is(err, lvsdr.ErrOtherRole) && r != nil:
+	case errors.Is(err, step.ErrOtherRole) && r != nil:
 		return "give the other role back first: lvsdr teardown " + otherRole(r.Role)
-	case errors.Is(err, lvsdr.ErrNoEffect):
+	case errors.Is(err, step.ErrNoEffect):
 		return "something else on this host sets it back, or the kernel ignores it; " + again(r)
 	case errors.Is(err, fs.ErrPermission):
 		return hintRoot
@@ -95,8 +97,8 @@ func again(r *report) string {
 }
 
 func otherRole(role string) string {
-	if role == lvsdr.DirectorRole {
-		return lvsdr.RealServerRole
+	if role == cluster.DirectorRole {
+		return cluster.RealServerRole
 	}
-	return lvsdr.DirectorRole
+	return cluster.DirectorRole
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 )
 
 // pageWidth is where the text of findings is wrapped; commands never are.
@@ -16,14 +16,14 @@ const pageWidth = 92
 // tellFindings prints what is wrong, the worst first: what was seen, why it matters,
 // what mends it, and where to read more. With --verbose what is right and what was
 // not looked at comes before, a line each; with --quiet warnings are left out.
-func (s *session) tellFindings(w io.Writer, findings []lvsdr.Finding, ignored []string) {
+func (s *session) tellFindings(w io.Writer, findings []doctor.Finding, ignored []string) {
 	if s.verbose && len(findings) > 0 {
 		s.listFindings(w, findings)
 	}
-	wrong := slices.DeleteFunc(slices.Clone(findings), func(f lvsdr.Finding) bool {
+	wrong := slices.DeleteFunc(slices.Clone(findings), func(f doctor.Finding) bool {
 		return rank[f.Severity] == 0 || s.quiet && !isBad(f)
 	})
-	slices.SortStableFunc(wrong, func(a, b lvsdr.Finding) int { return cmp.Compare(rank[a.Severity], rank[b.Severity]) })
+	slices.SortStableFunc(wrong, func(a, b doctor.Finding) int { return cmp.Compare(rank[a.Severity], rank[b.Severity]) })
 	for len(wrong) > 0 {
 		n := 1
 		for n < len(wrong) && wrong[n].Check == wrong[0].Check && wrong[n].Severity == wrong[0].Severity {
@@ -41,14 +41,14 @@ func (s *session) tellFindings(w io.Writer, findings []lvsdr.Finding, ignored []
 }
 
 // rank orders the severities that speak against a host.
-var rank = map[lvsdr.Severity]int{lvsdr.Failure: 1, lvsdr.Unknown: 2, lvsdr.Warning: 3}
+var rank = map[doctor.Severity]int{doctor.Failure: 1, doctor.Unknown: 2, doctor.Warning: 3}
 
-var severityColours = map[lvsdr.Severity]string{
-	lvsdr.OK: green, lvsdr.Skipped: "", lvsdr.Warning: yellow, lvsdr.Unknown: yellow, lvsdr.Failure: red,
+var severityColours = map[doctor.Severity]string{
+	doctor.OK: green, doctor.Skipped: "", doctor.Warning: yellow, doctor.Unknown: yellow, doctor.Failure: red,
 }
 
 // listFindings has a line for each thing that is not wrong.
-func (s *session) listFindings(w io.Writer, findings []lvsdr.Finding) {
+func (s *session) listFindings(w io.Writer, findings []doctor.Finding) {
 	width := 0
 	for _, f := range findings {
 		width = max(width, len(f.Check))
@@ -63,7 +63,7 @@ func (s *session) listFindings(w io.Writer, findings []lvsdr.Finding) {
 
 // tellOne prints what one check has found; what several problems have in common is
 // said once.
-func tellOne(w io.Writer, findings []lvsdr.Finding) {
+func tellOne(w io.Writer, findings []doctor.Finding) {
 	why := findings[0].Why
 	for i, f := range findings {
 		labelled(w, "seen", f.What)
@@ -95,7 +95,7 @@ func tellOne(w io.Writer, findings []lvsdr.Finding) {
 	}
 }
 
-func sameCure(a, b lvsdr.Finding) bool {
+func sameCure(a, b doctor.Finding) bool {
 	return a.Fix == b.Fix && a.On == b.On && a.Advice == b.Advice
 }
 
@@ -114,10 +114,10 @@ type summary struct {
 	Skipped int `json:"skipped"`
 }
 
-func summarise(findings []lvsdr.Finding) (sum summary) {
-	counts := map[lvsdr.Severity]*int{
-		lvsdr.OK: &sum.OK, lvsdr.Warning: &sum.Warning, lvsdr.Failure: &sum.Failure,
-		lvsdr.Unknown: &sum.Unknown, lvsdr.Skipped: &sum.Skipped,
+func summarise(findings []doctor.Finding) (sum summary) {
+	counts := map[doctor.Severity]*int{
+		doctor.OK: &sum.OK, doctor.Warning: &sum.Warning, doctor.Failure: &sum.Failure,
+		doctor.Unknown: &sum.Unknown, doctor.Skipped: &sum.Skipped,
 	}
 	for _, f := range findings {
 		*counts[f.Severity]++

@@ -5,19 +5,22 @@ import (
 	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // fix makes the changes that set-up would make of the steps of what was found on
 // this host, and nothing else, and looks again. It shows them before it makes them.
 func (s *session) fix(ctx context.Context, p *patient, d *diagnosis, dryRun bool) error {
-	if p.role.Name == lvsdr.ClientRole {
+	if p.role.Name == cluster.ClientRole {
 		return usage("--fix: on a client there is nothing that setup would make")
 	}
 	role, err := p.cure(d.Findings)
 	if err != nil {
 		return p.src.tell(err)
 	}
-	if d.Changes, err = role.Plan(ctx, p.host, lvsdr.Present); err != nil {
+	if d.Changes, err = role.Plan(ctx, p.host, step.Present); err != nil {
 		return err
 	}
 	s.report.Role, s.report.DryRun = role.Name, dryRun
@@ -42,22 +45,22 @@ func (s *session) fix(ctx context.Context, p *patient, d *diagnosis, dryRun bool
 // cure is the role with the steps only that mend what was found on this host.
 // Set-up's word on the configuration is asked for: it may be one that was only
 // found on the host.
-func (p *patient) cure(findings []lvsdr.Finding) (lvsdr.Role, error) {
+func (p *patient) cure(findings []doctor.Finding) (lvsdr.Role, error) {
 	if p.found {
 		if _, err := makeRole(p.role.Name, p.src); err != nil {
 			return lvsdr.Role{}, err
 		}
 	}
 	role := p.role
-	role.Steps = slices.DeleteFunc(slices.Clone(role.Steps), func(step lvsdr.Step) bool {
-		return !slices.ContainsFunc(findings, func(f lvsdr.Finding) bool {
+	role.Steps = slices.DeleteFunc(slices.Clone(role.Steps), func(step step.Step) bool {
+		return !slices.ContainsFunc(findings, func(f doctor.Finding) bool {
 			return f.Step == step.Name() && f.On == "" && rank[f.Severity] > 0 && !slices.Contains(p.ignored, f.Check)
 		})
 	})
 	return role, nil
 }
 
-func (s *session) showFix(changes []lvsdr.Change, dryRun bool) {
+func (s *session) showFix(changes []step.Change, dryRun bool) {
 	if s.json || s.quiet && !dryRun {
 		return
 	}
@@ -67,7 +70,7 @@ func (s *session) showFix(changes []lvsdr.Change, dryRun bool) {
 }
 
 // closeFix tells what became of the changes shown.
-func (s *session) closeFix(changes []lvsdr.Change, dryRun bool) {
+func (s *session) closeFix(changes []step.Change, dryRun bool) {
 	if s.json || s.quiet {
 		return
 	}

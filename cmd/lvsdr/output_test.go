@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 func TestColour(t *testing.T) {
@@ -41,10 +41,10 @@ func TestColour(t *testing.T) {
 }
 
 func TestColourKeepsColumns(t *testing.T) {
-	changes := []lvsdr.Change{
-		{Step: "sysctls", Op: lvsdr.Set, Object: "a", From: "0", To: "1"},
-		{Step: "vip", Op: lvsdr.Remove, Object: "longer", From: "x"},
-		{Step: "vip", Op: lvsdr.Add, Object: "two\nlines"},
+	changes := []step.Change{
+		{Step: "sysctls", Op: step.Set, Object: "a", From: "0", To: "1"},
+		{Step: "vip", Op: step.Remove, Object: "longer", From: "x"},
+		{Step: "vip", Op: step.Add, Object: "two\nlines"},
 	}
 	plain := lines(&output{}, changes)
 	want := []string{

@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 )
 
 // parseFlags makes a configuration of the flags: every VIP with all ports and
@@ -19,7 +19,7 @@ func parseFlags(c *cli.Context) (source, error) {
 	for _, f := range serviceFlags() {
 		src.repeat(c, f)
 	}
-	vips, err := parseEach(c, "vip", lvsdr.ParseAddress)
+	vips, err := parseEach(c, "vip", cluster.ParseAddress)
 	if err != nil {
 		return source{}, err
 	}
@@ -36,11 +36,11 @@ func parseFlags(c *cli.Context) (source, error) {
 		service.RealServers = ofFamily(vip, vips, servers)
 		src.Services = append(src.Services, service)
 	}
-	if src.Timeouts, err = parseOne(c, "timeouts", lvsdr.ParseTimeouts); err != nil {
+	if src.Timeouts, err = parseOne(c, "timeouts", cluster.ParseTimeouts); err != nil {
 		return source{}, err
 	}
 	if c.IsSet("drain") {
-		drain, err := parseOne(c, "drain", lvsdr.ParseDuration)
+		drain, err := parseOne(c, "drain", cluster.ParseDuration)
 		if err != nil {
 			return source{}, err
 		}
@@ -50,11 +50,11 @@ func parseFlags(c *cli.Context) (source, error) {
 }
 
 // parseService reads what all services of a command line have in common.
-func parseService(c *cli.Context) (s lvsdr.Service, err error) {
+func parseService(c *cli.Context) (s cluster.Service, err error) {
 	var errs [4]error
-	s.Ports, errs[0] = parseEach(c, "port", lvsdr.ParsePort)
-	s.RealServers, errs[1] = parseEach(c, "real-server", lvsdr.ParseServer)
-	s.Persistence, errs[2] = parseOne(c, "persistence", lvsdr.ParseDuration)
+	s.Ports, errs[0] = parseEach(c, "port", cluster.ParsePort)
+	s.RealServers, errs[1] = parseEach(c, "real-server", cluster.ParseRealServer)
+	s.Persistence, errs[2] = parseOne(c, "persistence", cluster.ParseDuration)
 	s.PersistenceNetmask, errs[3] = parseOne(c, "persistence-netmask", parseNetmask)
 	for _, err := range errs {
 		if err != nil {
@@ -75,8 +75,8 @@ func parseService(c *cli.Context) (s lvsdr.Service, err error) {
 // ofFamily leaves out the real servers that only a VIP of the other family can
 // have: a packet keeps its family under direct routing. A real server that fits
 // no VIP at all stays, to be refused by name.
-func ofFamily(vip netip.Addr, vips []netip.Addr, servers []lvsdr.Server) []lvsdr.Server {
-	return slices.DeleteFunc(slices.Clone(servers), func(s lvsdr.Server) bool {
+func ofFamily(vip netip.Addr, vips []netip.Addr, servers []cluster.RealServer) []cluster.RealServer {
+	return slices.DeleteFunc(slices.Clone(servers), func(s cluster.RealServer) bool {
 		fits := func(v netip.Addr) bool { return v.Is4() == s.Address.Is4() }
 		return !fits(vip) && slices.ContainsFunc(vips, fits)
 	})
@@ -126,7 +126,7 @@ func parseOne[T any](c *cli.Context, flag string, parse func(string) (T, error))
 // badValue names the flag, what stands there, and what is allowed.
 func badValue(flag, text string, err error) error {
 	reason := err.Error()
-	var config *lvsdr.ConfigError
+	var config *cluster.ConfigError
 	if errors.As(err, &config) {
 		reason = config.Reason
 	}

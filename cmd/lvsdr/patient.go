@@ -11,30 +11,34 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
-var examinedRoles = []string{lvsdr.DirectorRole, lvsdr.RealServerRole, lvsdr.ClientRole}
+var examinedRoles = []string{cluster.DirectorRole, cluster.RealServerRole, cluster.ClientRole}
 
 // patient is this host as the doctor examines it.
 type patient struct {
-	host *lvsdr.Host
+	host *host.Host
 	role lvsdr.Role
 	src  source
 
 	only, ignored []string
 	passive       bool
-	stage         lvsdr.Stage
+	stage         doctor.Stage
 	client        netip.Addr
 	link          string // the LAN interface, where it was given
 	found         bool   // the description was found on the host itself: set-up might refuse it
 }
 
 // exam is a fresh look.
-func (p *patient) exam() *lvsdr.Exam {
+func (p *patient) exam() *doctor.Exam {
 	e := p.role.Exam(p.host)
 	e.Only, e.Passive, e.Stage, e.Client, e.Interface = p.only, p.passive, p.stage, p.client, p.link
-	if args := p.src.args; len(args) > 0 && p.role.Name != lvsdr.ClientRole {
+	if args := p.src.args; len(args) > 0 && p.role.Name != cluster.ClientRole {
 		e.SetUp = shellLine(append([]string{"lvsdr", "setup", p.role.Name}, args...))
 	}
 	return e
@@ -54,7 +58,7 @@ func (s *session) findPatient(c *cli.Context) (*patient, error) {
 	if p.ignored, err = codes(c, "ignore"); err != nil {
 		return nil, err
 	}
-	if p.client, err = parseOne(c, "client", lvsdr.ParseAddress); err != nil {
+	if p.client, err = parseOne(c, "client", cluster.ParseAddress); err != nil {
 		return nil, err
 	}
 	why := ""
@@ -71,7 +75,7 @@ func (s *session) findPatient(c *cli.Context) (*patient, error) {
 	}
 	s.report.Role = p.role.Name
 	for _, code := range p.only {
-		if !slices.ContainsFunc(p.role.Checks, func(c *lvsdr.Check) bool { return c.Code == code }) {
+		if !slices.ContainsFunc(p.role.Checks, func(c *doctor.Check) bool { return c.Code == code }) {
 			return nil, usage("--only %q: not a check of a %s", code, spoken(p.role.Name))
 		}
 	}
@@ -80,7 +84,7 @@ func (s *session) findPatient(c *cli.Context) (*patient, error) {
 
 // roleToName is the role of the marks on this host, empty when there are none.
 func (s *session) roleToName() (string, error) {
-	roles, err := s.sys.host.Roles()
+	roles, err := step.Roles(s.sys.host)
 	switch {
 	case err != nil || len(roles) == 0:
 		return "", err
@@ -116,7 +120,7 @@ func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err erro
 	if why != "" || !given {
 		s.note("this host is examined as a %s%s, the cluster is described in %s", spoken(name), inBrackets(why), p.src.where())
 	}
-	if p.role, err = s.roleToExamine(name, p); err != nil || name == lvsdr.ClientRole || p.found {
+	if p.role, err = s.roleToExamine(name, p); err != nil || name == cluster.ClientRole || p.found {
 		return err
 	}
 	return s.addUnit(p, installed, unitErr == nil)
@@ -140,11 +144,11 @@ func (s *session) roleToExamine(name string, p *patient) (lvsdr.Role, error) {
 // description: "-r A" and "-r A=1" are no difference. On a host that was set up with
 // --runtime, what outlives a reboot is not missed.
 func (s *session) addUnit(p *patient, installed installedUnit, known bool) error {
-	lasting, err := s.sys.host.Lasting(p.role.Name)
+	lasting, err := step.Lasting(s.sys.host, p.role.Name)
 	if err != nil {
 		return err
 	}
-	traces, err := s.sys.host.Roles()
+	traces, err := step.Roles(s.sys.host)
 	if err != nil {
 		return err
 	}
@@ -168,14 +172,14 @@ func (s *session) addUnit(p *patient, installed installedUnit, known bool) error
 func (s *session) found(ctx context.Context, name string, otherwise error) (string, source, error) {
 	role := name
 	if role == "" {
-		role = lvsdr.DirectorRole
+		role = cluster.DirectorRole
 	}
-	if role == lvsdr.ClientRole {
+	if role == cluster.ClientRole {
 		return "", source{}, otherwise
 	}
-	config, err := s.sys.host.Found(ctx, role)
+	config, err := doctor.Found(ctx, s.sys.host, role)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, lvsdr.ErrNoIPVS):
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, host.ErrNoIPVS):
 		return "", source{}, otherwise
 	case errors.Is(err, fs.ErrPermission):
 		return "", source{}, &hintError{fmt.Errorf("%w, and the IPVS table cannot be read: %w", otherwise, err), hintRoot}
@@ -183,7 +187,7 @@ func (s *session) found(ctx context.Context, name string, otherwise error) (stri
 		return "", source{}, err
 	}
 	where := "its IPVS table"
-	if role == lvsdr.RealServerRole {
+	if role == cluster.RealServerRole {
 		where = "what lvsdr brought here"
 	}
 	return role, source{Config: config, file: where, args: flagsOf(config)}, nil
@@ -192,7 +196,7 @@ func (s *session) found(ctx context.Context, name string, otherwise error) (stri
 // guessRole takes a host without marks of lvsdr for what it looks like: it has a
 // real server's address, or the table of a director, or the VIP on its loopback or
 // on its LAN; otherwise it is a client.
-func (s *session) guessRole(ctx context.Context, config lvsdr.Config) (role, why string, err error) {
+func (s *session) guessRole(ctx context.Context, config cluster.Config) (role, why string, err error) {
 	addresses, err := s.sys.host.Links.Addresses(ctx)
 	if err != nil {
 		return "", "", err
@@ -204,22 +208,22 @@ func (s *session) guessRole(ctx context.Context, config lvsdr.Config) (role, why
 	servers := realServers(config)
 	for _, a := range addresses {
 		if slices.Contains(servers, a.Prefix.Addr()) {
-			return lvsdr.RealServerRole, "it has the real server's address " + a.Prefix.Addr().String(), nil
+			return cluster.RealServerRole, "it has the real server's address " + a.Prefix.Addr().String(), nil
 		}
 	}
 	// Without the right to read it nothing is known of a table.
 	if services, err := s.sys.host.IPVS.Services(ctx, ipvs.Plain); err == nil && len(services) > 0 {
-		return lvsdr.DirectorRole, "it has virtual services", nil
+		return cluster.DirectorRole, "it has virtual services", nil
 	}
 	for _, a := range addresses {
-		if !slices.ContainsFunc(config.Services, func(x lvsdr.Service) bool { return x.VIP == a.Prefix.Addr() }) {
+		if !slices.ContainsFunc(config.Services, func(x cluster.Service) bool { return x.VIP == a.Prefix.Addr() }) {
 			continue
 		}
-		role := lvsdr.DirectorRole
-		if slices.ContainsFunc(links, func(l lvsdr.Link) bool { return l.Name == a.Link && (l.Loopback || l.NoARP) }) {
-			role = lvsdr.RealServerRole
+		role := cluster.DirectorRole
+		if slices.ContainsFunc(links, func(l host.Link) bool { return l.Name == a.Link && (l.Loopback || l.NoARP) }) {
+			role = cluster.RealServerRole
 		}
 		return role, "it has the VIP on " + a.Link, nil
 	}
-	return lvsdr.ClientRole, "it has neither the VIP nor a real server's address; if it is the director, say so", nil
+	return cluster.ClientRole, "it has neither the VIP nor a real server's address; if it is the director, say so", nil
 }

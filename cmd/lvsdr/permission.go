@@ -7,14 +7,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 )
 
 // may fails unless this process may change the host: one clear line before
 // anything is touched instead of a failure in the middle.
 func (s *session) may(role string) error {
 	needs := []capability{netAdmin}
-	if role == lvsdr.DirectorRole && !s.report.teardown {
+	if role == cluster.DirectorRole && !s.report.teardown {
 		needs = append(needs, netRaw)
 	}
 	have, err := s.sys.capabilities()

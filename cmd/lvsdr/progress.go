@@ -7,12 +7,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 )
 
 // watch tells on a terminal which checks are still running, when an exam takes
 // longer than a moment. The caller calls done when it has ended: the line goes.
-func (s *session) watch(e *lvsdr.Exam) (done func()) {
+func (s *session) watch(e *doctor.Exam) (done func()) {
 	if !s.sys.watched || s.quiet {
 		return func() {}
 	}
@@ -55,7 +55,7 @@ type watcher struct {
 	running []string
 }
 
-func (w *watcher) note(c *lvsdr.Check, running bool) {
+func (w *watcher) note(c *doctor.Check, running bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if running {

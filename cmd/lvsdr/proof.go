@@ -8,14 +8,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 )
 
 // preflight examines, before anything is touched, what set-up cannot mend. What is
 // wrong on another host that will be set up too does not stop it: the proof tells.
 func (s *session) preflight(ctx context.Context, p *patient) error {
 	before := *p
-	before.stage, before.passive = lvsdr.BeforeSetUp, p.passive || p.host.Runtime
+	before.stage, before.passive = doctor.BeforeSetUp, p.passive || p.host.Runtime
 	for _, c := range p.role.Checks {
 		if c.Preflight {
 			before.only = append(before.only, c.Code)
@@ -31,7 +31,7 @@ func (s *session) preflight(ctx context.Context, p *patient) error {
 	var stop []string
 	for _, f := range findings {
 		// Other checks run only because one of these needs them.
-		if f.Severity == lvsdr.Failure && slices.Contains(before.only, f.Check) && !p.isServer(f.On) {
+		if f.Severity == doctor.Failure && slices.Contains(before.only, f.Check) && !p.isServer(f.On) {
 			s.report.Findings = append(s.report.Findings, f)
 			if !slices.Contains(stop, f.Check) {
 				stop = append(stop, f.Check)
@@ -60,9 +60,9 @@ var errUnproved = errors.New("this host is set up, but")
 // from there.
 func (s *session) prove(ctx context.Context, p *patient) error {
 	after := *p
-	after.stage = lvsdr.AfterSetUp
+	after.stage = doctor.AfterSetUp
 	findings, err := s.examine(ctx, &after)
-	s.report.Findings = slices.DeleteFunc(findings, func(f lvsdr.Finding) bool { return rank[f.Severity] == 0 })
+	s.report.Findings = slices.DeleteFunc(findings, func(f doctor.Finding) bool { return rank[f.Severity] == 0 })
 	if err != nil {
 		return err
 	}
@@ -85,12 +85,12 @@ func (s *session) prove(ctx context.Context, p *patient) error {
 
 // failed names the checks that failed, and those that did on other hosts with the
 // hosts.
-func failed(findings []lvsdr.Finding) (here, there []string) {
+func failed(findings []doctor.Finding) (here, there []string) {
 	hosts := map[string][]string{}
 	var order []string
 	for _, f := range findings {
 		switch {
-		case f.Severity != lvsdr.Failure:
+		case f.Severity != doctor.Failure:
 		case f.On == "" && !slices.Contains(here, f.Check):
 			here = append(here, f.Check)
 		case f.On != "":

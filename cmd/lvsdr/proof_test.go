@@ -10,40 +10,42 @@ import (
 	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 )
 
 // finds is a check that finds this.
-func finds(code string, preflight bool, problems ...lvsdr.Problem) *lvsdr.Check {
-	return &lvsdr.Check{Code: code, Title: "it holds", Why: "it matters", Preflight: preflight,
-		Run: func(context.Context, *lvsdr.Exam) ([]lvsdr.Problem, error) { return problems, nil }}
+func finds(code string, preflight bool, problems ...doctor.Problem) *doctor.Check {
+	return &doctor.Check{Code: code, Title: "it holds", Why: "it matters", Preflight: preflight,
+		Run: func(context.Context, *doctor.Exam) ([]doctor.Problem, error) { return problems, nil }}
 }
 
-func setUpWith(checks ...*lvsdr.Check) (*session, *patient) {
+func setUpWith(checks ...*doctor.Check) (*session, *patient) {
 	sys := newStage("/").sys
-	server := lvsdr.Server{Address: netip.MustParseAddr("10.10.10.31")}
-	config := lvsdr.Config{Services: []lvsdr.Service{{VIP: netip.MustParseAddr("10.10.10.22"), RealServers: []lvsdr.Server{server}}}}
+	server := cluster.RealServer{Address: netip.MustParseAddr("10.10.10.31")}
+	config := cluster.Config{Services: []cluster.Service{{VIP: netip.MustParseAddr("10.10.10.22"), RealServers: []cluster.RealServer{server}}}}
 	return &session{output: &output{stdout: io.Discard, stderr: io.Discard}, sys: sys, report: &report{}},
-		&patient{host: sys.host, role: lvsdr.Role{Name: lvsdr.DirectorRole, Checks: checks}, src: source{Config: config}}
+		&patient{host: sys.host, role: lvsdr.Role{Name: cluster.DirectorRole, Checks: checks}, src: source{Config: config}}
 }
 
 // What set-up cannot mend stops it before it begins, unless another host's set-up
 // mends it, or it is ignored.
 func TestPreflight(t *testing.T) {
-	there := lvsdr.Problem{What: "there", On: netip.MustParseAddr("10.10.10.31")}
-	stranger := lvsdr.Problem{What: "a stranger's", On: netip.MustParseAddr("10.10.10.77")}
+	there := doctor.Problem{What: "there", On: netip.MustParseAddr("10.10.10.31")}
+	stranger := doctor.Problem{What: "a stranger's", On: netip.MustParseAddr("10.10.10.77")}
 	for _, test := range []struct {
 		name    string
-		check   *lvsdr.Check
+		check   *doctor.Check
 		ignored string
 		want    string
 	}{
 		{"holds", finds("kernel", true), "", ""},
-		{"fails", finds("kernel", true, lvsdr.Problem{What: "no"}), "", "nothing was changed, because of kernel"},
-		{"is no preflight check", finds("kernel", false, lvsdr.Problem{What: "no"}), "", ""},
-		{"is ignored", finds("kernel", true, lvsdr.Problem{What: "no"}), "kernel", ""},
+		{"fails", finds("kernel", true, doctor.Problem{What: "no"}), "", "nothing was changed, because of kernel"},
+		{"is no preflight check", finds("kernel", false, doctor.Problem{What: "no"}), "", ""},
+		{"is ignored", finds("kernel", true, doctor.Problem{What: "no"}), "kernel", ""},
 		{"is mended on a real server", finds("kernel", true, there), "", ""},
 		{"is a stranger's", finds("kernel", true, stranger), "", "nothing was changed, because of kernel"},
-		{"warns", finds("kernel", true, lvsdr.Problem{What: "soon", Severity: lvsdr.Warning}), "", ""},
+		{"warns", finds("kernel", true, doctor.Problem{What: "soon", Severity: doctor.Warning}), "", ""},
 	} {
 		s, p := setUpWith(test.check)
 		p.ignored = strings.Fields(test.ignored)
@@ -59,21 +61,21 @@ func TestPreflight(t *testing.T) {
 
 // A set-up whose cluster does not work says so, and what of it is whose.
 func TestProof(t *testing.T) {
-	there := func(last string) lvsdr.Problem {
-		return lvsdr.Problem{What: "there", On: netip.MustParseAddr("10.10.10." + last)}
+	there := func(last string) doctor.Problem {
+		return doctor.Problem{What: "there", On: netip.MustParseAddr("10.10.10." + last)}
 	}
-	here := lvsdr.Problem{What: "here"}
+	here := doctor.Problem{What: "here"}
 	for _, test := range []struct {
-		checks []*lvsdr.Check
+		checks []*doctor.Check
 		want   string
 	}{
-		{[]*lvsdr.Check{finds("a", false), finds("b", true)}, ""},
-		{[]*lvsdr.Check{finds("a", false, lvsdr.Problem{What: "soon", Severity: lvsdr.Warning})}, ""},
-		{[]*lvsdr.Check{finds("a", false, lvsdr.Problem{What: "who knows", Severity: lvsdr.Unknown})}, ""},
-		{[]*lvsdr.Check{finds("a", false, here, here), finds("b", false, here)}, "this host is set up, but a, b failed"},
-		{[]*lvsdr.Check{finds("a", false, there("31"), there("32")), finds("b", false, there("31"))},
+		{[]*doctor.Check{finds("a", false), finds("b", true)}, ""},
+		{[]*doctor.Check{finds("a", false, doctor.Problem{What: "soon", Severity: doctor.Warning})}, ""},
+		{[]*doctor.Check{finds("a", false, doctor.Problem{What: "who knows", Severity: doctor.Unknown})}, ""},
+		{[]*doctor.Check{finds("a", false, here, here), finds("b", false, here)}, "this host is set up, but a, b failed"},
+		{[]*doctor.Check{finds("a", false, there("31"), there("32")), finds("b", false, there("31"))},
 			"this host is set up, but not on this host, a failed on 10.10.10.31, 10.10.10.32, b failed on 10.10.10.31"},
-		{[]*lvsdr.Check{finds("a", false, here), finds("b", false, there("31"))},
+		{[]*doctor.Check{finds("a", false, here), finds("b", false, there("31"))},
 			"this host is set up, but a failed; and, not on this host, b failed on 10.10.10.31"},
 	} {
 		s, p := setUpWith(test.checks...)
@@ -103,7 +105,7 @@ func TestExamInterrupted(t *testing.T) {
 // On a terminal, what is still running is told after a while, and goes again.
 func TestProgress(t *testing.T) {
 	told := make(chan string, 100)
-	slow := &lvsdr.Check{Code: "slow", Title: "slow", Run: func(context.Context, *lvsdr.Exam) ([]lvsdr.Problem, error) {
+	slow := &doctor.Check{Code: "slow", Title: "slow", Run: func(context.Context, *doctor.Exam) ([]doctor.Problem, error) {
 		for line := range told {
 			if strings.Contains(line, "still looking: slow") {
 				return nil, nil

@@ -7,39 +7,41 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // report is what setup, plan and teardown tell; as JSON it is described in
 // docs/output.md.
 type report struct {
-	Role     string         `json:"role"`
-	DryRun   bool           `json:"dryRun,omitempty"`
-	Changes  []lvsdr.Change `json:"changes"`
-	Warnings []string       `json:"warnings,omitempty"`
+	Role     string        `json:"role"`
+	DryRun   bool          `json:"dryRun,omitempty"`
+	Changes  []step.Change `json:"changes"`
+	Warnings []string      `json:"warnings,omitempty"`
 	// Findings are what preflight and proof have found against the host.
-	Findings []lvsdr.Finding `json:"findings,omitempty"`
-	Error    *failure        `json:"error,omitempty"`
+	Findings []doctor.Finding `json:"findings,omitempty"`
+	Error    *failure         `json:"error,omitempty"`
 
 	teardown bool
 }
 
 // failure is an error as JSON.
 type failure struct {
-	Message string        `json:"message"`
-	Hint    string        `json:"hint,omitempty"`
-	Step    string        `json:"step,omitempty"`
-	Change  *lvsdr.Change `json:"change,omitempty"` // the one that failed
-	File    string        `json:"file,omitempty"`
-	Line    int           `json:"line,omitempty"`
-	Column  int           `json:"column,omitempty"`
-	Path    string        `json:"path,omitempty"`
-	Text    string        `json:"text,omitempty"`
+	Message string       `json:"message"`
+	Hint    string       `json:"hint,omitempty"`
+	Step    string       `json:"step,omitempty"`
+	Change  *step.Change `json:"change,omitempty"` // the one that failed
+	File    string       `json:"file,omitempty"`
+	Line    int          `json:"line,omitempty"`
+	Column  int          `json:"column,omitempty"`
+	Path    string       `json:"path,omitempty"`
+	Text    string       `json:"text,omitempty"`
 }
 
 func describe(ctx context.Context, err error, r *report) *failure {
 	f := &failure{Message: err.Error(), Hint: hint(ctx, err, r)}
-	var step *lvsdr.StepError
+	var step *step.StepError
 	if errors.As(err, &step) {
 		f.Step, f.Change = step.Step, step.Change
 	}
@@ -49,7 +51,7 @@ func describe(ctx context.Context, err error, r *report) *failure {
 			f.Message = "interrupted before this change: " + f.Change.String()
 		}
 	}
-	var config *lvsdr.ConfigError
+	var config *cluster.ConfigError
 	if errors.As(err, &config) {
 		f.File, f.Line, f.Column = config.File, config.Line, config.Column
 		f.Path, f.Text = config.Path, config.Text
@@ -60,7 +62,7 @@ func describe(ctx context.Context, err error, r *report) *failure {
 // complete has an empty list where there are no changes: never null.
 func (r *report) complete() *report {
 	if r.Changes == nil {
-		r.Changes = []lvsdr.Change{}
+		r.Changes = []step.Change{}
 	}
 	return r
 }
@@ -108,7 +110,7 @@ func (r *report) summary(ok bool) string {
 
 // spoken is a role in a sentence.
 func spoken(role string) string {
-	if role == lvsdr.RealServerRole {
+	if role == cluster.RealServerRole {
 		return "real server"
 	}
 	return role
@@ -119,7 +121,7 @@ func spoken(role string) string {
 const widestObject = 60
 
 // lines renders one line a change: step, op, object, from -> to.
-func lines(o *output, changes []lvsdr.Change) []string {
+func lines(o *output, changes []step.Change) []string {
 	var step, op, object int
 	for _, c := range changes {
 		step = max(step, utf8.RuneCountInString(c.Step))
@@ -137,13 +139,13 @@ func lines(o *output, changes []lvsdr.Change) []string {
 	return out
 }
 
-var colours = map[lvsdr.Op]string{lvsdr.Add: green, lvsdr.Set: yellow, lvsdr.Remove: red}
+var colours = map[step.Op]string{step.Add: green, step.Set: yellow, step.Remove: red}
 
 // values is what stands behind the object: what is added, what is removed, or
 // what it is set from and to.
-func values(c lvsdr.Change) string {
+func values(c step.Change) string {
 	from, to := oneLine(c.From), oneLine(c.To)
-	if (c.Op == lvsdr.Set && to != "") || (from != "" && to != "") {
+	if (c.Op == step.Set && to != "") || (from != "" && to != "") {
 		return strings.TrimSpace(from + " -> " + to)
 	}
 	return from + to

@@ -12,9 +12,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 )
 
-var roleNames = []string{lvsdr.DirectorRole, lvsdr.RealServerRole}
+var roleNames = []string{cluster.DirectorRole, cluster.RealServerRole}
 
 // roleArgument is the role on the command line, empty when there is none. A client
 // is a host that is only examined.
@@ -30,7 +31,7 @@ func roleArgument(c *cli.Context, known []string) (string, error) {
 	if near := nearest(word, known); near != "" {
 		e.hint = "did you mean " + near + "?"
 	}
-	if word == lvsdr.ClientRole {
+	if word == cluster.ClientRole {
 		e = usage("lvsdr %s client: a client has nothing to be set up", c.Command.Name)
 		e.hint = "it can be examined: lvsdr doctor client"
 	}
@@ -46,8 +47,8 @@ func oneOf(words []string) string {
 // makeRole makes the role with that name; its steps tell what is wrong with the
 // configuration before anything is touched.
 func makeRole(name string, src source) (lvsdr.Role, error) {
-	build := map[string]func(lvsdr.Config) (lvsdr.Role, error){
-		lvsdr.DirectorRole: lvsdr.Director, lvsdr.RealServerRole: lvsdr.RealServer, lvsdr.ClientRole: lvsdr.Client,
+	build := map[string]func(cluster.Config) (lvsdr.Role, error){
+		cluster.DirectorRole: lvsdr.Director, cluster.RealServerRole: lvsdr.RealServer, cluster.ClientRole: lvsdr.Client,
 	}
 	role, err := build[name](src.Config)
 	return role, src.tell(err)
@@ -66,7 +67,7 @@ func (s *session) findRole(ctx context.Context, src source) (string, error) {
 	for _, a := range addresses {
 		if slices.Contains(servers, a.Prefix.Addr()) {
 			s.note("this host has %s, a real server's address in %s: role realserver", a.Prefix.Addr(), src.where())
-			return lvsdr.RealServerRole, nil
+			return cluster.RealServerRole, nil
 		}
 	}
 	if len(servers) == 0 {
@@ -80,7 +81,7 @@ func (s *session) findRole(ctx context.Context, src source) (string, error) {
 		}
 	}
 	s.note("this host has no real server's address of %s and is on their LAN: role director", src.where())
-	return lvsdr.DirectorRole, nil
+	return cluster.DirectorRole, nil
 }
 
 // notOnLAN tells why addr is not on a LAN of this host, empty when it is.
@@ -98,7 +99,7 @@ func (s *session) notOnLAN(ctx context.Context, addr netip.Addr) (string, error)
 }
 
 // realServers lists every real server, in the order of the configuration.
-func realServers(c lvsdr.Config) []netip.Addr {
+func realServers(c cluster.Config) []netip.Addr {
 	var all []netip.Addr
 	for _, service := range c.Services {
 		for _, server := range service.RealServers {

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // TestMain lets the test binary be the command itself, for the tests that need
@@ -95,7 +95,7 @@ func (st *stage) enter(w *lvsdrtest.World) {
 
 // signalling is a Sysctl during whose use a signal comes.
 type signalling struct {
-	lvsdr.Sysctl
+	host.Sysctl
 	stage  *stage
 	cancel context.CancelFunc
 }
@@ -140,11 +140,11 @@ func scriptStatus(ts *testscript.TestScript, neg bool, args []string) {
 // fresh one, whose LAN has the other hosts of the cluster, set up and serving.
 func scriptHost(ts *testscript.TestScript, neg bool, args []string) {
 	makers := map[string]func(...string) *lvsdrtest.World{
-		lvsdr.DirectorRole: lvsdrtest.Director, lvsdr.RealServerRole: lvsdrtest.RealServer, lvsdr.ClientRole: lvsdrtest.Client,
+		cluster.DirectorRole: lvsdrtest.Director, cluster.RealServerRole: lvsdrtest.RealServer, cluster.ClientRole: lvsdrtest.Client,
 		"stranger": func(...string) *lvsdrtest.World { return lvsdrtest.New() },
 	}
 	commands := strings.Split(strings.TrimSpace(lvsdrtest.HealthyLAN()), "\n")
-	if args[0] == lvsdr.RealServerRole {
+	if args[0] == cluster.RealServerRole {
 		commands = append(commands, "listen tcp [::]:80 nginx[100]")
 	}
 	theStage(ts).enter(makers[args[0]](commands...))

@@ -5,7 +5,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 func setupCommand(s *session) *cli.Command {
@@ -58,7 +59,7 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 		return err
 	}
 	if dryRun {
-		s.report.Changes, err = p.role.Plan(c.Context, p.host, lvsdr.Present)
+		s.report.Changes, err = p.role.Plan(c.Context, p.host, step.Present)
 		return err
 	}
 	if err := s.may(p.role.Name); err != nil {
@@ -86,7 +87,7 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 // warnOfConflicts tells what on this host works against the role's sysctls, where no
 // proof does.
 func (s *session) warnOfConflicts(ctx context.Context) error {
-	conflicts, err := lvsdr.SysctlConflicts(ctx, s.sys.host, s.report.Role)
+	conflicts, err := doctor.SysctlConflicts(ctx, s.sys.host, s.report.Role)
 	for _, c := range conflicts {
 		s.report.Warnings = append(s.report.Warnings, c.String())
 	}

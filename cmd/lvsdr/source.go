@@ -10,12 +10,12 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 )
 
 // source is where the cluster's description came from.
 type source struct {
-	lvsdr.Config
+	cluster.Config
 	file string   // empty when it was the command line
 	args []string // flags that give the same description from any directory
 }
@@ -76,7 +76,7 @@ func (s *session) readConfigFile(name string) (source, error) {
 	if err != nil {
 		return source{}, usage("cannot read the configuration: %w", err)
 	}
-	config, err := lvsdr.ParseConfig(name, data)
+	config, err := cluster.ParseConfig(name, data)
 	if err != nil {
 		return source{}, err
 	}
@@ -124,7 +124,7 @@ func givenFlags(c *cli.Context, flags []cli.Flag) []string {
 
 // tell names the flag, or the file, that a wrong value came from.
 func (src *source) tell(err error) error {
-	var wrong *lvsdr.ConfigError
+	var wrong *cluster.ConfigError
 	if !errors.As(err, &wrong) || wrong.File != "" {
 		return err
 	}
@@ -145,7 +145,7 @@ func (src *source) tell(err error) error {
 }
 
 // place renders one error with where to mend it.
-func (src *source) place(wrong *lvsdr.ConfigError) string {
+func (src *source) place(wrong *cluster.ConfigError) string {
 	flag := flagOf(wrong.Path)
 	given := slices.Contains(src.args, flag) // --interface and --firewall go with a file
 	if src.file != "" && !given {

@@ -10,8 +10,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 func statusCommand(s *session) *cli.Command {
@@ -99,8 +100,8 @@ func (s *session) status(c *cli.Context) error {
 	return nil
 }
 
-func look(ctx context.Context, h *lvsdr.Host) (*status, error) {
-	roles, err := h.Roles()
+func look(ctx context.Context, h *host.Host) (*status, error) {
+	roles, err := step.Roles(h)
 	if err != nil {
 		return nil, err
 	}
@@ -129,8 +130,8 @@ func look(ctx context.Context, h *lvsdr.Host) (*status, error) {
 }
 
 // lookForVIPs finds the addresses that lvsdr set up and those of the services.
-func lookForVIPs(ctx context.Context, h *lvsdr.Host, services []ipvs.Service) ([]vipStatus, error) {
-	ours, err := h.VIPs(ctx)
+func lookForVIPs(ctx context.Context, h *host.Host, services []ipvs.Service) ([]vipStatus, error) {
+	ours, err := step.VIPsOf(ctx, h)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +155,7 @@ func lookForVIPs(ctx context.Context, h *lvsdr.Host, services []ipvs.Service) ([
 	return vips, nil
 }
 
-func lookAt(ctx context.Context, h *lvsdr.Host, service ipvs.Service) (serviceStatus, error) {
+func lookAt(ctx context.Context, h *host.Host, service ipvs.Service) (serviceStatus, error) {
 	st := serviceStatus{
 		Port: service.Port, FWMark: service.FWMark, Scheduler: service.Scheduler,
 		Persistence: seconds(service.Persistence), OnePacket: service.Flags&ipvs.OnePacket != 0,

@@ -7,13 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/units"
 )
 
 // system is what the command needs of the world, so that its tests can run it
 // against a host in memory.
 type system struct {
-	host     *lvsdr.Host
+	host     *host.Host
 	dir      string // the working directory
 	readFile func(name string) ([]byte, error)
 	getenv   func(key string) string

@@ -7,6 +7,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 func teardownCommand(s *session) *cli.Command {
@@ -32,7 +34,7 @@ func (s *session) teardown(c *cli.Context) error {
 		return err
 	}
 	if s.report.DryRun {
-		s.report.Changes, err = role.Plan(c.Context, s.sys.host, lvsdr.Absent)
+		s.report.Changes, err = role.Plan(c.Context, s.sys.host, step.Absent)
 		return err
 	}
 	return s.change(c.Context, role.Name, func(ctx context.Context) error {
@@ -66,7 +68,7 @@ func (s *session) leaving(c *cli.Context) (lvsdr.Role, error) {
 
 // roleHere is the role that left its marks on this host, empty when none did.
 func (s *session) roleHere() (string, error) {
-	roles, err := s.sys.host.Roles()
+	roles, err := step.Roles(s.sys.host)
 	switch {
 	case err != nil:
 		return "", err
@@ -83,7 +85,7 @@ func (s *session) roleHere() (string, error) {
 
 // formerConfig is what is known of the cluster. What is given must be right; the
 // default file may be missing or damaged, as teardown can do without.
-func (s *session) formerConfig(c *cli.Context) (lvsdr.Config, error) {
+func (s *session) formerConfig(c *cli.Context) (cluster.Config, error) {
 	src, err := s.readSource(c)
 	asked := c.IsSet("config") || len(givenFlags(c, serviceFlags())) > 0
 	switch {
@@ -92,5 +94,5 @@ func (s *session) formerConfig(c *cli.Context) (lvsdr.Config, error) {
 	case !errors.Is(err, errNothingGiven):
 		s.note("going on without the configuration: %v", err)
 	}
-	return lvsdr.Config{}, nil
+	return cluster.Config{}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
@@ -19,16 +20,16 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	cluster, err := lab.New(ctx)
+	hosts, err := lab.New(ctx)
 	if err != nil {
 		return err
 	}
-	defer cluster.Close()
-	host, err := cluster.RealServers[0].LVS()
+	defer hosts.Close()
+	host, err := hosts.RealServers[0].LVS()
 	if err != nil {
 		return err
 	}
-	role, err := lvsdr.RealServer(lvsdr.Config{Services: []lvsdr.Service{{VIP: netip.MustParseAddr("10.10.10.22")}}})
+	role, err := lvsdr.RealServer(cluster.Config{Services: []cluster.Service{{VIP: netip.MustParseAddr("10.10.10.22")}}})
 	if err != nil {
 		return err
 	}

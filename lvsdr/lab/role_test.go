@@ -12,21 +12,23 @@ import (
 	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
 )
 
-// cluster is the documentation's cluster with the VIP of either family.
-func cluster(vip string, weights ...int) lvsdr.Config {
-	s := lvsdr.Service{VIP: netip.MustParseAddr(vip)}
+// describe is the documentation's cluster with the VIP of either family.
+func describe(vip string, weights ...int) cluster.Config {
+	s := cluster.Service{VIP: netip.MustParseAddr(vip)}
 	for i := range weights {
 		rip := fmt.Sprintf("10.10.10.%d", 31+i)
 		if s.VIP.Is6() {
 			rip = fmt.Sprintf("fd00:10::%d", 31+i)
 		}
-		s.RealServers = append(s.RealServers, lvsdr.Server{Address: netip.MustParseAddr(rip), Weight: &weights[i]})
+		s.RealServers = append(s.RealServers, cluster.RealServer{Address: netip.MustParseAddr(rip), Weight: &weights[i]})
 	}
-	return lvsdr.Config{Services: []lvsdr.Service{s}}
+	return cluster.Config{Services: []cluster.Service{s}}
 }
 
 // The five laws on the kernel, with the state as the kernel's own words tell it.
@@ -42,14 +44,14 @@ func TestLawsOnTheKernel(t *testing.T) {
 		prepare string
 		ipvs    bool
 	}{
-		{"real server IPv4", func() (lvsdr.Role, error) { return lvsdr.RealServer(cluster("10.10.10.22")) }, "", false},
-		{"real server IPv6", func() (lvsdr.Role, error) { return lvsdr.RealServer(cluster("fd00:10::22")) }, "", false},
-		{"real server with pitfall 5", func() (lvsdr.Role, error) { return lvsdr.RealServer(cluster("10.10.10.22")) },
+		{"real server IPv4", func() (lvsdr.Role, error) { return lvsdr.RealServer(describe("10.10.10.22")) }, "", false},
+		{"real server IPv6", func() (lvsdr.Role, error) { return lvsdr.RealServer(describe("fd00:10::22")) }, "", false},
+		{"real server with pitfall 5", func() (lvsdr.Role, error) { return lvsdr.RealServer(describe("10.10.10.22")) },
 			"ip addr add 10.10.10.22/24 dev lo; sysctl -qw net.ipv4.conf.all.arp_announce=1", false},
-		{"director IPv4", func() (lvsdr.Role, error) { return lvsdr.Director(cluster("10.10.10.22", 1, 3)) }, "", true},
-		{"director IPv6", func() (lvsdr.Role, error) { return lvsdr.Director(cluster("fd00:10::22", 1, 3)) }, "", true},
+		{"director IPv4", func() (lvsdr.Role, error) { return lvsdr.Director(describe("10.10.10.22", 1, 3)) }, "", true},
+		{"director IPv6", func() (lvsdr.Role, error) { return lvsdr.Director(describe("fd00:10::22", 1, 3)) }, "", true},
 		{"director in use", func() (lvsdr.Role, error) {
-			c := cluster("10.10.10.22", 1, 3)
+			c := describe("10.10.10.22", 1, 3)
 			c.Timeouts.TCP = seconds(30)
 			return lvsdr.Director(c)
 		}, `ip addr add 10.10.10.22/24 dev eth0 label eth0:9; modprobe ip_vs_rr
@@ -73,7 +75,7 @@ func TestLawsOnTheKernel(t *testing.T) {
 type box struct {
 	tb   testing.TB
 	host *lab.Host
-	lvs  *lvsdr.Host
+	lvs  *host.Host
 }
 
 func newBox(tb testing.TB, prepare string) lvsdrtest.Box {
@@ -99,7 +101,7 @@ func newBox(tb testing.TB, prepare string) lvsdrtest.Box {
 	return box{tb, l.Director, lvs}
 }
 
-func (b box) Host() *lvsdr.Host { return b.lvs }
+func (b box) Host() *host.Host { return b.lvs }
 
 func (b box) Dump() string {
 	s, err := b.host.Snapshot(context.Background())
@@ -110,7 +112,7 @@ func (b box) Dump() string {
 }
 
 // setUp brings a lab to the configuration, the real servers first.
-func setUp(t *testing.T, l *lab.Lab, c lvsdr.Config) {
+func setUp(t *testing.T, l *lab.Lab, c cluster.Config) {
 	t.Helper()
 	rs, err := lvsdr.RealServer(c)
 	if err != nil {
@@ -145,7 +147,7 @@ func TestClusterServes(t *testing.T) {
 		t.Run(vip, func(t *testing.T) {
 			l := newLab(t)
 			serve(t, l.RealServers...)
-			setUp(t, l, cluster(vip, 1, 3))
+			setUp(t, l, describe(vip, 1, 3))
 			if got, want := answers(t, l, vip, 8), map[string]int{"dev-2": 2, "dev-3": 6}; !maps.Equal(got, want) {
 				t.Errorf("eight requests went %v, want %v", got, want)
 			}
@@ -171,9 +173,9 @@ func answers(t *testing.T, l *lab.Lab, vip string, n int) map[string]int {
 func TestMissionsValues(t *testing.T) {
 	lab.Need(t, lab.Netns, lab.IPVS, lab.Ipvsadm)
 	l := newLab(t)
-	c := cluster("10.10.10.22", 1, 1)
+	c := describe("10.10.10.22", 1, 1)
 	c.Services[0].Persistence = seconds(20)
-	c.Timeouts = lvsdr.Timeouts{TCP: seconds(30), TCPFin: seconds(5), UDP: seconds(60)}
+	c.Timeouts = cluster.Timeouts{TCP: seconds(30), TCPFin: seconds(5), UDP: seconds(60)}
 	setUp(t, l, c)
 	for _, tt := range []struct {
 		host          *lab.Host
@@ -194,7 +196,7 @@ func TestMissionsValues(t *testing.T) {
 	}
 }
 
-func seconds(n int) lvsdr.Duration { return lvsdr.Duration(time.Duration(n) * time.Second) }
+func seconds(n int) cluster.Duration { return cluster.Duration(time.Duration(n) * time.Second) }
 
 // Hosts whose firewall admits SSH only serve the VIP after set-up, and have their
 // own rules back after teardown. In nftables where the kernel has it for IP, else in
@@ -214,7 +216,7 @@ func TestClusterServesThroughFirewalls(t *testing.T) {
 	}
 	l := newLab(t)
 	serve(t, l.RealServers...)
-	c := cluster("10.10.10.22", 1, 3)
+	c := describe("10.10.10.22", 1, 3)
 	servers := append([]*lab.Host{l.Director}, l.RealServers...)
 	before := map[*lab.Host]string{}
 	for _, h := range servers {
@@ -236,7 +238,7 @@ func TestClusterServesThroughFirewalls(t *testing.T) {
 	}
 }
 
-func tearDown(t *testing.T, h *lab.Host, c lvsdr.Config, director bool) {
+func tearDown(t *testing.T, h *lab.Host, c cluster.Config, director bool) {
 	t.Helper()
 	role, err := lvsdr.RealServer(c)
 	if director {

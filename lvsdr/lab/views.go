@@ -8,19 +8,20 @@ import (
 	"net/netip"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // LVS is the host as the roles of package lvsdr see it, for a program that sets
 // up lab hosts without a process on each. It may be used from any goroutine:
 // every call is made on a thread inside the host.
-func (h *Host) LVS() (*lvsdr.Host, error) {
-	var local *lvsdr.Host
+func (h *Host) LVS() (*host.Host, error) {
+	var local *host.Host
 	// The IPVS view opens its socket here and belongs to the host from then on.
 	if err := h.Do(func() error { local = lvsdr.Local(); return nil }); err != nil {
 		return nil, err
 	}
-	inside := &lvsdr.Host{
+	inside := &host.Host{
 		Files: files{h, local.Files}, Sysctl: sysctls{h, local.Sysctl}, Modules: modules{h, local.Modules},
 		Links: links{h, local.Links}, Routes: routes{h, local.Routes}, IPVS: table{h, local.IPVS},
 		Observer: observer{h, local.Observer}, Wire: wire{h, local.Wire},
@@ -39,7 +40,7 @@ func in[T any](h *Host, f func() (T, error)) (result T, err error) {
 
 type files struct {
 	host *Host
-	of   lvsdr.Files
+	of   host.Files
 }
 
 func (v files) ReadFile(name string) ([]byte, error) {
@@ -68,7 +69,7 @@ func (v files) ReadDir(name string) ([]string, error) {
 
 type sysctls struct {
 	host *Host
-	of   lvsdr.Sysctl
+	of   host.Sysctl
 }
 
 func (v sysctls) Get(key string) (string, error) {
@@ -81,7 +82,7 @@ func (v sysctls) Set(key, value string) error {
 
 type modules struct {
 	host *Host
-	of   lvsdr.Modules
+	of   host.Modules
 }
 
 func (v modules) Loaded(name string) (bool, error) {
@@ -98,26 +99,26 @@ func (v modules) Load(ctx context.Context, name string) error {
 
 type links struct {
 	host *Host
-	of   lvsdr.Links
+	of   host.Links
 }
 
-func (v links) Links(ctx context.Context) ([]lvsdr.Link, error) {
-	return in(v.host, func() ([]lvsdr.Link, error) { return v.of.Links(ctx) })
+func (v links) Links(ctx context.Context) ([]host.Link, error) {
+	return in(v.host, func() ([]host.Link, error) { return v.of.Links(ctx) })
 }
 
 func (v links) SetUp(ctx context.Context, link string, up bool) error {
 	return v.host.Do(func() error { return v.of.SetUp(ctx, link, up) })
 }
 
-func (v links) Addresses(ctx context.Context) ([]lvsdr.Address, error) {
-	return in(v.host, func() ([]lvsdr.Address, error) { return v.of.Addresses(ctx) })
+func (v links) Addresses(ctx context.Context) ([]host.Address, error) {
+	return in(v.host, func() ([]host.Address, error) { return v.of.Addresses(ctx) })
 }
 
-func (v links) AddAddress(ctx context.Context, a lvsdr.Address) error {
+func (v links) AddAddress(ctx context.Context, a host.Address) error {
 	return v.host.Do(func() error { return v.of.AddAddress(ctx, a) })
 }
 
-func (v links) RemoveAddress(ctx context.Context, a lvsdr.Address) error {
+func (v links) RemoveAddress(ctx context.Context, a host.Address) error {
 	return v.host.Do(func() error { return v.of.RemoveAddress(ctx, a) })
 }
 
@@ -127,11 +128,11 @@ func (v links) Announce(ctx context.Context, link string, addrs ...netip.Addr) e
 
 type routes struct {
 	host *Host
-	of   lvsdr.Routes
+	of   host.Routes
 }
 
-func (v routes) To(ctx context.Context, dst netip.Addr) (lvsdr.Route, error) {
-	return in(v.host, func() (lvsdr.Route, error) { return v.of.To(ctx, dst) })
+func (v routes) To(ctx context.Context, dst netip.Addr) (host.Route, error) {
+	return in(v.host, func() (host.Route, error) { return v.of.To(ctx, dst) })
 }
 
 func (v routes) Blackholes(ctx context.Context) ([]netip.Addr, error) {
@@ -148,7 +149,7 @@ func (v routes) RemoveBlackhole(ctx context.Context, addr netip.Addr) error {
 
 type table struct {
 	host *Host
-	of   lvsdr.IPVS
+	of   host.IPVS
 }
 
 func (v table) Services(ctx context.Context, detail ipvs.Detail) ([]ipvs.Service, error) {
@@ -173,15 +174,15 @@ func (v table) SetTimeouts(ctx context.Context, t ipvs.Timeouts) error {
 
 type firewall struct {
 	host *Host
-	of   lvsdr.Firewall
+	of   host.Firewall
 }
 
 func (v firewall) Name() string { return v.of.Name() }
 
-func (v firewall) Gates(ctx context.Context) ([]lvsdr.Gate, error) {
-	return in(v.host, func() ([]lvsdr.Gate, error) { return v.of.Gates(ctx) })
+func (v firewall) Gates(ctx context.Context) ([]host.Gate, error) {
+	return in(v.host, func() ([]host.Gate, error) { return v.of.Gates(ctx) })
 }
 
-func (v firewall) Set(ctx context.Context, gate string, openings []lvsdr.Opening) error {
+func (v firewall) Set(ctx context.Context, gate string, openings []host.Opening) error {
 	return v.host.Do(func() error { return v.of.Set(ctx, gate, openings) })
 }

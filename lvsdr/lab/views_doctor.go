@@ -7,23 +7,23 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/filter"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/probe"
 )
 
 type observer struct {
 	host *Host
-	of   lvsdr.Observer
+	of   host.Observer
 }
 
-func (v observer) Listeners(ctx context.Context) ([]lvsdr.Listener, error) {
-	return in(v.host, func() ([]lvsdr.Listener, error) { return v.of.Listeners(ctx) })
+func (v observer) Listeners(ctx context.Context) ([]host.Listener, error) {
+	return in(v.host, func() ([]host.Listener, error) { return v.of.Listeners(ctx) })
 }
 
-func (v observer) Neighbours(ctx context.Context) ([]lvsdr.Neighbour, error) {
-	return in(v.host, func() ([]lvsdr.Neighbour, error) { return v.of.Neighbours(ctx) })
+func (v observer) Neighbours(ctx context.Context) ([]host.Neighbour, error) {
+	return in(v.host, func() ([]host.Neighbour, error) { return v.of.Neighbours(ctx) })
 }
 
 func (v observer) Connections(ctx context.Context) ([]ipvs.Connection, error) {
@@ -42,8 +42,8 @@ func (v observer) ARPDropped(ctx context.Context) ([]netip.Addr, error) {
 	return in(v.host, func() ([]netip.Addr, error) { return v.of.ARPDropped(ctx) })
 }
 
-func (v observer) RouteOf(ctx context.Context, q lvsdr.RouteQuery) (lvsdr.Route, error) {
-	return in(v.host, func() (lvsdr.Route, error) { return v.of.RouteOf(ctx, q) })
+func (v observer) RouteOf(ctx context.Context, q host.RouteQuery) (host.Route, error) {
+	return in(v.host, func() (host.Route, error) { return v.of.RouteOf(ctx, q) })
 }
 
 func (v observer) Local(ctx context.Context, link string) ([]netip.Prefix, error) {
@@ -52,7 +52,7 @@ func (v observer) Local(ctx context.Context, link string) ([]netip.Prefix, error
 
 type wire struct {
 	host *Host
-	of   lvsdr.Wire
+	of   host.Wire
 }
 
 func (v wire) Ask(ctx context.Context, link string, q []probe.Question, wait time.Duration) ([][]probe.Answer, error) {

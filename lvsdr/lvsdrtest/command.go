@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -29,7 +29,7 @@ func usualScope(addr netip.Addr) uint8 {
 }
 
 // addressText is an address as "ip addr add" takes it, what is usual left out.
-func addressText(a lvsdr.Address) string {
+func addressText(a host.Address) string {
 	var b strings.Builder
 	b.WriteString(a.Prefix.String() + " dev " + a.Link)
 	add := func(there bool, text string) {

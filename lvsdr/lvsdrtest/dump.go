@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -59,7 +59,7 @@ func (s *state) dumpLinks() []string {
 	return lines
 }
 
-func linkText(l lvsdr.Link) string {
+func linkText(l host.Link) string {
 	text := "ip link add " + l.Name
 	if l.MAC != nil {
 		text += " address " + l.MAC.String()

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // dumpFirewalls writes the gates, somebody else's rules as they were written, and
@@ -45,7 +45,7 @@ func (g *gate) chain() string {
 	return "INPUT"
 }
 
-func (g *gate) openingText(f *firewall, o lvsdr.Opening) string {
+func (g *gate) openingText(f *firewall, o host.Opening) string {
 	if f.name == "nftables" {
 		return fmt.Sprintf("nft insert rule %s %s accept comment \"lvsdr\"", g.name, nftMatch(o))
 	}
@@ -56,7 +56,7 @@ func (g *gate) openingText(f *firewall, o lvsdr.Opening) string {
 	return fmt.Sprintf("%stables -I %s -d %s %s -m comment --comment lvsdr -j ACCEPT", g.family, g.chain(), o.VIP, match)
 }
 
-func nftMatch(o lvsdr.Opening) string {
+func nftMatch(o host.Opening) string {
 	family := "ip"
 	if o.VIP.Is6() {
 		family = "ip6"

@@ -4,14 +4,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // A firewall is one packet filter with the places where it may drop packets.
 type firewall struct {
 	name      string
 	gates     []*gate
-	untracked []lvsdr.Opening // nftables: what its gate "inet lvsdr prerouting" lets past
+	untracked []host.Opening // nftables: what its gate "inet lvsdr prerouting" lets past
 }
 
 // trackingGate is where nftables keeps packets out of connection tracking. It
@@ -24,7 +24,7 @@ type gate struct {
 	policy       string   // "accept" or "drop"
 	hook         string   // nftables: how the chain was declared
 	rules        []string // somebody else's, as they were written, in their order
-	openings     []lvsdr.Opening
+	openings     []host.Opening
 	above        []string // somebody else's that were put before the openings
 }
 
@@ -58,19 +58,19 @@ func drops(rules []string) bool {
 }
 
 // view returns the gates sorted by name, that of connection tracking last.
-func (f *firewall) view() []lvsdr.Gate {
-	var all []lvsdr.Gate
+func (f *firewall) view() []host.Gate {
+	var all []host.Gate
 	filters := false
 	for _, g := range f.gates {
-		all = append(all, lvsdr.Gate{
+		all = append(all, host.Gate{
 			Name: g.name, Family: g.family, Output: g.output, Filters: g.filters(),
 			Openings: slices.Clone(g.openings), Shadowed: len(g.openings) > 0 && drops(g.above),
 		})
 		filters = filters || g.filters()
 	}
-	slices.SortFunc(all, func(a, b lvsdr.Gate) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b host.Gate) int { return strings.Compare(a.Name, b.Name) })
 	if f.name == "nftables" && (filters || len(f.untracked) > 0) {
-		all = append(all, lvsdr.Gate{
+		all = append(all, host.Gate{
 			Name: trackingGate, Untracked: true, Filters: filters, Openings: slices.Clone(f.untracked),
 		})
 	}
@@ -78,9 +78,9 @@ func (f *firewall) view() []lvsdr.Gate {
 }
 
 // set puts the openings before everything else in the gate.
-func (f *firewall) set(name string, openings []lvsdr.Opening) {
+func (f *firewall) set(name string, openings []host.Opening) {
 	openings = slices.Clone(openings)
-	slices.SortFunc(openings, lvsdr.Opening.Compare)
+	slices.SortFunc(openings, host.Opening.Compare)
 	openings = slices.Compact(openings)
 	if f.name == "nftables" && name == trackingGate {
 		f.untracked = openings

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -69,7 +69,7 @@ func (s *state) ipvsTimeouts() ipvs.Timeouts {
 
 func (s *state) setIPVSTimeouts(t ipvs.Timeouts) error {
 	if !s.loaded("ip_vs") {
-		return lvsdr.ErrNoIPVS
+		return host.ErrNoIPVS
 	}
 	for _, d := range []struct{ to, from *time.Duration }{
 		{&s.timeouts.TCP, &t.TCP}, {&s.timeouts.TCPFin, &t.TCPFin}, {&s.timeouts.UDP, &t.UDP},
@@ -86,7 +86,7 @@ func (s *state) setIPVSTimeouts(t ipvs.Timeouts) error {
 
 func (s *state) applyIPVS(commands []ipvs.Command) (int, error) {
 	if !s.loaded("ip_vs") {
-		return 0, lvsdr.ErrNoIPVS
+		return 0, host.ErrNoIPVS
 	}
 	first, refused := len(commands), error(nil)
 	for i, c := range commands {
@@ -206,7 +206,7 @@ func (s *state) isBroadcast(addr netip.Addr) bool {
 	if !addr.Is4() {
 		return false
 	}
-	return slices.ContainsFunc(s.addresses, func(a lvsdr.Address) bool {
+	return slices.ContainsFunc(s.addresses, func(a host.Address) bool {
 		return a.Prefix.Bits() < 31 && a.Prefix.Contains(addr) && !a.Prefix.Contains(addr.Next()) && !s.link(a.Link).Loopback
 	})
 }
@@ -241,7 +241,7 @@ func (s *state) setDestination(svc *service, d ipvs.Destination) error {
 // destinationAsKept is a destination as it is read back: an address of the host
 // itself is LocalNode, and the counters are the kernel's.
 func (s *state) destinationAsKept(d, before ipvs.Destination) ipvs.Destination {
-	local := slices.ContainsFunc(s.addresses, func(a lvsdr.Address) bool { return s.isLocal(a, d.Addr) })
+	local := slices.ContainsFunc(s.addresses, func(a host.Address) bool { return s.isLocal(a, d.Addr) })
 	if local && d.Forwarding != ipvs.Masquerade {
 		d.Forwarding = ipvs.LocalNode
 	}

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/probe"
 )
 
@@ -122,7 +122,7 @@ func (v wire) Fetch(ctx context.Context, from netip.AddrPort, mss int) (int64, e
 			switch {
 			case p.from != from:
 			case p.small == 0:
-				return 0, fmt.Errorf("fetch %s: %w", from, lvsdr.ErrNoHTTP)
+				return 0, fmt.Errorf("fetch %s: %w", from, host.ErrNoHTTP)
 			case mss > 0:
 				return p.small, nil
 			case p.large < p.small:
@@ -131,12 +131,12 @@ func (v wire) Fetch(ctx context.Context, from netip.AddrPort, mss int) (int64, e
 				return p.large, nil
 			}
 		}
-		return 0, fmt.Errorf("fetch %s: %w", from, lvsdr.ErrNoHTTP)
+		return 0, fmt.Errorf("fetch %s: %w", from, host.ErrNoHTTP)
 	})
 }
 
 func (s *state) mine(mac net.HardwareAddr) bool {
-	return slices.ContainsFunc(s.links, func(l lvsdr.Link) bool { return bytes.Equal(l.MAC, mac) })
+	return slices.ContainsFunc(s.links, func(l host.Link) bool { return bytes.Equal(l.MAC, mac) })
 }
 
 // who answers for an address.

@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // A Box is a host whose whole state can be told as text: a [World], or a network
 // namespace of a real kernel.
 type Box interface {
-	Host() *lvsdr.Host
+	Host() *host.Host
 	// Dump returns the state that belongs to a host, the same text for the same
 	// state. Lines that begin with "modprobe " are left out of comparisons: a
 	// module stays loaded after teardown, because others may use it by then.
@@ -94,7 +96,7 @@ func (c Case) role(t testing.TB) lvsdr.Role {
 	return r
 }
 
-func (c Case) plan(t testing.TB, b box, want lvsdr.State) []lvsdr.Change {
+func (c Case) plan(t testing.TB, b box, want step.State) []step.Change {
 	t.Helper()
 	changes, err := c.role(t).Plan(ctx, b.Host(), want)
 	if err != nil {
@@ -103,24 +105,24 @@ func (c Case) plan(t testing.TB, b box, want lvsdr.State) []lvsdr.Change {
 	return changes
 }
 
-func (c Case) apply(t testing.TB, b box, want lvsdr.State) ([]lvsdr.Change, error) {
-	if want == lvsdr.Present {
+func (c Case) apply(t testing.TB, b box, want step.State) ([]step.Change, error) {
+	if want == step.Present {
 		return c.role(t).Up(ctx, b.Host())
 	}
 	return c.role(t).Down(ctx, b.Host())
 }
 
-func (c Case) up(t testing.TB, b box) []lvsdr.Change {
+func (c Case) up(t testing.TB, b box) []step.Change {
 	t.Helper()
-	return c.must(t, b, lvsdr.Present)
+	return c.must(t, b, step.Present)
 }
 
-func (c Case) down(t testing.TB, b box) []lvsdr.Change {
+func (c Case) down(t testing.TB, b box) []step.Change {
 	t.Helper()
-	return c.must(t, b, lvsdr.Absent)
+	return c.must(t, b, step.Absent)
 }
 
-func (c Case) must(t testing.TB, b box, want lvsdr.State) []lvsdr.Change {
+func (c Case) must(t testing.TB, b box, want step.State) []step.Change {
 	t.Helper()
 	changes, err := c.apply(t, b, want)
 	if err != nil {
@@ -132,13 +134,13 @@ func (c Case) must(t testing.TB, b box, want lvsdr.State) []lvsdr.Change {
 func (c Case) planChangesNothing(t *testing.T) {
 	b := c.box(t)
 	before := b.dump()
-	for _, want := range []lvsdr.State{lvsdr.Present, lvsdr.Absent, lvsdr.Present} {
+	for _, want := range []step.State{step.Present, step.Absent, step.Present} {
 		c.plan(t, b, want)
 		same(t, "before and after the plan of "+want.String(), before, b.dump())
 	}
 	c.up(t, b)
 	edits, after := b.Edits(), b.dump()
-	c.plan(t, b, lvsdr.Absent)
+	c.plan(t, b, step.Absent)
 	same(t, "before and after the plan of the teardown", after, b.dump())
 	if n := b.Edits() - edits; n != 0 {
 		t.Errorf("the plan of the teardown made %d edits", n)
@@ -148,12 +150,12 @@ func (c Case) planChangesNothing(t *testing.T) {
 
 func (c Case) upDoesWhatPlanSaid(t *testing.T) {
 	b := c.box(t)
-	c.sameAsPlanned(t, b, lvsdr.Present)
-	c.sameAsPlanned(t, b, lvsdr.Absent)
+	c.sameAsPlanned(t, b, step.Present)
+	c.sameAsPlanned(t, b, step.Absent)
 }
 
 // sameAsPlanned compares the changes planned, by a role of its own, with those made.
-func (c Case) sameAsPlanned(t *testing.T, b box, want lvsdr.State) {
+func (c Case) sameAsPlanned(t *testing.T, b box, want step.State) {
 	t.Helper()
 	planned := texts(c.plan(t, b, want))
 	made := texts(c.must(t, b, want))
@@ -162,7 +164,7 @@ func (c Case) sameAsPlanned(t *testing.T, b box, want lvsdr.State) {
 	}
 }
 
-func texts(changes []lvsdr.Change) []string {
+func texts(changes []step.Change) []string {
 	lines := make([]string, len(changes))
 	for i, c := range changes {
 		lines[i] = c.Step + ": " + c.String()

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 func (c Case) brokenOff(t *testing.T) {
@@ -20,7 +21,7 @@ func (c Case) brokenOff(t *testing.T) {
 }
 
 // breakOff applies the role until n edits are made, and tells the last of them.
-func (c Case) breakOff(t *testing.T, b box, n int, want lvsdr.State) (where string) {
+func (c Case) breakOff(t *testing.T, b box, n int, want step.State) (where string) {
 	t.Helper()
 	planned := texts(c.plan(t, b, want))
 	edits := b.Edits()
@@ -49,14 +50,14 @@ func (c Case) brokenUp(t *testing.T) {
 	c.down(t, whole)
 	for n := 0; n < edits && !t.Failed(); n += max(1, c.Every) {
 		again := c.box(t)
-		where := c.breakOff(t, again, n, lvsdr.Present)
+		where := c.breakOff(t, again, n, step.Present)
 		c.up(t, again)
 		same(t, "set up unbroken, and broken off after "+where+" and run again", want, again.dump())
 		c.down(t, again)
 		same(t, "before, and after teardown of a set-up broken off after "+where+" and run again", before, again.dump())
 
 		torn := c.box(t)
-		c.breakOff(t, torn, n, lvsdr.Present)
+		c.breakOff(t, torn, n, step.Present)
 		c.down(t, torn)
 		same(t, "before, and after teardown of a set-up broken off after "+where, before, torn.dump())
 	}
@@ -72,13 +73,13 @@ func (c Case) brokenDown(t *testing.T) {
 	for n := 0; n < edits && !t.Failed(); n += max(1, c.Every) {
 		again := c.box(t)
 		c.up(t, again)
-		where := c.breakOff(t, again, n, lvsdr.Absent)
+		where := c.breakOff(t, again, n, step.Absent)
 		c.down(t, again)
 		same(t, "before, and after a teardown broken off after "+where+" and run again", before, again.dump())
 
 		back := c.box(t)
 		c.up(t, back)
-		c.breakOff(t, back, n, lvsdr.Absent)
+		c.breakOff(t, back, n, step.Absent)
 		c.up(t, back)
 		same(t, "set up, and set up again over a teardown broken off after "+where, up, back.dump())
 		c.down(t, back)
@@ -102,7 +103,7 @@ func CheckReconfiguration(t *testing.T, from, to func() (lvsdr.Role, error), wor
 	changed := old.box(t)
 	old.up(t, changed)
 	edits := changed.Edits()
-	c.sameAsPlanned(t, changed, lvsdr.Present)
+	c.sameAsPlanned(t, changed, step.Present)
 	same(t, "the second configuration from the start, and after the first", want, changed.dump())
 	edits = changed.Edits() - edits
 	c.down(t, changed)
@@ -110,7 +111,7 @@ func CheckReconfiguration(t *testing.T, from, to func() (lvsdr.Role, error), wor
 	for n := 0; n < edits && !testing.Short() && !t.Failed(); n++ {
 		broken := old.box(t)
 		old.up(t, broken)
-		where := c.breakOff(t, broken, n, lvsdr.Present)
+		where := c.breakOff(t, broken, n, step.Present)
 		c.up(t, broken)
 		same(t, "the second configuration from the start, and broken off after "+where, want, broken.dump())
 		c.down(t, broken)

@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // fileStep has some files there, in the ways that a step should not.
@@ -25,11 +27,11 @@ type fileStep struct {
 
 func (fileStep) Name() string { return "files" }
 
-func (s fileStep) Plan(_ context.Context, h *lvsdr.Host, want lvsdr.State) ([]lvsdr.Change, error) {
+func (s fileStep) Plan(_ context.Context, h *host.Host, want step.State) ([]step.Change, error) {
 	if s.planEdits {
 		_ = h.Files.WriteFile("/run/looked", nil, 0o644)
 	}
-	if s.takes && want == lvsdr.Absent {
+	if s.takes && want == step.Absent {
 		_ = h.Files.Remove("/etc/theirs")
 	}
 	there := func(name string) bool {
@@ -39,15 +41,15 @@ func (s fileStep) Plan(_ context.Context, h *lvsdr.Host, want lvsdr.State) ([]lv
 	if due := there(s.names[0]) != bool(want); !due && (s.halfIsWhole || len(s.names) == 1) && !s.forever {
 		return nil, nil
 	}
-	var changes []lvsdr.Change
+	var changes []step.Change
 	for _, name := range s.names {
 		switch {
-		case want == lvsdr.Present && (!there(name) || s.forever):
-			changes = append(changes, lvsdr.Change{Step: "files", Op: lvsdr.Add, Object: name, Do: func(context.Context) error {
+		case want == step.Present && (!there(name) || s.forever):
+			changes = append(changes, step.Change{Step: "files", Op: step.Add, Object: name, Do: func(context.Context) error {
 				return h.Files.WriteFile(name, nil, 0o644)
 			}})
-		case want == lvsdr.Absent && there(name) && !s.leaves:
-			changes = append(changes, lvsdr.Change{Step: "files", Op: lvsdr.Remove, Object: name, Do: func(context.Context) error {
+		case want == step.Absent && there(name) && !s.leaves:
+			changes = append(changes, step.Change{Step: "files", Op: step.Remove, Object: name, Do: func(context.Context) error {
 				return h.Files.Remove(name)
 			}})
 		}
@@ -77,7 +79,7 @@ func TestBadStep(t *testing.T) {
 		t.Skip("run by TestLawsCatch")
 	}
 	lvsdrtest.CheckLaws(t, func() (lvsdr.Role, error) {
-		return lvsdr.Role{Name: "bad", Steps: []lvsdr.Step{bad[name].step}}, nil
+		return lvsdr.Role{Name: "bad", Steps: []step.Step{bad[name].step}}, nil
 	}, func(testing.TB) lvsdrtest.Box { return lvsdrtest.New("cat >/etc/theirs <<'EOF'\nEOF") })
 }
 

@@ -8,13 +8,13 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // labelLimit is IFNAMSIZ less the byte that ends the name.
 const labelLimit = 15
 
-func (s *state) makeLink(l lvsdr.Link) {
+func (s *state) makeLink(l host.Link) {
 	l.Index, l.Carrier = len(s.links)+1, true
 	l.MTU = 1500
 	if l.Loopback {
@@ -25,7 +25,7 @@ func (s *state) makeLink(l lvsdr.Link) {
 }
 
 // link returns the interface of that name, nil when there is none.
-func (s *state) link(name string) *lvsdr.Link {
+func (s *state) link(name string) *host.Link {
 	for i := range s.links {
 		if s.links[i].Name == name {
 			return &s.links[i]
@@ -36,7 +36,7 @@ func (s *state) link(name string) *lvsdr.Link {
 
 func noLink(name string) error { return fmt.Errorf("interface %s: %w", name, fs.ErrNotExist) }
 
-func (s *state) copyLinks() []lvsdr.Link {
+func (s *state) copyLinks() []host.Link {
 	all := slices.Clone(s.links)
 	for i := range all {
 		all[i].MAC = slices.Clone(all[i].MAC)
@@ -47,8 +47,8 @@ func (s *state) copyLinks() []lvsdr.Link {
 
 // copyAddresses returns the addresses as the kernel dumps them: by interface, the
 // primaries before the secondaries.
-func (s *state) copyAddresses() []lvsdr.Address {
-	var all []lvsdr.Address
+func (s *state) copyAddresses() []host.Address {
+	var all []host.Address
 	for _, l := range s.links {
 		for _, want := range []bool{false, true} {
 			for i, a := range s.addresses {
@@ -63,13 +63,13 @@ func (s *state) copyAddresses() []lvsdr.Address {
 
 // sameSubnet: IPv4 addresses of one interface with one subnet and mask, of which
 // the first is the primary and the others live and die with it.
-func sameSubnet(a, b lvsdr.Address) bool {
+func sameSubnet(a, b host.Address) bool {
 	return a.Link == b.Link && a.Prefix.Addr().Is4() && b.Prefix.Addr().Is4() &&
 		a.Prefix.Masked() == b.Prefix.Masked()
 }
 
 func (s *state) secondary(i int) bool {
-	return slices.ContainsFunc(s.addresses[:i], func(a lvsdr.Address) bool { return sameSubnet(a, s.addresses[i]) })
+	return slices.ContainsFunc(s.addresses[:i], func(a host.Address) bool { return sameSubnet(a, s.addresses[i]) })
 }
 
 // setUp brings a link up or down. Coming up, a loopback interface gets its own
@@ -84,7 +84,7 @@ func (s *state) setUp(name string, up bool) error {
 	}
 	l.Up = up
 	if !up {
-		s.addresses = slices.DeleteFunc(s.addresses, func(a lvsdr.Address) bool {
+		s.addresses = slices.DeleteFunc(s.addresses, func(a host.Address) bool {
 			return a.Link == name && a.Prefix.Addr().Is6()
 		})
 		return nil
@@ -97,7 +97,7 @@ func (s *state) setUp(name string, up bool) error {
 		if p.Addr().Is6() && s.sysctls["net/ipv6/conf/"+name+"/disable_ipv6"] != "0" {
 			continue
 		}
-		if err := s.addAddress(lvsdr.Address{Prefix: p, Link: name, Scope: usualScope(p.Addr())}); err != nil {
+		if err := s.addAddress(host.Address{Prefix: p, Link: name, Scope: usualScope(p.Addr())}); err != nil {
 			return err
 		}
 	}
@@ -107,7 +107,7 @@ func (s *state) setUp(name string, up bool) error {
 // addAddress adds an address with the kernel's limits (measured on 6.1): the same
 // IPv4 address may be there again with another mask, not with another label; the
 // same IPv6 address only on another interface.
-func (s *state) addAddress(a lvsdr.Address) error {
+func (s *state) addAddress(a host.Address) error {
 	switch {
 	case s.link(a.Link) == nil:
 		return noLink(a.Link)
@@ -133,7 +133,7 @@ func (s *state) addAddress(a lvsdr.Address) error {
 	return nil
 }
 
-func (s *state) addAddress6(a lvsdr.Address) error {
+func (s *state) addAddress6(a host.Address) error {
 	a.Label, a.Broadcast, a.Scope = "", netip.Addr{}, usualScope(a.Prefix.Addr())
 	if s.sysctls["net/ipv6/conf/"+a.Link+"/disable_ipv6"] != "0" {
 		return fmt.Errorf("%s: IPv6 is disabled there: %w", addressText(a), syscall.EACCES)
@@ -154,7 +154,7 @@ func (s *state) addAddress6(a lvsdr.Address) error {
 // is there already is no error, even with another label, which stays; an IPv6
 // address that is there gets what else a says, except its prefix length, as from
 // "ip addr replace" (measured on 6.1).
-func (s *state) ensureAddress(a lvsdr.Address) error {
+func (s *state) ensureAddress(a host.Address) error {
 	a.DADFailed, a.Tentative = false, false
 	err := s.addAddress(a)
 	if !errors.Is(err, syscall.EEXIST) || a.Prefix.Addr().Is4() {
@@ -175,11 +175,11 @@ func (s *state) ensureAddress(a lvsdr.Address) error {
 // removeAddress removes an address, found by prefix, interface and, where given,
 // label. A primary takes its secondaries along, unless promote_secondaries is set
 // for the interface or for all (__inet_del_ifa).
-func (s *state) removeAddress(a lvsdr.Address) error {
+func (s *state) removeAddress(a host.Address) error {
 	if s.link(a.Link) == nil {
 		return noLink(a.Link)
 	}
-	at := slices.IndexFunc(s.addresses, func(there lvsdr.Address) bool {
+	at := slices.IndexFunc(s.addresses, func(there host.Address) bool {
 		return there.Link == a.Link && there.Prefix == a.Prefix && (a.Label == "" || there.Label == a.Label || there.Label == "")
 	})
 	if at < 0 {
@@ -189,7 +189,7 @@ func (s *state) removeAddress(a lvsdr.Address) error {
 	gone := s.addresses[at]
 	s.addresses = slices.Delete(s.addresses, at, at+1)
 	if !alone {
-		s.addresses = slices.DeleteFunc(s.addresses, func(b lvsdr.Address) bool { return sameSubnet(gone, b) })
+		s.addresses = slices.DeleteFunc(s.addresses, func(b host.Address) bool { return sameSubnet(gone, b) })
 	}
 	return nil
 }

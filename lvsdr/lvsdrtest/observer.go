@@ -7,15 +7,16 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+
 	rules "github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // observed is what only the doctor looks at, and nothing the steps do changes.
 type observed struct {
-	listeners   []lvsdr.Listener
-	neighbours  []lvsdr.Neighbour
+	listeners   []host.Listener
+	neighbours  []host.Neighbour
 	connections []ipvs.Connection
 	processes   []string
 	rules       rules.Ruleset
@@ -34,12 +35,12 @@ func (w *World) SetRules(r rules.Ruleset) *World {
 
 type observer struct{ w *World }
 
-func (v observer) Listeners(ctx context.Context) ([]lvsdr.Listener, error) {
-	return askCtx(ctx, v.w, func(s *state) ([]lvsdr.Listener, error) { return slices.Clone(s.listeners), nil })
+func (v observer) Listeners(ctx context.Context) ([]host.Listener, error) {
+	return askCtx(ctx, v.w, func(s *state) ([]host.Listener, error) { return slices.Clone(s.listeners), nil })
 }
 
-func (v observer) Neighbours(ctx context.Context) ([]lvsdr.Neighbour, error) {
-	return askCtx(ctx, v.w, func(s *state) ([]lvsdr.Neighbour, error) { return slices.Clone(s.neighbours), nil })
+func (v observer) Neighbours(ctx context.Context) ([]host.Neighbour, error) {
+	return askCtx(ctx, v.w, func(s *state) ([]host.Neighbour, error) { return slices.Clone(s.neighbours), nil })
 }
 
 func (v observer) Connections(ctx context.Context) ([]ipvs.Connection, error) {
@@ -69,8 +70,8 @@ func (v observer) ARPDropped(ctx context.Context) ([]netip.Addr, error) {
 	return askCtx(ctx, v.w, func(s *state) ([]netip.Addr, error) { return slices.Clone(s.arpDropped), nil })
 }
 
-func (v observer) RouteOf(ctx context.Context, q lvsdr.RouteQuery) (lvsdr.Route, error) {
-	return askCtx(ctx, v.w, func(s *state) (lvsdr.Route, error) { return s.routeOf(q) })
+func (v observer) RouteOf(ctx context.Context, q host.RouteQuery) (host.Route, error) {
+	return askCtx(ctx, v.w, func(s *state) (host.Route, error) { return s.routeOf(q) })
 }
 
 func (v observer) Local(ctx context.Context, link string) ([]netip.Prefix, error) {
@@ -80,7 +81,7 @@ func (v observer) Local(ctx context.Context, link string) ([]netip.Prefix, error
 // routeOf is routeTo for a packet that may have come in: a strict reverse path
 // filter drops it when the way back is another one, and it is forwarded only when
 // the host forwards.
-func (s *state) routeOf(q lvsdr.RouteQuery) (lvsdr.Route, error) {
+func (s *state) routeOf(q host.RouteQuery) (host.Route, error) {
 	r, err := s.routeTo(q.To)
 	if err != nil || q.In == "" {
 		return r, err

@@ -10,7 +10,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
 	"github.com/lvsdr/toolkit/lvsdr/probe"
 )
@@ -77,7 +78,7 @@ func TestObserver(t *testing.T) {
 		"ip addr add 10.10.20.31/24 dev eth1", "conn add tcp NONE 10.10.10.1:0 10.10.10.22:80 10.10.10.31:80 9")
 	o := w.Host().Observer
 	vip := netip.MustParseAddr("10.10.10.22")
-	if l := must(o.Listeners(ctx)); len(l) != 1 || !l[0].Takes(vip, 80, lvsdr.TCP) {
+	if l := must(o.Listeners(ctx)); len(l) != 1 || !l[0].Takes(vip, 80, cluster.TCP) {
 		t.Errorf("listeners %v", l)
 	}
 	if c := must(o.Connections(ctx)); len(c) != 0 {
@@ -86,10 +87,10 @@ func TestObserver(t *testing.T) {
 	if p := must(o.Local(ctx, "lo")); !slices.Contains(p, netip.PrefixFrom(vip, 32)) {
 		t.Errorf("local %v", p)
 	}
-	if r, err := o.RouteOf(ctx, lvsdr.RouteQuery{To: vip, From: netip.MustParseAddr("192.0.2.1"), In: "eth0"}); err != nil || !r.Local {
+	if r, err := o.RouteOf(ctx, host.RouteQuery{To: vip, From: netip.MustParseAddr("192.0.2.1"), In: "eth0"}); err != nil || !r.Local {
 		t.Errorf("from afar: %+v, %v", r, err)
 	}
-	if r, err := o.RouteOf(ctx, lvsdr.RouteQuery{To: vip, From: netip.MustParseAddr("10.10.20.1"), In: "eth0"}); !errors.Is(err, fs.ErrNotExist) {
+	if r, err := o.RouteOf(ctx, host.RouteQuery{To: vip, From: netip.MustParseAddr("10.10.20.1"), In: "eth0"}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("by the wrong interface: %+v, %v", r, err)
 	}
 	w.Fail("Observer.Processes", os.ErrPermission)

@@ -26,16 +26,16 @@ nft add rule inet filter input tcp dport 22 accept
 // Director is a host of the mission's cluster before any set-up: dev-1 with
 // 10.10.10.30/24 and fd00:10::30/64 on eth0, and a firewall that drops what it
 // does not know. The commands run after that, as in [New].
-func Director(commands ...string) *World { return host("30", "30", commands) }
+func Director(commands ...string) *World { return lanHost("30", "30", commands) }
 
 // RealServer is dev-2, a host like [Director]'s with 10.10.10.31/24 and
 // fd00:10::31/64.
-func RealServer(commands ...string) *World { return host("31", "31", commands) }
+func RealServer(commands ...string) *World { return lanHost("31", "31", commands) }
 
 // Client is a host like [Director]'s with 10.10.10.100/24 and fd00:10::100/64.
-func Client(commands ...string) *World { return host("99", "100", commands) }
+func Client(commands ...string) *World { return lanHost("99", "100", commands) }
 
-func host(mac, last string, commands []string) *World {
+func lanHost(mac, last string, commands []string) *World {
 	w := New(strings.Split(strings.TrimSpace(fmt.Sprintf(lan, mac, last)), "\n")...)
 	return w.must(commands)
 }

@@ -5,14 +5,14 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // A Recorder stands between a role and a host, in memory or real: it writes down
 // every edit as the command a person would have typed, counts the edits, and
 // fails calls on demand. It may be used by several goroutines at once.
 type Recorder struct {
-	host *lvsdr.Host
+	host *host.Host
 
 	mu    sync.Mutex
 	log   []string
@@ -35,9 +35,9 @@ type interrupted struct{}
 func (interrupted) Error() string { return "interrupted by the test" }
 
 // Record returns a Recorder around h. Its Host has the same Runtime as h.
-func Record(h *lvsdr.Host) *Recorder {
+func Record(h *host.Host) *Recorder {
 	r := &Recorder{limit: -1}
-	r.host = &lvsdr.Host{
+	r.host = &host.Host{
 		Files: recFiles{r, h.Files}, Sysctl: recSysctl{r, h.Sysctl}, Modules: recModules{r, h.Modules},
 		Links: recLinks{r, h.Links}, Routes: recRoutes{r, h.Routes}, IPVS: recIPVS{r, h.IPVS},
 		Runtime: h.Runtime,
@@ -55,7 +55,7 @@ func Record(h *lvsdr.Host) *Recorder {
 }
 
 // Host returns the host to give to a role. It is the same one every time.
-func (r *Recorder) Host() *lvsdr.Host { return r.host }
+func (r *Recorder) Host() *host.Host { return r.host }
 
 // Edits counts the calls that were to change something, failed ones too. A batch
 // of IPVS commands counts as many as it has.

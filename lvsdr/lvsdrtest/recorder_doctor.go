@@ -5,7 +5,8 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+
 	rules "github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/probe"
@@ -22,15 +23,15 @@ func readFrom[T any](r *Recorder, call string, of func() (T, error)) (T, error) 
 
 type recObserver struct {
 	*Recorder
-	of lvsdr.Observer
+	of host.Observer
 }
 
-func (v recObserver) Listeners(ctx context.Context) ([]lvsdr.Listener, error) {
-	return readFrom(v.Recorder, "Observer.Listeners", func() ([]lvsdr.Listener, error) { return v.of.Listeners(ctx) })
+func (v recObserver) Listeners(ctx context.Context) ([]host.Listener, error) {
+	return readFrom(v.Recorder, "Observer.Listeners", func() ([]host.Listener, error) { return v.of.Listeners(ctx) })
 }
 
-func (v recObserver) Neighbours(ctx context.Context) ([]lvsdr.Neighbour, error) {
-	return readFrom(v.Recorder, "Observer.Neighbours", func() ([]lvsdr.Neighbour, error) { return v.of.Neighbours(ctx) })
+func (v recObserver) Neighbours(ctx context.Context) ([]host.Neighbour, error) {
+	return readFrom(v.Recorder, "Observer.Neighbours", func() ([]host.Neighbour, error) { return v.of.Neighbours(ctx) })
 }
 
 func (v recObserver) Connections(ctx context.Context) ([]ipvs.Connection, error) {
@@ -49,8 +50,8 @@ func (v recObserver) ARPDropped(ctx context.Context) ([]netip.Addr, error) {
 	return readFrom(v.Recorder, "Observer.ARPDropped", func() ([]netip.Addr, error) { return v.of.ARPDropped(ctx) })
 }
 
-func (v recObserver) RouteOf(ctx context.Context, q lvsdr.RouteQuery) (lvsdr.Route, error) {
-	return readFrom(v.Recorder, "Observer.RouteOf", func() (lvsdr.Route, error) { return v.of.RouteOf(ctx, q) })
+func (v recObserver) RouteOf(ctx context.Context, q host.RouteQuery) (host.Route, error) {
+	return readFrom(v.Recorder, "Observer.RouteOf", func() (host.Route, error) { return v.of.RouteOf(ctx, q) })
 }
 
 func (v recObserver) Local(ctx context.Context, link string) ([]netip.Prefix, error) {
@@ -59,7 +60,7 @@ func (v recObserver) Local(ctx context.Context, link string) ([]netip.Prefix, er
 
 type recWire struct {
 	*Recorder
-	of lvsdr.Wire
+	of host.Wire
 }
 
 func (v recWire) Ask(ctx context.Context, link string, q []probe.Question, wait time.Duration) ([][]probe.Answer, error) {

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
 )
@@ -28,10 +28,10 @@ func batch() []ipvs.Command {
 func TestRecorder(t *testing.T) {
 	w := lvsdrtest.Director()
 	h := w.Host()
-	vip := lvsdr.Address{Prefix: netip.MustParsePrefix("10.10.10.22/32"), Link: "eth0", Label: "eth0:0"}
-	port := []lvsdr.Opening{{VIP: vip.Prefix.Addr(), Protocol: ipvs.TCP, Port: 80}}
+	vip := host.Address{Prefix: netip.MustParsePrefix("10.10.10.22/32"), Link: "eth0", Label: "eth0:0"}
+	port := []host.Opening{{VIP: vip.Prefix.Addr(), Protocol: ipvs.TCP, Port: 80}}
 	n, err := h.IPVS.Apply(ctx, batch())
-	if n != 0 || !errors.Is(err, lvsdr.ErrNoIPVS) {
+	if n != 0 || !errors.Is(err, host.ErrNoIPVS) {
 		t.Fatalf("%d, %v", n, err)
 	}
 	if err := errors.Join(

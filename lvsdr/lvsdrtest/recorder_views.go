@@ -7,13 +7,13 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 type recFiles struct {
 	*Recorder
-	lvsdr.Files
+	host.Files
 }
 
 func (v recFiles) ReadFile(name string) ([]byte, error) {
@@ -51,7 +51,7 @@ func (v recFiles) Remove(name string) error {
 
 type recSysctl struct {
 	*Recorder
-	lvsdr.Sysctl
+	host.Sysctl
 }
 
 func (v recSysctl) Get(key string) (string, error) {
@@ -67,7 +67,7 @@ func (v recSysctl) Set(key, value string) error {
 
 type recModules struct {
 	*Recorder
-	lvsdr.Modules
+	host.Modules
 }
 
 func (v recModules) Loaded(name string) (bool, error) {
@@ -90,17 +90,17 @@ func (v recModules) Load(ctx context.Context, name string) error {
 
 type recLinks struct {
 	*Recorder
-	inner lvsdr.Links
+	inner host.Links
 }
 
-func (v recLinks) Links(ctx context.Context) ([]lvsdr.Link, error) {
+func (v recLinks) Links(ctx context.Context) ([]host.Link, error) {
 	if err := v.read("Links.Links"); err != nil {
 		return nil, err
 	}
 	return v.inner.Links(ctx)
 }
 
-func (v recLinks) Addresses(ctx context.Context) ([]lvsdr.Address, error) {
+func (v recLinks) Addresses(ctx context.Context) ([]host.Address, error) {
 	if err := v.read("Links.Addresses"); err != nil {
 		return nil, err
 	}
@@ -115,11 +115,11 @@ func (v recLinks) SetUp(ctx context.Context, link string, up bool) error {
 	return v.edit("Links.SetUp", command, func() error { return v.inner.SetUp(ctx, link, up) })
 }
 
-func (v recLinks) AddAddress(ctx context.Context, a lvsdr.Address) error {
+func (v recLinks) AddAddress(ctx context.Context, a host.Address) error {
 	return v.edit("Links.AddAddress", "ip addr add "+addressText(a), func() error { return v.inner.AddAddress(ctx, a) })
 }
 
-func (v recLinks) RemoveAddress(ctx context.Context, a lvsdr.Address) error {
+func (v recLinks) RemoveAddress(ctx context.Context, a host.Address) error {
 	command := "ip addr del " + a.Prefix.String() + " dev " + a.Link
 	return v.edit("Links.RemoveAddress", command, func() error { return v.inner.RemoveAddress(ctx, a) })
 }
@@ -139,12 +139,12 @@ func (v recLinks) Announce(ctx context.Context, link string, addrs ...netip.Addr
 
 type recRoutes struct {
 	*Recorder
-	lvsdr.Routes
+	host.Routes
 }
 
-func (v recRoutes) To(ctx context.Context, dst netip.Addr) (lvsdr.Route, error) {
+func (v recRoutes) To(ctx context.Context, dst netip.Addr) (host.Route, error) {
 	if err := v.read("Routes.To"); err != nil {
-		return lvsdr.Route{}, err
+		return host.Route{}, err
 	}
 	return v.Routes.To(ctx, dst)
 }
@@ -168,7 +168,7 @@ func (v recRoutes) RemoveBlackhole(ctx context.Context, addr netip.Addr) error {
 
 type recIPVS struct {
 	*Recorder
-	lvsdr.IPVS
+	host.IPVS
 }
 
 func (v recIPVS) Services(ctx context.Context, detail ipvs.Detail) ([]ipvs.Service, error) {
@@ -239,17 +239,17 @@ func (v recIPVS) logBatch(commands []ipvs.Command) {
 
 type recFirewall struct {
 	*Recorder
-	lvsdr.Firewall
+	host.Firewall
 }
 
-func (v recFirewall) Gates(ctx context.Context) ([]lvsdr.Gate, error) {
+func (v recFirewall) Gates(ctx context.Context) ([]host.Gate, error) {
 	if err := v.read("Firewall.Gates"); err != nil {
 		return nil, err
 	}
 	return v.Firewall.Gates(ctx)
 }
 
-func (v recFirewall) Set(ctx context.Context, gate string, openings []lvsdr.Opening) error {
+func (v recFirewall) Set(ctx context.Context, gate string, openings []host.Opening) error {
 	var texts []string
 	for _, o := range openings {
 		texts = append(texts, o.String())

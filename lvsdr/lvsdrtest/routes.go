@@ -8,12 +8,13 @@ import (
 	"strconv"
 	"syscall"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/linux"
 )
 
 // ours is how lvsdr's blackhole routes are marked: the routing protocol, and a
 // metric that lets every other route win.
-var ours = route{blackhole: true, protocol: strconv.Itoa(lvsdr.RouteProtocol), metric: 1 << 30}
+var ours = route{blackhole: true, protocol: strconv.Itoa(linux.RouteProtocol), metric: 1 << 30}
 
 // A route of the main table that somebody added; those that follow from the
 // addresses are not kept.
@@ -38,16 +39,16 @@ func (r route) better(chosen route) bool {
 }
 
 // routeTo asks the local table, then the main one: longest prefix first.
-func (s *state) routeTo(dst netip.Addr) (lvsdr.Route, error) {
+func (s *state) routeTo(dst netip.Addr) (host.Route, error) {
 	for _, a := range s.addresses {
 		if s.isLocal(a, dst) {
-			return lvsdr.Route{Link: a.Link, Source: dst, Local: true}, nil
+			return host.Route{Link: a.Link, Source: dst, Local: true}, nil
 		}
 	}
 	best := route{}
 	for _, r := range append(s.onLink(), s.routes...) {
 		if r.local && r.dst.Contains(dst) && s.up(r.link) {
-			return lvsdr.Route{Link: r.link, Source: dst, Local: true}, nil
+			return host.Route{Link: r.link, Source: dst, Local: true}, nil
 		}
 		if !r.local && r.dst.Contains(dst) && r.better(best) && (r.blackhole || s.up(r.link)) {
 			best = r
@@ -55,9 +56,9 @@ func (s *state) routeTo(dst netip.Addr) (lvsdr.Route, error) {
 	}
 	switch {
 	case !best.dst.IsValid():
-		return lvsdr.Route{}, fmt.Errorf("no route to %s: %w", dst, fs.ErrNotExist)
+		return host.Route{}, fmt.Errorf("no route to %s: %w", dst, fs.ErrNotExist)
 	case best.blackhole:
-		return lvsdr.Route{}, fmt.Errorf("the route to %s is a blackhole: %w: %w", dst, fs.ErrNotExist, syscall.EINVAL)
+		return host.Route{}, fmt.Errorf("the route to %s is a blackhole: %w: %w", dst, fs.ErrNotExist, syscall.EINVAL)
 	}
 	next := dst
 	if best.gateway.IsValid() {
@@ -67,12 +68,12 @@ func (s *state) routeTo(dst netip.Addr) (lvsdr.Route, error) {
 	if !source.IsValid() {
 		source = s.source(best.link, next)
 	}
-	return lvsdr.Route{Link: best.link, Gateway: best.gateway, Source: source, MTU: best.mtu}, nil
+	return host.Route{Link: best.link, Gateway: best.gateway, Source: source, MTU: best.mtu}, nil
 }
 
 // isLocal tells whether an address makes dst local, on an interface that is up:
 // itself, and on a loopback interface the whole of its subnet.
-func (s *state) isLocal(a lvsdr.Address, dst netip.Addr) bool {
+func (s *state) isLocal(a host.Address, dst netip.Addr) bool {
 	if !s.up(a.Link) || a.DADFailed {
 		return false
 	}

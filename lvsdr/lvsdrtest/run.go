@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // Run carries out commands in the world, one a line: the part of ip, modprobe,
@@ -238,7 +238,7 @@ func (s *state) runLinkAdd(name string, o map[string]string) error {
 	if s.link(name) != nil {
 		return fmt.Errorf("interface %s: %w", name, fs.ErrExist)
 	}
-	l := lvsdr.Link{Name: name, Kind: o["type"], NoARP: o["type"] == "dummy"}
+	l := host.Link{Name: name, Kind: o["type"], NoARP: o["type"] == "dummy"}
 	if o["address"] != "" {
 		mac, err := net.ParseMAC(o["address"])
 		if err != nil {
@@ -274,10 +274,10 @@ func (s *state) runLinkSet(name, what string) error {
 }
 
 // parseAddress reads what stands behind "ip addr add".
-func parseAddress(prefix string, words []string) (lvsdr.Address, error) {
+func parseAddress(prefix string, words []string) (host.Address, error) {
 	o := options(words)
 	p, err := parsePrefix(prefix)
-	a := lvsdr.Address{
+	a := host.Address{
 		Prefix: p, Link: o["dev"], Label: o["label"], NoDAD: o["nodad"] != "", NoPrefixRoute: o["noprefixroute"] != "",
 		Deprecated: o["preferred_lft"] == "0", Scope: usualScope(p.Addr()),
 		DADFailed: o["dadfailed"] != "", Tentative: o["tentative"] != "",

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -72,12 +72,12 @@ func (f *firewall) addRule(name, line string, words []string, ours, first bool) 
 		f.set(name, append(f.untracked, o))
 		return nil
 	}
-	g.openings = append([]lvsdr.Opening{o}, g.openings...)
+	g.openings = append([]host.Opening{o}, g.openings...)
 	return nil
 }
 
 // parseOpening reads the rules that Dump writes for openings.
-func parseOpening(words []string) (o lvsdr.Opening, err error) {
+func parseOpening(words []string) (o host.Opening, err error) {
 	for i, word := range words[:len(words)-1] {
 		next := words[i+1]
 		switch word {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -26,13 +26,13 @@ func (s *state) runListen(words []string) error {
 // runClose is "close tcp [::]:80".
 func (s *state) runClose(words []string) error {
 	l, err := parseListener(words)
-	s.listeners = slices.DeleteFunc(s.listeners, func(x lvsdr.Listener) bool {
+	s.listeners = slices.DeleteFunc(s.listeners, func(x host.Listener) bool {
 		return x.Protocol == l.Protocol && x.Addr == l.Addr && x.Port == l.Port
 	})
 	return err
 }
 
-func parseListener(words []string) (l lvsdr.Listener, err error) {
+func parseListener(words []string) (l host.Listener, err error) {
 	if len(words) < 2 {
 		return l, errUsage
 	}
@@ -69,7 +69,7 @@ func (s *state) dumpListeners() []string {
 func (s *state) runNeigh(op string, words []string) error {
 	o := options(words[1:])
 	addr, err := netip.ParseAddr(words[0])
-	n := lvsdr.Neighbour{Addr: addr, Link: o["dev"], State: strings.ToUpper(o["nud"])}
+	n := host.Neighbour{Addr: addr, Link: o["dev"], State: strings.ToUpper(o["nud"])}
 	if n.State == "" {
 		n.State = "PERMANENT"
 	}
@@ -79,7 +79,7 @@ func (s *state) runNeigh(op string, words []string) error {
 	if err != nil {
 		return err
 	}
-	s.neighbours = slices.DeleteFunc(s.neighbours, func(x lvsdr.Neighbour) bool { return x.Addr == n.Addr && x.Link == n.Link })
+	s.neighbours = slices.DeleteFunc(s.neighbours, func(x host.Neighbour) bool { return x.Addr == n.Addr && x.Link == n.Link })
 	if op != "del" {
 		s.neighbours = append(s.neighbours, n)
 	}

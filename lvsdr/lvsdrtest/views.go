@@ -5,7 +5,7 @@ import (
 	"io/fs"
 	"net/netip"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -87,23 +87,23 @@ func (v modules) Load(ctx context.Context, name string) error {
 
 type links struct{ w *World }
 
-func (v links) Links(ctx context.Context) ([]lvsdr.Link, error) {
-	return askCtx(ctx, v.w, func(s *state) ([]lvsdr.Link, error) { return s.copyLinks(), nil })
+func (v links) Links(ctx context.Context) ([]host.Link, error) {
+	return askCtx(ctx, v.w, func(s *state) ([]host.Link, error) { return s.copyLinks(), nil })
 }
 
-func (v links) Addresses(ctx context.Context) ([]lvsdr.Address, error) {
-	return askCtx(ctx, v.w, func(s *state) ([]lvsdr.Address, error) { return s.copyAddresses(), nil })
+func (v links) Addresses(ctx context.Context) ([]host.Address, error) {
+	return askCtx(ctx, v.w, func(s *state) ([]host.Address, error) { return s.copyAddresses(), nil })
 }
 
 func (v links) SetUp(ctx context.Context, link string, up bool) error {
 	return v.w.doCtx(ctx, func(s *state) error { return s.setUp(link, up) })
 }
 
-func (v links) AddAddress(ctx context.Context, a lvsdr.Address) error {
+func (v links) AddAddress(ctx context.Context, a host.Address) error {
 	return v.w.doCtx(ctx, func(s *state) error { return s.ensureAddress(a) })
 }
 
-func (v links) RemoveAddress(ctx context.Context, a lvsdr.Address) error {
+func (v links) RemoveAddress(ctx context.Context, a host.Address) error {
 	return v.w.doCtx(ctx, func(s *state) error { return s.removeAddress(a) })
 }
 
@@ -120,8 +120,8 @@ func (v links) Announce(ctx context.Context, link string, addrs ...netip.Addr) e
 
 type routes struct{ w *World }
 
-func (v routes) To(ctx context.Context, dst netip.Addr) (lvsdr.Route, error) {
-	return askCtx(ctx, v.w, func(s *state) (lvsdr.Route, error) { return s.routeTo(dst) })
+func (v routes) To(ctx context.Context, dst netip.Addr) (host.Route, error) {
+	return askCtx(ctx, v.w, func(s *state) (host.Route, error) { return s.routeTo(dst) })
 }
 
 func (v routes) Blackholes(ctx context.Context) ([]netip.Addr, error) {
@@ -165,11 +165,11 @@ type filter struct {
 
 func (v filter) Name() string { return v.f.name }
 
-func (v filter) Gates(ctx context.Context) ([]lvsdr.Gate, error) {
-	return askCtx(ctx, v.w, func(*state) ([]lvsdr.Gate, error) { return v.f.view(), nil })
+func (v filter) Gates(ctx context.Context) ([]host.Gate, error) {
+	return askCtx(ctx, v.w, func(*state) ([]host.Gate, error) { return v.f.view(), nil })
 }
 
-func (v filter) Set(ctx context.Context, gate string, openings []lvsdr.Opening) error {
+func (v filter) Set(ctx context.Context, gate string, openings []host.Opening) error {
 	return v.w.doCtx(ctx, func(*state) error {
 		v.f.set(gate, openings)
 		return nil

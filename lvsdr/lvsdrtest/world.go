@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // A World is a host in memory. Its Host has every view; they may be used by
@@ -23,8 +23,8 @@ type state struct {
 	nodes     map[string]node   // the file system, by clean absolute name
 	sysctls   map[string]string // by key with slashes
 	modules   map[string]module
-	links     []lvsdr.Link
-	addresses []lvsdr.Address // in the kernel's order: of one subnet and mask, the first is the primary
+	links     []host.Link
+	addresses []host.Address // in the kernel's order: of one subnet and mask, the first is the primary
 	routes    []route
 	services  []service
 	timeouts  timeouts
@@ -47,10 +47,10 @@ func New(commands ...string) *World {
 	w.makeDirectories()
 	w.makeSysctls()
 	w.makeModules()
-	w.makeLink(lvsdr.Link{Name: "lo", Loopback: true})
+	w.makeLink(host.Link{Name: "lo", Loopback: true})
 	w.timeouts = defaultTimeouts
 	w.firewalls = []*firewall{{name: "nftables"}, {name: "iptables"}}
-	host := &lvsdr.Host{
+	host := &host.Host{
 		Files: files{w}, Sysctl: sysctls{w}, Modules: modules{w}, Links: links{w}, Routes: routes{w}, IPVS: table{w},
 		Observer: observer{w}, Wire: wire{w},
 	}

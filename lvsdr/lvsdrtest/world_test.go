@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
 )
@@ -112,7 +112,7 @@ func TestKernel(t *testing.T) {
 		{"sysctl absent", "", "sysctl -w net.ipv4.vs.conntrack=1", fs.ErrNotExist, ""},
 		{"sysctl of IPVS", "modprobe ip_vs", "sysctl -w net.ipv4.vs.conntrack=1", nil, "sysctl -w net.ipv4.vs.conntrack=1\n"},
 		{"sysctl no number", "", "sysctl -w net.ipv4.ip_forward=yes", syscall.EINVAL, ""},
-		{"no IPVS yet", "", "ipvsadm -A -t 10.10.10.22:80 -s wrr", lvsdr.ErrNoIPVS, ""},
+		{"no IPVS yet", "", "ipvsadm -A -t 10.10.10.22:80 -s wrr", host.ErrNoIPVS, ""},
 		{"no scheduler yet", "modprobe ip_vs", "ipvsadm -A -t 10.10.10.22:80 -s wrr", fs.ErrNotExist, ""},
 		{"service again", table, "ipvsadm -A -t 10.10.10.22:80 -s wrr", fs.ErrExist, ""},
 		{"service absent", table, "ipvsadm -D -t 10.10.10.22:81", syscall.ESRCH, ""},
@@ -176,16 +176,16 @@ func TestRoutes(t *testing.T) {
 		"ip addr add fd00:10::22/128 dev eth0 preferred_lft 0")
 	tests := []struct {
 		to   string
-		want lvsdr.Route
+		want host.Route
 		err  error
 	}{
-		{"10.10.10.31", lvsdr.Route{Link: "eth0", Source: netip.MustParseAddr("10.10.10.30")}, nil},
-		{"10.10.10.30", lvsdr.Route{Link: "eth0", Source: netip.MustParseAddr("10.10.10.30"), Local: true}, nil},
-		{"10.10.20.77", lvsdr.Route{Link: "lo", Source: netip.MustParseAddr("10.10.20.77"), Local: true}, nil},
-		{"192.0.2.1", lvsdr.Route{Link: "eth0", Gateway: netip.MustParseAddr("10.10.10.1"), Source: netip.MustParseAddr("10.10.10.30")}, nil},
-		{"10.10.10.99", lvsdr.Route{}, fs.ErrNotExist},
-		{"fd00:10::99", lvsdr.Route{}, fs.ErrNotExist},
-		{"fd00:10::31", lvsdr.Route{Link: "eth0", Source: netip.MustParseAddr("fd00:10::30")}, nil},
+		{"10.10.10.31", host.Route{Link: "eth0", Source: netip.MustParseAddr("10.10.10.30")}, nil},
+		{"10.10.10.30", host.Route{Link: "eth0", Source: netip.MustParseAddr("10.10.10.30"), Local: true}, nil},
+		{"10.10.20.77", host.Route{Link: "lo", Source: netip.MustParseAddr("10.10.20.77"), Local: true}, nil},
+		{"192.0.2.1", host.Route{Link: "eth0", Gateway: netip.MustParseAddr("10.10.10.1"), Source: netip.MustParseAddr("10.10.10.30")}, nil},
+		{"10.10.10.99", host.Route{}, fs.ErrNotExist},
+		{"fd00:10::99", host.Route{}, fs.ErrNotExist},
+		{"fd00:10::31", host.Route{Link: "eth0", Source: netip.MustParseAddr("fd00:10::30")}, nil},
 	}
 	for _, tt := range tests {
 		got, err := w.Host().Routes.To(ctx, netip.MustParseAddr(tt.to))
@@ -258,7 +258,7 @@ func TestWithoutIPVS(t *testing.T) {
 	if s, err := h.IPVS.Services(ctx, ipvs.Plain); len(s) != 0 || err != nil {
 		t.Errorf("Services: %v, %v", s, err)
 	}
-	if _, err := h.IPVS.Apply(ctx, nil); !errors.Is(err, lvsdr.ErrNoIPVS) {
+	if _, err := h.IPVS.Apply(ctx, nil); !errors.Is(err, host.ErrNoIPVS) {
 		t.Errorf("Apply: %v", err)
 	}
 	if err := lvsdrtest.Director().BuiltIn("ip_vs").Host().Sysctl.Set("net/ipv4/vs/conntrack", "1"); err != nil {
@@ -287,7 +287,7 @@ func TestRaces(t *testing.T) {
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			a := lvsdr.Address{Prefix: netip.MustParsePrefix("10.10.10.22/32"), Link: "lo", Label: "lo:0"}
+			a := host.Address{Prefix: netip.MustParsePrefix("10.10.10.22/32"), Link: "lo", Label: "lo:0"}
 			for range 20 {
 				_ = w.Host().Links.AddAddress(ctx, a)
 				_ = w.Host().Links.RemoveAddress(ctx, a)

@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 var sizes = []size{{1, 2}, {100, 10}, {1, 1000}, {1000, 10}}
@@ -185,7 +187,7 @@ func (b *bench) benchmarks(ctx context.Context, s size, pattern string) (map[str
 
 // serviceStep measures the whole step: look, make, look again.
 func serviceStep(ctx context.Context, s size) (took time.Duration, err error) {
-	role := lvsdr.Role{Name: lvsdr.DirectorRole, Steps: []lvsdr.Step{lvsdr.DirectorServices(s.config())}}
+	role := lvsdr.Role{Name: cluster.DirectorRole, Steps: []step.Step{step.DirectorServices(s.config())}}
 	err = withHost(ctx, func(h *lab.Host) error {
 		return h.Do(func() error {
 			local := lvsdr.Local()

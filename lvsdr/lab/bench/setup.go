@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // setup measures set-ups over a table that is there already.
@@ -49,17 +52,17 @@ func again(ctx context.Context, s size) (none, one time.Duration, err error) {
 	if _, err := up(ctx, local, s.config(), -1); err != nil {
 		return 0, 0, err
 	}
-	none, err = fastestUp(ctx, local, 0, func(int) lvsdr.Config { return s.config() })
+	none, err = fastestUp(ctx, local, 0, func(int) cluster.Config { return s.config() })
 	if err != nil {
 		return 0, 0, err
 	}
-	one, err = fastestUp(ctx, local, 1, func(i int) lvsdr.Config { return oneHeavy(s, 2+i) })
+	one, err = fastestUp(ctx, local, 1, func(i int) cluster.Config { return oneHeavy(s, 2+i) })
 	return none, one, err
 }
 
 // oneHeavy is the cluster with another weight of one real server of one service,
 // which stands apart from the others for it.
-func oneHeavy(s size, weight int) lvsdr.Config {
+func oneHeavy(s size, weight int) cluster.Config {
 	c := s.config()
 	first := c.Services[0]
 	first.Ports = first.Ports[:1]
@@ -71,7 +74,7 @@ func oneHeavy(s size, weight int) lvsdr.Config {
 }
 
 // fastestUp measures set-ups that must make so many changes each.
-func fastestUp(ctx context.Context, h *lvsdr.Host, changes int, config func(i int) lvsdr.Config) (best time.Duration, err error) {
+func fastestUp(ctx context.Context, h *host.Host, changes int, config func(i int) cluster.Config) (best time.Duration, err error) {
 	for i := range samples {
 		took, err := up(ctx, h, config(i), changes)
 		if err != nil {
@@ -86,8 +89,8 @@ func fastestUp(ctx context.Context, h *lvsdr.Host, changes int, config func(i in
 
 // up measures a set-up of the service step; changes is how many it must make,
 // below 0 any number.
-func up(ctx context.Context, h *lvsdr.Host, c lvsdr.Config, changes int) (time.Duration, error) {
-	role := lvsdr.Role{Name: lvsdr.DirectorRole, Steps: []lvsdr.Step{lvsdr.DirectorServices(c)}}
+func up(ctx context.Context, h *host.Host, c cluster.Config, changes int) (time.Duration, error) {
+	role := lvsdr.Role{Name: cluster.DirectorRole, Steps: []step.Step{step.DirectorServices(c)}}
 	start := time.Now()
 	made, err := role.Up(ctx, h)
 	took := time.Since(start)

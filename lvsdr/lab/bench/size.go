@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 )
 
 // A size is a table of so many services with so many real servers each.
@@ -26,15 +26,15 @@ func (s size) rip(i int) netip.Addr {
 }
 
 // config is the cluster: one VIP, a port a service.
-func (s size) config() lvsdr.Config {
-	drain := lvsdr.Duration(0)
-	c := lvsdr.Config{Drain: &drain, Services: []lvsdr.Service{{VIP: vip}}}
+func (s size) config() cluster.Config {
+	drain := cluster.Duration(0)
+	c := cluster.Config{Drain: &drain, Services: []cluster.Service{{VIP: vip}}}
 	of := &c.Services[0]
 	for i := range s.services {
-		of.Ports = append(of.Ports, lvsdr.Port{Number: uint16(1 + i), Protocol: lvsdr.TCP})
+		of.Ports = append(of.Ports, cluster.Port{Number: uint16(1 + i), Protocol: cluster.TCP})
 	}
 	for i := range s.servers {
-		of.RealServers = append(of.RealServers, lvsdr.Server{Address: s.rip(i)})
+		of.RealServers = append(of.RealServers, cluster.RealServer{Address: s.rip(i)})
 	}
 	return c
 }

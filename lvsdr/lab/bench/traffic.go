@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
@@ -33,7 +34,7 @@ func traffic(ctx context.Context, b *bench) error {
 		events, connections, requests), "how", "requests", "failed", "failed a change")
 	for _, how := range []struct {
 		name   string
-		change func(context.Context, *lab.Host, lvsdr.Config) error
+		change func(context.Context, *lab.Host, cluster.Config) error
 	}{
 		{"set-up by lvsdr", bySetUp},
 		{"`ipvsadm -C; ipvsadm -R`", byRestore},
@@ -48,7 +49,7 @@ func traffic(ctx context.Context, b *bench) error {
 }
 
 // underLoad makes the changes under a client's load and counts its requests.
-func underLoad(ctx context.Context, change func(context.Context, *lab.Host, lvsdr.Config) error) (done, failed int64, err error) {
+func underLoad(ctx context.Context, change func(context.Context, *lab.Host, cluster.Config) error) (done, failed int64, err error) {
 	l, err := lab.NewWith(ctx, 4)
 	if err != nil {
 		return 0, 0, err
@@ -74,15 +75,15 @@ func underLoad(ctx context.Context, change func(context.Context, *lab.Host, lvsd
 
 // event is the configuration after change i: the weights differ from the last
 // one's, and every other change takes a real server out or back in.
-func event(l *lab.Lab, i int) lvsdr.Config {
-	drain := lvsdr.Duration(30 * time.Second)
-	c := lvsdr.Config{Drain: &drain, Services: []lvsdr.Service{{VIP: lab.VIP}}}
+func event(l *lab.Lab, i int) cluster.Config {
+	drain := cluster.Duration(30 * time.Second)
+	c := cluster.Config{Drain: &drain, Services: []cluster.Service{{VIP: lab.VIP}}}
 	for k, h := range l.RealServers {
 		if i%2 == 1 && k == i/2%len(l.RealServers) {
 			continue
 		}
 		weight := 1 + (i+k)%3
-		c.Services[0].RealServers = append(c.Services[0].RealServers, lvsdr.Server{Address: h.IPv4.Addr(), Weight: &weight})
+		c.Services[0].RealServers = append(c.Services[0].RealServers, cluster.RealServer{Address: h.IPv4.Addr(), Weight: &weight})
 	}
 	return c
 }
@@ -103,7 +104,7 @@ func setUpLab(ctx context.Context, l *lab.Lab) error {
 	return bySetUp(ctx, l.Director, event(l, 0))
 }
 
-func bySetUp(ctx context.Context, h *lab.Host, c lvsdr.Config) error {
+func bySetUp(ctx context.Context, h *lab.Host, c cluster.Config) error {
 	role, err := lvsdr.Director(c)
 	if err != nil {
 		return err
@@ -111,7 +112,7 @@ func bySetUp(ctx context.Context, h *lab.Host, c lvsdr.Config) error {
 	return h.Do(func() error { _, err := role.Up(ctx, lvsdr.Local()); return err })
 }
 
-func byRestore(ctx context.Context, h *lab.Host, c lvsdr.Config) error {
+func byRestore(ctx context.Context, h *lab.Host, c cluster.Config) error {
 	rules := fmt.Sprintf("-A -t %s:80 -s wrr\n", lab.VIP)
 	for _, s := range c.Services[0].RealServers {
 		rules += fmt.Sprintf("-a -t %s:80 -r %s:80 -g -w %d\n", lab.VIP, s.Address, *s.Weight)

@@ -10,7 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 	"github.com/lvsdr/toolkit/lvsdr/lab/gallery"
 )
@@ -160,7 +161,7 @@ func (s faultStory) doctor() error {
 
 // line is the doctor's command: where lvsdr set the host up, it needs no flags.
 func (s faultStory) line(host string) string {
-	if s.Role(host) == lvsdr.ClientRole {
+	if s.Role(host) == cluster.ClientRole {
 		return "lvsdr doctor " + s.DoctorArgs(host)
 	}
 	return "lvsdr doctor"
@@ -173,8 +174,8 @@ func (s faultStory) mend() error {
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(findings, func(f lvsdr.Finding) bool {
-		return f.Check == first.Code && f.Severity != lvsdr.OK && f.Severity != lvsdr.Skipped
+	i := slices.IndexFunc(findings, func(f doctor.Finding) bool {
+		return f.Check == first.Code && f.Severity != doctor.OK && f.Severity != doctor.Skipped
 	})
 	if i < 0 {
 		return fmt.Errorf("the doctor on %s no longer names %s", first.Host, first.Code)

@@ -10,7 +10,7 @@ import (
 	"io"
 	"sync"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
@@ -183,9 +183,9 @@ func serving(host, addr string) func(context.Context, *Cluster) error {
 func (c *Cluster) Role(host string) string {
 	switch host {
 	case c.Client.Name:
-		return lvsdr.ClientRole
+		return cluster.ClientRole
 	case c.Director.Name:
-		return lvsdr.DirectorRole
+		return cluster.DirectorRole
 	}
-	return lvsdr.RealServerRole
+	return cluster.RealServerRole
 }

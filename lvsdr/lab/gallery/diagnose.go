@@ -11,15 +11,15 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
 // Doctor runs lvsdr doctor on the host and returns its findings.
-func (c *Cluster) Doctor(ctx context.Context, host string) ([]lvsdr.Finding, error) {
+func (c *Cluster) Doctor(ctx context.Context, host string) ([]doctor.Finding, error) {
 	out, err := c.Host(host).Run(ctx, "sh", "-c", "lvsdr doctor -o json "+c.DoctorArgs(host))
 	var report struct {
-		Findings []lvsdr.Finding
+		Findings []doctor.Finding
 		Error    *struct{ Message string }
 	}
 	if e := json.Unmarshal([]byte(out), &report); e != nil {
@@ -48,9 +48,9 @@ func (c *Cluster) DoctorArgs(host string) string {
 }
 
 // Diagnose runs the doctor on several hosts side by side.
-func (c *Cluster) Diagnose(ctx context.Context, names ...string) (map[string][]lvsdr.Finding, error) {
+func (c *Cluster) Diagnose(ctx context.Context, names ...string) (map[string][]doctor.Finding, error) {
 	var mu sync.Mutex
-	found := map[string][]lvsdr.Finding{}
+	found := map[string][]doctor.Finding{}
 	hosts := make([]*lab.Host, len(names))
 	for i, name := range names {
 		hosts[i] = c.Host(name)
@@ -66,8 +66,8 @@ func (c *Cluster) Diagnose(ctx context.Context, names ...string) (map[string][]l
 }
 
 // DiagnoseInTurn runs the doctor on one host after the other.
-func (c *Cluster) DiagnoseInTurn(ctx context.Context, names ...string) (map[string][]lvsdr.Finding, error) {
-	found := map[string][]lvsdr.Finding{}
+func (c *Cluster) DiagnoseInTurn(ctx context.Context, names ...string) (map[string][]doctor.Finding, error) {
+	found := map[string][]doctor.Finding{}
 	for _, name := range names {
 		findings, err := c.Doctor(ctx, name)
 		if err != nil {
@@ -79,10 +79,10 @@ func (c *Cluster) DiagnoseInTurn(ctx context.Context, names ...string) (map[stri
 }
 
 // Bad returns the findings that are neither ok nor skipped, as "severity code".
-func Bad(findings []lvsdr.Finding) []string {
+func Bad(findings []doctor.Finding) []string {
 	var bad []string
 	for _, f := range findings {
-		if f.Severity != lvsdr.OK && f.Severity != lvsdr.Skipped {
+		if f.Severity != doctor.OK && f.Severity != doctor.Skipped {
 			bad = append(bad, string(f.Severity)+" "+f.Check)
 		}
 	}
@@ -90,7 +90,7 @@ func Bad(findings []lvsdr.Finding) []string {
 }
 
 // Mend runs the fix of a finding that the doctor on host made, where it says to.
-func (c *Cluster) Mend(ctx context.Context, host string, f lvsdr.Finding) error {
+func (c *Cluster) Mend(ctx context.Context, host string, f doctor.Finding) error {
 	at := c.Host(host)
 	if f.On != "" {
 		if at = c.at(f.On); at == nil {

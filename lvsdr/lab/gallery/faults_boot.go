@@ -2,11 +2,11 @@
 
 package gallery
 
-import "github.com/lvsdr/toolkit/lvsdr"
+import "github.com/lvsdr/toolkit/lvsdr/doctor"
 
 // warned is the sight of a warning on one host, and on no other.
 func warned(host, code string) []Sight {
-	return []Sight{{Host: host, Code: code, Severity: lvsdr.Warning}}
+	return []Sight{{Host: host, Code: code, Severity: doctor.Warning}}
 }
 
 const tableByHand = `ipvsadm -A -t 10.10.10.22:80 -s wrr

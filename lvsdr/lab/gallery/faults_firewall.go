@@ -5,7 +5,7 @@ package gallery
 import (
 	"context"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
@@ -57,7 +57,7 @@ var firewallFaults = []Fault{{
 	Name: "vs-conntrack-invalid", Catalogue: "F4", Needs: []lab.Feature{lab.IPTables},
 	Title:  "vs.conntrack and a rule against invalid packets: nothing passes after the SYN",
 	Inject: on("dev-1", "iptables-legacy -A INPUT -p icmp -j ACCEPT; iptables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP; sysctl -qw net.ipv4.vs.conntrack=1"),
-	Sights: []Sight{{"dev-1", "ipvs-sysctl", lvsdr.Warning}, {Host: "dev-1", Code: "firewall-invalid"}},
+	Sights: []Sight{{"dev-1", "ipvs-sysctl", doctor.Warning}, {Host: "dev-1", Code: "firewall-invalid"}},
 	Heal:   on("dev-1", "lvsdr setup director -q "+Flags),
 	Undo:   unfiltered("dev-1"),
 }, {
@@ -95,14 +95,14 @@ var firewallFaults = []Fault{{
 	Name: "icmp-drops", Catalogue: "O2", Needs: []lab.Feature{lab.IPTables},
 	Title:  "the director drops what routers say about the size of packets",
 	Inject: on("dev-1", "iptables-legacy -A INPUT -p icmp --icmp-type echo-request -j ACCEPT; iptables-legacy -A INPUT -p icmp -j DROP; lvsdr setup director -q "+Flags),
-	Sights: []Sight{{"dev-1", "firewall-icmp", lvsdr.Warning}},
+	Sights: []Sight{{"dev-1", "firewall-icmp", doctor.Warning}},
 	Undo:   unfiltered("dev-1"),
 }, {
 	Name: "icmp-invalid", Catalogue: "O2", Needs: []lab.Feature{lab.IPTables}, Setup: Flags + " --persistence 30s",
 	Title: "the director drops what is invalid, after the port was opened: a router's word on packet sizes is, too",
 	Inject: all(largePages, narrowWay,
 		on("dev-1", "iptables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP; lvsdr setup director -q "+Flags+" --persistence 30s")),
-	Sights: []Sight{{"dev-1", "firewall-icmp", lvsdr.Warning}, {Host: "client", Code: "large-replies"}},
+	Sights: []Sight{{"dev-1", "firewall-icmp", doctor.Warning}, {Host: "client", Code: "large-replies"}},
 }, {
 	Name: "neighbour-discovery", Catalogue: "V9", Needs: []lab.Feature{lab.IPTables}, Setup: flags6,
 	Title:  "the director's IPv6 packet filter drops neighbour discovery",

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
@@ -83,7 +83,7 @@ var tableFaults = []Fault{{
 			return c.Sh(ctx, "dev-1", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31 -g -w 0")
 		},
 	),
-	Sights: []Sight{{Host: "dev-1", Code: "quiescent-template", Severity: lvsdr.Warning}},
+	Sights: []Sight{{Host: "dev-1", Code: "quiescent-template", Severity: doctor.Warning}},
 }, {
 	Name: "taken-out-too-early", Catalogue: "D9", Setup: "-",
 	Title: "connections are left to a real server that was taken out",
@@ -125,17 +125,17 @@ var tableFaults = []Fault{{
 	Name: "vs-conntrack", Catalogue: "F7",
 	Title:  "IPVS keeps its connections in connection tracking",
 	Inject: on("dev-1", "sysctl -qw net.ipv4.vs.conntrack=1"),
-	Sights: []Sight{{Host: "dev-1", Code: "ipvs-sysctl", Severity: lvsdr.Warning}},
+	Sights: []Sight{{Host: "dev-1", Code: "ipvs-sysctl", Severity: doctor.Warning}},
 }, {
 	Name: "no-estimation", Catalogue: "D24",
 	Title:  "IPVS does not count",
 	Inject: on("dev-1", "sysctl -qw net.ipv4.vs.run_estimation=0"),
-	Sights: []Sight{{Host: "dev-1", Code: "ipvs-sysctl", Severity: lvsdr.Warning}},
+	Sights: []Sight{{Host: "dev-1", Code: "ipvs-sysctl", Severity: doctor.Warning}},
 }, {
 	Name: "kube-proxy", Catalogue: "D17",
 	Title:  "kube-proxy in IPVS mode is on the director",
 	Inject: on("dev-1", "ip link add kube-ipvs0 type dummy"),
-	Sights: []Sight{{Host: "dev-1", Code: "table-owner", Severity: lvsdr.Warning}},
+	Sights: []Sight{{Host: "dev-1", Code: "table-owner", Severity: doctor.Warning}},
 	Heal:   on("dev-1", "ip link del kube-ipvs0"),
 }}
 

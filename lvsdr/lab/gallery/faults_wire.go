@@ -10,7 +10,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
@@ -156,7 +156,7 @@ var largeFaults = []Fault{{
 	Setup:  "-",
 	Title:  "the director drops the router's word that large packets do not pass, so the real servers never hear it",
 	Inject: all(handMade(handTable), largePages, narrowWay, on("dev-1", "iptables-legacy -I INPUT -p icmp -j DROP")),
-	Sights: []Sight{{Host: "dev-1", Code: "firewall-icmp", Severity: lvsdr.Warning}, {Host: "client", Code: "large-replies"}},
+	Sights: []Sight{{Host: "dev-1", Code: "firewall-icmp", Severity: doctor.Warning}, {Host: "client", Code: "large-replies"}},
 }}
 
 // narrowWay has the real servers reach the client by a router that passes packets of

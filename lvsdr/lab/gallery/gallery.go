@@ -13,7 +13,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
@@ -47,9 +47,9 @@ type Fault struct {
 
 // A Sight is what the doctor on one host names: exactly this check, failing.
 type Sight struct {
-	Host     string         // "dev-1" is the director, "dev-2" and on the real servers, "client"
-	Code     string         // of the check
-	Severity lvsdr.Severity // Failure when empty
+	Host     string          // "dev-1" is the director, "dev-2" and on the real servers, "client"
+	Code     string          // of the check
+	Severity doctor.Severity // Failure when empty
 }
 
 // A Healthy is a cluster that looks unusual and is fine: the doctor on every host
@@ -79,9 +79,9 @@ var plainVariants = []Healthy{{
 	Name: "plain", Title: "the documentation's cluster", Make: nil,
 }}
 
-func (s Sight) severity() lvsdr.Severity {
+func (s Sight) severity() doctor.Severity {
 	if s.Severity == "" {
-		return lvsdr.Failure
+		return doctor.Failure
 	}
 	return s.Severity
 }

@@ -13,7 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
@@ -82,8 +83,8 @@ func TestCases(t *testing.T) {
 			t.Errorf("%s: a title, an inject and a sight are wanted", f.Name)
 		}
 		for _, s := range f.Sights {
-			role := map[string]string{"client": lvsdr.ClientRole, "dev-1": lvsdr.DirectorRole}[s.Host]
-			if !slices.ContainsFunc(lvsdr.Checks(cmp.Or(role, lvsdr.RealServerRole)), func(c *lvsdr.Check) bool { return c.Code == s.Code }) {
+			role := map[string]string{"client": cluster.ClientRole, "dev-1": cluster.DirectorRole}[s.Host]
+			if !slices.ContainsFunc(doctor.Checks(cmp.Or(role, cluster.RealServerRole)), func(c *doctor.Check) bool { return c.Code == s.Code }) {
 				t.Errorf("%s: the doctor on %s has no check %s", f.Name, s.Host, s.Code)
 			}
 		}
@@ -126,7 +127,7 @@ func check(ctx context.Context, l *looks, c *Cluster, f Fault) error {
 	if err := f.Inject(ctx, c); err != nil {
 		return fmt.Errorf("inject: %w", err)
 	}
-	var found map[string][]lvsdr.Finding
+	var found map[string][]doctor.Finding
 	err := l.look(func() (err error) {
 		found, err = named(ctx, c, f)
 		return err
@@ -135,7 +136,7 @@ func check(ctx context.Context, l *looks, c *Cluster, f Fault) error {
 		return err
 	}
 	first := f.Sights[0]
-	i := slices.IndexFunc(found[first.Host], func(x lvsdr.Finding) bool { return x.Check == first.Code && x.Severity == first.severity() })
+	i := slices.IndexFunc(found[first.Host], func(x doctor.Finding) bool { return x.Check == first.Code && x.Severity == first.severity() })
 	finding := found[first.Host][i]
 	switch {
 	case finding.Fix != "":
@@ -165,7 +166,7 @@ func check(ctx context.Context, l *looks, c *Cluster, f Fault) error {
 
 // named runs the doctors and fails when one of them names anything but what the
 // fault says.
-func named(ctx context.Context, c *Cluster, f Fault) (map[string][]lvsdr.Finding, error) {
+func named(ctx context.Context, c *Cluster, f Fault) (map[string][]doctor.Finding, error) {
 	hosts := c.names()
 	c.Passive = f.Passive
 	diagnose := c.Diagnose
@@ -229,9 +230,9 @@ func healthy(ctx context.Context, c *Cluster) error {
 	return c.Serves(ctx)
 }
 
-func told(findings []lvsdr.Finding) (text string) {
+func told(findings []doctor.Finding) (text string) {
 	for _, f := range findings {
-		if f.Severity != lvsdr.OK && f.Severity != lvsdr.Skipped {
+		if f.Severity != doctor.OK && f.Severity != doctor.Skipped {
 			text += fmt.Sprintf("%s %s: %s\n  fix %q on %q\n  %s\n", f.Severity, f.Check, f.What, f.Fix, f.On, f.Advice)
 		}
 	}

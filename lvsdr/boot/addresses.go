@@ -1,0 +1,84 @@
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+// A Declaration is an address in the configuration of somebody who brings addresses
+// up at boot.
+type Declaration struct {
+	Owner string
+	File  string
+	line  int // 0: not told
+	Link  string
+	Addr  netip.Addr
+	Fix   string
+}
+
+func (d Declaration) Place() string {
+	if d.line == 0 {
+		return d.File
+	}
+	return fmt.Sprintf("%s:%d", d.File, d.line)
+}
+
+const KeepalivedName = "keepalived"
+
+// DeclaredAddresses reads the configurations of those who bring addresses up at
+// boot. What it does not understand it passes over.
+func DeclaredAddresses(files host.Files) ([]Declaration, error) {
+	var all []Declaration
+	for _, source := range []struct {
+		owner string
+		paths []string
+		read  func(Declaration, string) []Declaration
+	}{
+		{"ifupdown", append([]string{"/etc/network/interfaces"}, Listed(files, "/etc/network/interfaces.d")...), readInterfaces},
+		{"network-scripts", starting("ifcfg-", Listed(files, "/etc/sysconfig/network-scripts")), readIfcfg},
+		{"netplan", ending(".yaml", Listed(files, "/etc/netplan")), readNetplan},
+		{"systemd-networkd", ending(".network", Listed(files, "/etc/systemd/network")), readNetwork},
+		{"NetworkManager", ending(".nmconnection", Listed(files, "/etc/NetworkManager/system-connections")), readKeyfile},
+		{"dhcpcd", []string{"/etc/dhcpcd.conf"}, readDhcpcd},
+	} {
+		for _, file := range source.paths {
+			text, err := files.ReadFile(file)
+			if err != nil {
+				if errors.Is(err, fs.ErrPermission) {
+					return nil, err
+				}
+				continue // not there, or a folder
+			}
+			all = append(all, source.read(Declaration{Owner: source.owner, File: file}, string(text))...)
+		}
+	}
+	lines, err := KeepalivedLines(files, KeepalivedConf)
+	return append(all, readKeepalived(Declaration{Owner: KeepalivedName, File: KeepalivedConf}, lines)...), err
+}
+
+func ending(with string, names []string) []string {
+	return slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, with) })
+}
+
+func starting(with string, names []string) []string {
+	return slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(path.Base(n), with) })
+}
+
+// at is the declaration of an address, with or without a mask, when it is one.
+func (d Declaration) at(line int, link, addr string) []Declaration {
+	addr, _, _ = strings.Cut(strings.Trim(addr, `"'`), "/")
+	a, err := netip.ParseAddr(addr)
+	if err != nil {
+		return nil
+	}
+	link, _, _ = strings.Cut(link, ":") // lo:0 is lo
+	d.line, d.Link, d.Addr = line, link, a
+	return []Declaration{d}
+}

@@ -1,0 +1,81 @@
+package boot
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+// bootScripts are files and folders of what runs at boot or when a network comes up.
+var bootScripts = []string{
+	"/proc/cmdline", "/etc/rc.local", "/etc/rc.d/rc.local", "/etc/init.d", "/etc/crontab", "/etc/cron.d",
+	"/var/spool/cron/crontabs", "/etc/systemd/system", "/usr/local/lib/systemd/system",
+	"/etc/network/interfaces", "/etc/network/interfaces.d", "/etc/network/if-pre-up.d", "/etc/network/if-up.d",
+	"/etc/NetworkManager/dispatcher.d", "/etc/NetworkManager/dispatcher.d/pre-up.d",
+	"/etc/networkd-dispatcher/routable.d", "/etc/networkd-dispatcher/configured.d",
+	"/etc/sysconfig/network-scripts", "/etc/keepalived", "/etc/tuned", "/etc/udev/rules.d",
+}
+
+// BootScript returns a file that runs at boot and has one of the texts in it, or
+// names a script that has; empty when there is none.
+func BootScript(files host.Files, texts ...string) (string, error) {
+	for _, name := range bootScripts {
+		for _, file := range append([]string{name}, Listed(files, name)...) {
+			data, err := files.ReadFile(file)
+			if err != nil {
+				if errors.Is(err, fs.ErrPermission) {
+					return "", err
+				}
+				continue // a folder, a dangling link
+			}
+			if mentions(string(data), texts) {
+				return file, nil
+			}
+			for _, script := range scripts(string(data)) {
+				if text, err := files.ReadFile(script); err == nil && mentions(string(text), texts) {
+					return script, nil
+				}
+			}
+		}
+	}
+	return "", nil
+}
+
+// Listed are the files in a folder, none when it is no folder.
+func Listed(files host.Files, folder string) []string {
+	names, err := files.ReadDir(folder)
+	if err != nil {
+		return nil
+	}
+	for i := range names {
+		names[i] = path.Join(folder, names[i])
+	}
+	return names
+}
+
+func mentions(text string, wanted []string) bool {
+	for _, w := range wanted {
+		if strings.Contains(text, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// scripts are the programs that a text names by their path, in the places where an
+// administrator puts his own.
+func scripts(text string) []string {
+	var all []string
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n=\"';&|()", r) }) {
+		word = strings.TrimLeft(word, "-+@!:")
+		for _, home := range []string{"/etc/", "/usr/local/", "/opt/", "/root/", "/home/"} {
+			if strings.HasPrefix(word, home) {
+				all = append(all, word)
+			}
+		}
+	}
+	return all
+}

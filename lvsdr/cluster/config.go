@@ -1,0 +1,103 @@
+package cluster
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+//go:generate go test -run ^TestSchema$ . -update-schema
+
+// Config is the cluster as data, the same on every host. What differs between
+// hosts is the role.
+type Config struct {
+	// Interface is the LAN interface that carries the VIP on a director; empty
+	// means the one whose route reaches the real servers.
+	Interface string `yaml:"interface,omitempty" json:"interface,omitempty"`
+	// Services are the virtual services.
+	Services []Service `yaml:"services" json:"services"`
+	// Timeouts are IPVS's connection timeouts (ipvsadm --set), whole seconds; those
+	// not given are left to the kernel.
+	Timeouts Timeouts `yaml:"timeouts,omitempty" json:"timeouts,omitzero"`
+	// Firewall names the packet filter to open the ports in: auto (the default),
+	// nftables, iptables or none.
+	Firewall string `yaml:"firewall,omitempty" json:"firewall,omitempty"`
+	// Drain is how long a removed TCP or SCTP real server may keep its
+	// established connections, at weight 0, before it is taken out; 30s when not
+	// given, 0 takes it out at once.
+	Drain *Duration `yaml:"drain,omitempty" json:"drain,omitempty"`
+}
+
+// DefaultDrain is [Config.Drain] when it is nil: how long a removed real server may keep its connections.
+const DefaultDrain = 30 * time.Second
+
+// DefaultScheduler is weighted round robin.
+const DefaultScheduler = "wrr"
+
+// A Service is one VIP with the ports that are balanced alike.
+type Service struct {
+	// VIP is the address that clients visit, IPv4 or IPv6.
+	VIP netip.Addr `yaml:"vip" json:"vip"`
+	// Ports are the ports that are balanced; 80 when not given.
+	Ports []Port `yaml:"ports,omitempty" json:"ports,omitempty"`
+	// Scheduler is one of the kernel's (ipvsadm(8)); wrr when not given.
+	Scheduler string `yaml:"scheduler,omitempty" json:"scheduler,omitempty"`
+	// SchedulerFlags are those of ipvsadm -b: sh-fallback, sh-port, mh-fallback, mh-port.
+	SchedulerFlags []string `yaml:"schedulerFlags,omitempty" json:"schedulerFlags,omitempty"`
+	// OnePacket schedules every UDP datagram on its own (ipvsadm -o).
+	OnePacket bool `yaml:"onePacket,omitempty" json:"onePacket,omitempty"`
+	// Persistence keeps a client on its real server for so long after its last
+	// connection, whole seconds; 0 is none.
+	Persistence Duration `yaml:"persistence,omitempty" json:"persistence,omitzero"`
+	// PersistenceNetmask is the prefix length that makes clients one client
+	// (ipvsadm -M), 1 to 32 or 128; when not given, every address is its own.
+	PersistenceNetmask int `yaml:"persistenceNetmask,omitempty" json:"persistenceNetmask,omitempty"`
+	// RealServers are the hosts that the connections go to; a director needs them.
+	RealServers []RealServer `yaml:"realServers,omitempty" json:"realServers,omitempty"`
+}
+
+// A RealServer is one of the hosts that a service's connections go to.
+type RealServer struct {
+	// Address is the RIP, its own address on the director's LAN.
+	Address netip.Addr `yaml:"address" json:"address"`
+	// Weight is its share; 1 when not given. 0 takes no new connections.
+	Weight *int `yaml:"weight,omitempty" json:"weight,omitempty"`
+	// UpperThreshold is the number of connections at which it gets no new ones
+	// (ipvsadm -x); 0 is none.
+	UpperThreshold uint32 `yaml:"upperThreshold,omitempty" json:"upperThreshold,omitempty"`
+	// LowerThreshold is the number of connections below which it gets new ones
+	// again (ipvsadm -y); 0 is three quarters of the upper one.
+	LowerThreshold uint32 `yaml:"lowerThreshold,omitempty" json:"lowerThreshold,omitempty"`
+}
+
+// Timeouts are IPVS's connection timeouts (ipvsadm --set), whole seconds.
+type Timeouts struct {
+	// TCP is that of established connections.
+	TCP Duration `yaml:"tcp,omitempty" json:"tcp,omitzero"`
+	// TCPFin is that of connections whose end has been seen.
+	TCPFin Duration `yaml:"tcpFin,omitempty" json:"tcpFin,omitzero"`
+	// UDP is that of UDP.
+	UDP Duration `yaml:"udp,omitempty" json:"udp,omitzero"`
+}
+
+// Protocol is the transport protocol of a service.
+type Protocol = ipvs.Protocol
+
+// The protocols that IPVS balances.
+const (
+	TCP  = ipvs.TCP
+	UDP  = ipvs.UDP
+	SCTP = ipvs.SCTP
+)
+
+// A Port is a port with its protocol: 80 or "80/tcp", "53/udp", "2905/sctp".
+// Port 0, with persistence only, is every port of the VIP.
+type Port struct {
+	Number   uint16
+	Protocol Protocol
+}
+
+// Duration is a time.Duration written as "20s" in YAML and JSON, always with its
+// unit.
+type Duration time.Duration

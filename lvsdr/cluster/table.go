@@ -1,0 +1,165 @@
+package cluster
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+// VirtualService is one service of the IPVS table as the configuration wants it.
+type VirtualService struct {
+	ipvs.Service
+	Destinations []ipvs.Destination
+}
+
+// VirtualServices spells the configuration out: one virtual service for each VIP
+// and port, in the configuration's order, with every default filled in and each
+// real server as a destination on the same port, reached by direct routing.
+func (c Config) VirtualServices() []VirtualService {
+	var all []VirtualService
+	for _, s := range c.Services {
+		for _, port := range s.AllPorts() {
+			all = append(all, VirtualService{s.at(port), s.destinations(port)})
+		}
+	}
+	return all
+}
+
+// at is the service at one of its ports.
+func (s Service) at(port Port) ipvs.Service {
+	v := ipvs.Service{
+		ID:          ipvs.ID{Addr: s.VIP, Port: port.Number, Protocol: port.Protocol},
+		Scheduler:   s.scheduler(),
+		Flags:       s.flags(),
+		Persistence: time.Duration(s.Persistence),
+		Netmask:     s.PersistenceNetmask,
+	}
+	if v.Netmask == 0 {
+		// The kernel takes an IPv4 netmask of 0 for "all clients are one", and
+		// refuses the IPv6 prefix length 0.
+		v.Netmask = s.VIP.BitLen()
+	}
+	return v
+}
+
+func (s Service) destinations(port Port) []ipvs.Destination {
+	if len(s.RealServers) == 0 {
+		return nil
+	}
+	all := make([]ipvs.Destination, len(s.RealServers))
+	for i, r := range s.RealServers {
+		all[i] = ipvs.Destination{
+			Addr:           r.Address,
+			Port:           port.Number,
+			Forwarding:     ipvs.DirectRoute,
+			Weight:         int32(r.weight()),
+			UpperThreshold: r.UpperThreshold,
+			LowerThreshold: r.LowerThreshold,
+		}
+	}
+	return all
+}
+
+// AllPorts are the service's ports, the default one when none is given.
+func (s Service) AllPorts() []Port {
+	if len(s.Ports) == 0 {
+		return []Port{{Number: 80, Protocol: TCP}}
+	}
+	return s.Ports
+}
+
+func (s Service) scheduler() string {
+	if s.Scheduler == "" {
+		return DefaultScheduler
+	}
+	return s.Scheduler
+}
+
+func (s Service) flags() ipvs.Flags {
+	var f ipvs.Flags
+	if s.Persistence > 0 {
+		f |= ipvs.Persistent
+	}
+	if s.OnePacket {
+		f |= ipvs.OnePacket
+	}
+	for _, name := range s.SchedulerFlags {
+		f |= schedulerFlags[name].bit
+	}
+	return f
+}
+
+func (r RealServer) weight() int {
+	if r.Weight == nil {
+		return 1
+	}
+	return *r.Weight
+}
+
+// VIPs returns every VIP once, in the configuration's order.
+func (c Config) VIPs() []netip.Addr {
+	var all []netip.Addr
+	seen := map[netip.Addr]bool{}
+	for _, s := range c.Services {
+		if !seen[s.VIP] {
+			seen[s.VIP] = true
+			all = append(all, s.VIP)
+		}
+	}
+	return all
+}
+
+// Schedulers returns the names of the schedulers in use, sorted, each once.
+func (c Config) Schedulers() []string {
+	seen := map[string]bool{}
+	for _, s := range c.Services {
+		seen[s.scheduler()] = true
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// DrainTime is how long a removed real server may keep its connections.
+func (c Config) DrainTime() time.Duration {
+	if c.Drain == nil {
+		return DefaultDrain
+	}
+	return time.Duration(*c.Drain)
+}
+
+// Equal tells whether two configurations mean the same, one with its defaults
+// written out and the other without, or in another order.
+func (c Config) Equal(other Config) bool {
+	return c.Interface == other.Interface && c.Timeouts == other.Timeouts && c.DrainTime() == other.DrainTime() &&
+		cmp.Or(c.Firewall, firewallNames[0]) == cmp.Or(other.Firewall, firewallNames[0]) &&
+		reflect.DeepEqual(c.sorted(), other.sorted())
+}
+
+// sorted is virtualServices in an order that does not depend on the configuration's.
+func (c Config) sorted() []VirtualService {
+	all := c.VirtualServices()
+	slices.SortFunc(all, func(a, b VirtualService) int { return a.ID.Compare(b.ID) })
+	for _, v := range all {
+		slices.SortFunc(v.Destinations, func(a, b ipvs.Destination) int { return a.Addr.Compare(b.Addr) })
+	}
+	return all
+}
+
+// RIPs returns the addresses of the real servers, each once.
+func (c Config) RIPs() []netip.Addr {
+	var all []netip.Addr
+	seen := map[netip.Addr]bool{}
+	for _, service := range c.Services {
+		for _, rs := range service.RealServers {
+			if !seen[rs.Address] {
+				seen[rs.Address] = true
+				all = append(all, rs.Address)
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,132 @@
+package doctor
+
+import (
+	"context"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/boot"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+var addressOwner = &Check{
+	Code:  "address-owner",
+	Title: "nobody else brings the VIP up here or takes it away",
+	Why:   "Two owners of an address undo each other's work at the next reboot, restart or failover.",
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		declared, err := boot.DeclaredAddresses(e.Host.Files)
+		if err != nil {
+			return nil, err
+		}
+		here, err := e.arranged()
+		if err != nil {
+			return nil, err
+		}
+		var problems []Problem
+		for _, vip := range e.Config.VIPs() {
+			more, err := e.owners(ctx, vip, declared, here)
+			if err != nil {
+				return nil, err
+			}
+			problems = append(problems, more...)
+		}
+		return problems, nil
+	},
+}
+
+// owners judges who has to do with a VIP.
+func (e *Exam) owners(ctx context.Context, vip netip.Addr, declared []boot.Declaration, here bool) ([]Problem, error) {
+	var problems []Problem
+	for _, d := range declared {
+		if d.Addr != vip {
+			continue
+		}
+		off, err := e.offLAN(ctx, d.Link)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case d.Link != "" && e.Role == cluster.DirectorRole && off:
+			problems = append(problems, declarationProblem(d, "%s: %s brings the VIP %s up on %s, where a real server has it; a director has it on the LAN",
+				d.Place(), d.Owner, vip, d.Link))
+		case d.Link != "" && e.Role == cluster.RealServerRole && !off && d.Owner != boot.KeepalivedName:
+			problems = append(problems, declarationProblem(d, "%s: %s brings the VIP %s up on %s, where this host would answer ARP for it",
+				d.Place(), d.Owner, vip, d.Link))
+		case here:
+			if alive, err := e.alive(ctx, d.Owner); err != nil || !alive {
+				return nil, err
+			}
+			problems = append(problems, declarationProblem(d, "%s: %s brings up the VIP %s, which lvsdr brings up too", d.Place(), d.Owner, vip))
+		}
+	}
+	if len(problems) > 0 {
+		return problems, nil
+	}
+	return e.dropper(ctx, vip)
+}
+
+// alive tells whether the owner of a configuration is at work at all: keepalived's
+// may be a sample.
+func (e *Exam) alive(ctx context.Context, owner string) (bool, error) {
+	if owner != boot.KeepalivedName {
+		return true, nil
+	}
+	if enabled, err := host.Exists(e.Host.Files, "/etc/systemd/system/multi-user.target.wants/keepalived.service"); err != nil || enabled {
+		return enabled, err
+	}
+	running, err := e.running(ctx)
+	return slices.Contains(running, owner), err
+}
+
+// offLAN tells whether the interface answers no ARP questions, by what it is or is
+// called; one that is not there yet is made by what declares the address.
+func (e *Exam) offLAN(ctx context.Context, name string) (bool, error) {
+	l, ok, err := e.link(ctx, name)
+	if ok {
+		return l.Loopback || l.NoARP || l.Kind == "dummy", err
+	}
+	return name == "lo" || strings.HasPrefix(name, "dummy"), err
+}
+
+func declarationProblem(d boot.Declaration, format string, args ...any) Problem {
+	p := warning(d.Fix, format, args...)
+	p.Advice = "take the address out of " + d.File + ", or give it up here with \"lvsdr teardown\""
+	return p
+}
+
+// dropper is systemd-networkd where it manages the interface that has the VIP: when
+// it starts, it takes away every address that it has not configured itself, unless
+// KeepConfiguration= says otherwise (link_drop_foreign_config in
+// src/network/networkd-link.c, which leaves loopback alone). keepalived puts its
+// VIPs back.
+func (e *Exam) dropper(ctx context.Context, vip netip.Addr) ([]Problem, error) {
+	at, err := e.addressesOf(ctx, vip)
+	if err != nil {
+		return nil, err
+	}
+	var problems []Problem
+	for _, a := range at {
+		l, ok, err := e.link(ctx, a.Link)
+		if err != nil {
+			return nil, err
+		}
+		if !ok || l.Loopback {
+			continue
+		}
+		network := boot.NetworkOf(e.Host.Files, l.Index)
+		if network == "" || boot.KeepsForeign(e.Host.Files, network) {
+			continue
+		}
+		if running, err := e.running(ctx); err != nil || slices.Contains(running, boot.KeepalivedName) {
+			return nil, err
+		}
+		dir := "/etc/systemd/network/" + path.Base(network) + ".d"
+		fix := "mkdir -p " + dir + " && printf '[Network]\\nKeepConfiguration=static\\n' >" + dir + "/keep-vip.conf"
+		problems = append(problems, warning(fix,
+			"systemd-networkd manages %s by %s and takes the VIP %s away when it is started anew", a.Link, network, vip))
+	}
+	return problems, nil
+}

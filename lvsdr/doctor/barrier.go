@@ -1,0 +1,219 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/filter"
+	"github.com/lvsdr/toolkit/lvsdr/firewall"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/step"
+)
+
+// barriers are the rules that stand in the way, each with all that it stops: one
+// rule is one cause.
+type barriers struct {
+	e     *Exam
+	found []*barrier
+}
+
+type barrier struct {
+	rule     filter.Rule
+	severity Severity
+	does     string
+	openings []host.Opening
+	let      []packetMatch
+}
+
+// A packetMatch is what a rule is to let through.
+type packetMatch struct {
+	nft      string // in nft's words
+	iptables string // in iptables' words
+}
+
+// inward matches what comes for the opening.
+func inward(o host.Opening) packetMatch { return matchOf(o, "daddr", "-d", "dport") }
+
+// outward matches what comes from there.
+func outward(o host.Opening) packetMatch { return matchOf(o, "saddr", "-s", "sport") }
+
+func matchOf(o host.Opening, addr, option, port string) packetMatch {
+	m := packetMatch{
+		nft: fmt.Sprintf("%s %s %s", o.Family(), addr, o.VIP), iptables: fmt.Sprintf("%s %s -p %s", option, o.VIP, o.Protocol),
+	}
+	if o.Port == 0 {
+		m.nft += fmt.Sprintf(" meta l4proto %s", o.Protocol)
+		return m
+	}
+	m.nft += fmt.Sprintf(" %s %s %d", o.Protocol, port, o.Port)
+	m.iptables += fmt.Sprintf(" --%s %d", port, o.Port)
+	return m
+}
+
+// judgeOpenings asks about every opening of the configuration: for clients in
+// general, and for the one that the exam is about.
+func (e *Exam) judgeOpenings(ctx context.Context, ask func(*barriers, *passage, host.Opening)) ([]Problem, error) {
+	if e.Stage == BeforeSetUp {
+		return skip("set-up opens the ports"), nil
+	}
+	everybody, client := &barriers{e: e}, &barriers{e: e}
+	for _, o := range step.OpeningsOf(e.Config) {
+		p, err := e.passage(ctx, o.VIP)
+		if err != nil {
+			return nil, err
+		}
+		ask(everybody, p, o)
+		if e.Client.IsValid() && e.Client.Is4() == o.VIP.Is4() {
+			theirs := *p
+			theirs.client = e.Client
+			ask(client, &theirs, o)
+		}
+	}
+	return append(everybody.problems(ctx), client.bans(everybody)...), nil
+}
+
+// bans are the rules that stand in one client's way alone.
+func (b *barriers) bans(everybody *barriers) (all []Problem) {
+	for _, f := range b.found {
+		if slices.ContainsFunc(everybody.found, func(g *barrier) bool { return g.rule == f.rule }) {
+			continue
+		}
+		p := problem("", "%q %s %s from %s", f.rule, f.does, f.to(), b.e.Client)
+		p.Advice = "Other clients are let in: admit this one where the rule is made."
+		all = append(all, p)
+	}
+	return all
+}
+
+// judge adds the rule that a verdict speaks of, when that is against the packet. A
+// rule that perhaps drops it is a warning; one against some senders is none, nor is
+// a program that decides.
+func (b *barriers) judge(v filter.Verdict, o host.Opening, what string, let packetMatch) bool {
+	switch {
+	case v.Drops():
+		does := "drops"
+		if v.Action == filter.Reject {
+			does = "rejects"
+		}
+		b.add(*v.Rule, Failure, o, does+" "+what, let)
+	case v.Action == filter.Unsure && v.Depends == filter.ByMatch:
+		b.add(*v.Rule, Warning, o, "drops, under a condition that is not known here, "+what, let)
+	default:
+		return false
+	}
+	return true
+}
+
+func (b *barriers) add(r filter.Rule, severity Severity, o host.Opening, does string, let packetMatch) {
+	i := slices.IndexFunc(b.found, func(f *barrier) bool { return f.rule == r && f.severity == severity && f.does == does })
+	if i < 0 {
+		i = len(b.found)
+		b.found = append(b.found, &barrier{rule: r, severity: severity, does: does})
+	}
+	b.found[i].openings = append(b.found[i].openings, o)
+	b.found[i].let = append(b.found[i].let, let)
+}
+
+func (b *barriers) problems(ctx context.Context) []Problem {
+	var all []Problem
+	for _, f := range b.found {
+		p := Problem{Severity: f.severity, What: fmt.Sprintf("%q %s %s", f.rule, f.does, f.to())}
+		if f.openings[0].Protocol != 0 && b.e.portsMend(ctx, f.rule) {
+			p.Fix = b.e.setUp()
+		} else {
+			p.Fix, p.Advice = f.mend()
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// warnings are the problems of what breaks only some of the traffic, where it is
+// certain. Set-up opens services alone: they are mended by hand.
+func (b *barriers) warnings(ctx context.Context) []Problem {
+	b.certain()
+	for _, f := range b.found {
+		f.severity = Warning
+	}
+	return b.problems(ctx)
+}
+
+// certain forgets the rules that only perhaps stand in the way.
+func (b *barriers) certain() {
+	b.found = slices.DeleteFunc(b.found, func(f *barrier) bool { return f.severity != Failure })
+}
+
+// portsMend tells whether set-up's next openings come before the rule.
+func (e *Exam) portsMend(ctx context.Context, r filter.Rule) bool {
+	due, err := e.seen.openings.get(func() ([]step.Change, error) {
+		for _, s := range e.Steps {
+			if s.Name() == "ports" {
+				return s.Plan(ctx, e.Host, step.Present)
+			}
+		}
+		return nil, nil
+	})
+	if err != nil {
+		return false // set-up cannot open them: the command by hand
+	}
+	gate := "nftables " + r.Family + " " + r.Table + " " + r.Base
+	if r.Tool != filter.ByNftables {
+		gate = "iptables " + r.Variant + " " + r.Family + " " + r.Base
+		if r.Table != "filter" {
+			return false
+		}
+	}
+	return slices.ContainsFunc(due, func(c step.Change) bool { return c.Op == step.Add && strings.HasSuffix(c.Object, " in "+gate) })
+}
+
+// to names what the rule stops: openings, or addresses.
+func (f *barrier) to() string {
+	if f.openings[0].Protocol != 0 {
+		return host.JoinOpenings(f.openings)
+	}
+	var texts []string
+	for _, o := range f.openings {
+		texts = append(texts, o.VIP.String())
+	}
+	return strings.Join(texts, ", ")
+}
+
+// mostCommands is how many commands a person still reads.
+const mostCommands = 20
+
+// mend is the command that lets the packets through before the rule's chain looks
+// at them, or what to do where there is none.
+func (f *barrier) mend() (fix, advice string) {
+	if f.rule.Owned {
+		advice = fmt.Sprintf("Only the program that made the table %s %s can change it: have it admit them", f.rule.Family, f.rule.Table)
+		if f.openings[0].Protocol != 0 {
+			advice += ", firewalld with " + firewall.ByHand(f.openings, firewall.FirewalldCommand)
+		}
+		return "", advice + "."
+	}
+	var commands []string
+	for _, m := range f.let {
+		if c := letThrough(f.rule, m); !slices.Contains(commands, c) {
+			commands = append(commands, c)
+		}
+	}
+	if len(commands) > mostCommands {
+		return "", fmt.Sprintf("Let the packets through before the rule, %d times the like of: %s", len(commands), commands[0])
+	}
+	return strings.Join(commands, " && "), "It lasts until the rules are loaded anew: put it into what loads them."
+}
+
+// letThrough inserts an accept at the head of the base chain from which a packet
+// comes to the rule.
+func letThrough(r filter.Rule, m packetMatch) string {
+	if r.Tool == filter.ByNftables {
+		return fmt.Sprintf("nft insert rule %s %s %s %s accept", r.Family, r.Table, r.Base, m.nft)
+	}
+	table := ""
+	if r.Table != "filter" {
+		table = "-t " + r.Table + " "
+	}
+	return fmt.Sprintf("%s -w %s-I %s 1 %s -j ACCEPT", r.Tool, table, r.Base, m.iptables)
+}

@@ -1,0 +1,164 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/boot"
+	"github.com/lvsdr/toolkit/lvsdr/step"
+)
+
+var modulesBoot = &Check{
+	Code:  "modules-boot",
+	Title: "ip_vs and the schedulers are loaded at boot",
+	Why:   "The sysctls of IPVS appear with its module: without it the boot cannot set them.",
+	Step:  "modules",
+	Run: func(_ context.Context, e *Exam) ([]Problem, error) {
+		lasting, err := e.lasting()
+		switch {
+		case err != nil:
+			return nil, err
+		case e.Stage == BeforeSetUp || !lasting:
+			return skip("lvsdr has not set this host up to last"), nil
+		}
+		var missing []string
+		for _, name := range step.ModuleNames(e.Config) {
+			loaded, err := e.loadedAtBoot(name)
+			if err != nil {
+				return nil, err
+			}
+			if !loaded {
+				missing = append(missing, name)
+			}
+		}
+		if len(missing) > 0 {
+			return []Problem{warning(e.setUp(), "nothing loads %s at boot: it is not in %s", strings.Join(missing, ", "), step.ModulesLoad)}, nil
+		}
+		return e.forbiddenModules()
+	},
+}
+
+// forbiddenModules looks for what keeps a module from being loaded at boot:
+// systemd-modules-load(8) heeds blacklists, which modprobe by hand does not.
+func (e *Exam) forbiddenModules() ([]Problem, error) {
+	lines, err := boot.ConfLines(e.Host.Files, boot.ModprobeDirs)
+	var problems []Problem
+	for _, name := range step.ModuleNames(e.Config) {
+		for _, l := range lines {
+			forbidden := len(l.Words) > 1 && strings.ReplaceAll(l.Words[1], "-", "_") == name &&
+				(l.Words[0] == "blacklist" || l.Words[0] == "install" && isFalse(l.Words[2:]))
+			if forbidden && strings.HasPrefix(l.File, "/etc/") {
+				problems = append(problems, warning(fmt.Sprintf("sed -i '%ds/^/#/' %s", l.Number, l.File),
+					"%s:%d keeps %s from being loaded at boot: %s", l.File, l.Number, name, strings.Join(l.Words, " ")))
+			}
+		}
+	}
+	return problems, err
+}
+
+func isFalse(command []string) bool {
+	return len(command) > 0 && (path.Base(command[0]) == "false" || path.Base(command[0]) == "true")
+}
+
+var unitKept = &Check{
+	Code:  "unit",
+	Title: "the systemd unit is enabled and as set-up wrote it",
+	Why:   "After a reboot the unit brings the host back to its role; nothing else does.",
+	Step:  "unit",
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		here, err := e.arranged()
+		if err != nil {
+			return nil, err
+		}
+		lasting, err := e.lasting()
+		if err != nil {
+			return nil, err
+		}
+		if e.Stage == BeforeSetUp || !here || !lasting {
+			return skip("lvsdr has not set this host up to last"), nil
+		}
+		for _, s := range e.Steps {
+			if s.Name() != "unit" {
+				continue
+			}
+			problems, err := e.due(ctx, e.Host, s)
+			if err == nil && len(problems) == 0 {
+				problems, err = e.unitProgram()
+			}
+			return problems, err
+		}
+		return skip("it is not known here which unit there should be"), nil
+	},
+}
+
+// unitProgram tells whether the command that the unit runs is there.
+func (e *Exam) unitProgram() ([]Problem, error) {
+	text, err := e.Host.Files.ReadFile(unitFile(e.Role))
+	if err != nil {
+		return nil, err
+	}
+	_, command, ok := strings.Cut(string(text), "\nExecStart=")
+	program, _, _ := strings.Cut(command, " ")
+	if !ok || !path.IsAbs(program) || strings.ContainsAny(program, `%\`) {
+		return nil, nil // quoted
+	}
+	_, err = e.Host.Files.ReadDir(path.Dir(program))
+	if err == nil {
+		for _, name := range boot.Listed(e.Host.Files, path.Dir(program)) {
+			if name == program {
+				return nil, nil
+			}
+		}
+		err = fs.ErrNotExist
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return []Problem{warning(e.setUp(), "%s runs %s at boot, which is not there", unitFile(e.Role), program)}, nil
+}
+
+// loadedAtBoot tells whether the module is there before the sysctls are set.
+func (e *Exam) loadedAtBoot(module string) (bool, error) {
+	lines, err := boot.ConfLines(e.Host.Files, boot.ModuleDirs)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range []string{"/etc/modules", "/etc/initramfs-tools/modules"} {
+		more, err := boot.LinesOf(e.Host.Files, name)
+		if err != nil {
+			return false, err
+		}
+		lines = append(lines, more...)
+	}
+	loads := func(l boot.FileLine) bool {
+		return strings.ReplaceAll(l.Words[0], "-", "_") == module
+	}
+	if slices.ContainsFunc(lines, loads) {
+		return true, nil
+	}
+	return e.loadedOtherwise(module)
+}
+
+// loadedOtherwise: built into the kernel, asked for on its command line, or part of
+// an initial RAM disk of dracut.
+func (e *Exam) loadedOtherwise(module string) (bool, error) {
+	release, err := e.Host.Sysctl.Get("kernel/osrelease")
+	if err == nil {
+		text, err := e.Host.Files.ReadFile(path.Join("/lib/modules", release, "modules.builtin"))
+		if err == nil && strings.Contains(string(text), "/"+module+".ko") {
+			return true, nil
+		}
+	}
+	for _, name := range append(boot.Listed(e.Host.Files, "/etc/dracut.conf.d"), "/etc/dracut.conf", "/proc/cmdline") {
+		text, err := e.Host.Files.ReadFile(name)
+		if err == nil && strings.Contains(string(text), module) {
+			return true, nil
+		}
+	}
+	return false, nil
+}

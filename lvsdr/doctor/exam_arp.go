@@ -1,0 +1,58 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+// dropsARP tells whether rules of the packet filter keep this host from answering
+// ARP for the address and from asking in its name.
+func (e *Exam) dropsARP(ctx context.Context, ip netip.Addr) (bool, error) {
+	dropped, err := e.seen.arpDropped.get(func() ([]netip.Addr, error) { return e.Host.Observer.ARPDropped(ctx) })
+	if errors.Is(err, host.ErrNoView) {
+		return false, nil
+	}
+	return slices.Contains(dropped, ip), err
+}
+
+// legacyARP tells whether the old arptables is in use, whose rules are not read. The
+// file is there when its module is loaded, and names its tables.
+func (e *Exam) legacyARP() bool {
+	tables, err := e.Host.Files.ReadFile("/proc/thread-self/net/arp_tables_names")
+	return err == nil && slices.Contains(strings.Fields(string(tables)), "filter")
+}
+
+// silence is the command that keeps a real server quiet about a VIP that it does not
+// have yet, empty where it is so already.
+func (e *Exam) silence(ctx context.Context, vip netip.Addr) (string, error) {
+	if vip.Is6() {
+		return "", nil
+	}
+	links, err := e.fronts(ctx, vip)
+	if err != nil {
+		return "", err
+	}
+	command := ""
+	for _, l := range links {
+		ignore, err := e.effective("arp_ignore", l.Name)
+		if err != nil {
+			return "", err
+		}
+		if ignore.answers([]host.Address{{}}) {
+			command = commands(command, ignore.command("1"))
+		}
+		announce, err := e.effective("arp_announce", l.Name)
+		if err != nil {
+			return "", err
+		}
+		if announce.value != "2" {
+			command = commands(command, announce.command("2"))
+		}
+	}
+	return command, nil
+}

@@ -1,0 +1,139 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+	"github.com/lvsdr/toolkit/lvsdr/step"
+)
+
+var listenerThere = &Check{
+	Code:  "listener",
+	Title: "somebody listens for the VIP on every port",
+	Why: "The packets arrive for the VIP: a server that listens on the host's own address alone refuses them, " +
+		"although a health check of that address passes.",
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		all, err := e.listeners(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var problems []Problem
+		for _, o := range step.OpeningsOf(e.Config) {
+			if o.Port == 0 || slices.ContainsFunc(all, func(l host.Listener) bool { return l.Takes(o.VIP, o.Port, o.Protocol) }) {
+				continue
+			}
+			elsewhere, err := e.takenElsewhere(ctx, o)
+			if err != nil {
+				return problems, err
+			}
+			if elsewhere {
+				continue
+			}
+			near := slices.DeleteFunc(slices.Clone(all), func(l host.Listener) bool {
+				return l.Protocol != o.Protocol || l.Port != o.Port || l.Addr.IsLoopback()
+			})
+			p := noListener(o, near)
+			if len(near) == 0 && e.Stage != InService {
+				p.Severity = Warning // the server is often installed after
+			}
+			problems = append(problems, p)
+		}
+		return problems, nil
+	},
+}
+
+// takenElsewhere tells whether the packets do not need a listener: they are
+// redirected, or the host balances them on.
+func (e *Exam) takenElsewhere(ctx context.Context, o host.Opening) (bool, error) {
+	table, err := e.table(ctx)
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
+		return false, err
+	}
+	if slices.ContainsFunc(table, func(v cluster.VirtualService) bool {
+		return v.ID == ipvs.ID{Addr: o.VIP, Port: o.Port, Protocol: o.Protocol}
+	}) {
+		return true, nil
+	}
+	return e.redirected(ctx, o)
+}
+
+// redirected tells whether a rule translates the packets for the VIP before they
+// are looked up: REDIRECT or DNAT.
+func (e *Exam) redirected(ctx context.Context, o host.Opening) (bool, error) {
+	p, err := e.passage(ctx, o.VIP)
+	if errors.Is(err, errNoLAN) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return p.rules.Trace(p.packet(o, firstPacket)).Packet.Translated, nil
+}
+
+// someClient is an address to ask about.
+func (e *Exam) someClient(vip netip.Addr) netip.Addr {
+	switch {
+	case e.Client.IsValid() && e.Client.Is4() == vip.Is4():
+		return e.Client
+	case vip.Is6():
+		return netip.MustParseAddr("2001:db8::1") // RFC 3849
+	}
+	return netip.MustParseAddr("192.0.2.1") // RFC 5737
+}
+
+// noListener tells who listens on the port for other addresses.
+func noListener(o host.Opening, near []host.Listener) Problem {
+	at := netip.AddrPortFrom(o.VIP, o.Port)
+	if len(near) == 0 {
+		p := problem("", "nobody listens on port %d/%s", o.Port, o.Protocol)
+		p.Advice = fmt.Sprintf("Start the server, and have it listen on all addresses or on %s.", at)
+		return p
+	}
+	var who []string
+	for _, l := range near {
+		who = append(who, listenerText(l))
+	}
+	p := problem("", "nobody listens on %s/%s: %s", at, o.Protocol, strings.Join(who, ", "))
+	p.Advice = listenAdvice(near[0].Process, o)
+	return p
+}
+
+func listenerText(l host.Listener) string {
+	name := l.Process
+	if name == "" {
+		name = "somebody"
+	}
+	text := name + " listens on " + netip.AddrPortFrom(l.Addr, l.Port).String() + " alone"
+	if l.Addr == netip.IPv6Unspecified() {
+		text = name + " listens on all addresses of IPv6 alone"
+	}
+	if l.Addr == netip.IPv4Unspecified() {
+		text = name + " listens on all addresses of IPv4 alone"
+	}
+	return text
+}
+
+// listenAdvice is the line of the server's configuration.
+func listenAdvice(process string, o host.Opening) string {
+	name, _, _ := strings.Cut(process, "[")
+	all := netip.AddrPortFrom(netip.IPv4Unspecified(), o.Port)
+	if o.VIP.Is6() {
+		all = netip.AddrPortFrom(netip.IPv6Unspecified(), o.Port)
+	}
+	line := map[string]string{
+		"nginx": fmt.Sprintf("listen %s;", all), "apache2": fmt.Sprintf("Listen %d", o.Port), "httpd": fmt.Sprintf("Listen %d", o.Port),
+		"haproxy": fmt.Sprintf("bind %s", all), "lighttpd": fmt.Sprintf("server.port = %d, without server.bind", o.Port),
+	}[name]
+	if line == "" {
+		return fmt.Sprintf("Have it listen on all addresses (%s), or on the VIP too.", all)
+	}
+	return fmt.Sprintf("In the configuration of %s: %s", name, line)
+}

@@ -1,0 +1,76 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+var mtu = &Check{
+	Code:  "mtu",
+	Title: "what comes in over the LAN fits through to the real servers",
+	Why:   "Requests come in packets of the LAN's size; one that does not fit on the way to the real server is dropped, and large uploads hang where the client does not hear of it.",
+	Needs: []*Check{linkUsable},
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		var problems []Problem
+		var asked []netip.Addr
+		for _, s := range e.Config.Services {
+			lan, err := e.lan(ctx, s.VIP)
+			if err != nil {
+				return nil, err
+			}
+			for _, rip := range e.rips(s.VIP) {
+				if slices.Contains(asked, rip) {
+					continue
+				}
+				asked = append(asked, rip)
+				more, err := e.narrow(ctx, rip, lan)
+				if err != nil {
+					return nil, err
+				}
+				problems = append(problems, more...)
+			}
+		}
+		lro, err := e.merging(ctx)
+		return append(problems, lro...), err
+	},
+}
+
+// narrow tells whether the route to a real server takes smaller packets than its
+// link. A real server has the link's MTU, as a rule, and tells clients so (MSS); an
+// MTU of the route it does not know.
+func (e *Exam) narrow(ctx context.Context, rip netip.Addr, lan host.Link) ([]Problem, error) {
+	r, err := e.route(ctx, rip)
+	if err != nil || r.Local {
+		return nil, nil // real-server tells
+	}
+	out, ok, err := e.link(ctx, r.Link)
+	if err != nil || !ok || r.MTU == 0 || r.MTU >= min(out.MTU, lan.MTU) {
+		return nil, err
+	}
+	way := ""
+	if r.Gateway.IsValid() {
+		way = " via " + r.Gateway.String()
+	}
+	return []Problem{warning(fmt.Sprintf("ip route replace %s%s dev %s mtu %d", rip, way, r.Link, out.MTU),
+		"the route to the real server %s takes packets of %d bytes, requests come in over %s with up to %d",
+		rip, r.MTU, lan.Name, min(out.MTU, lan.MTU))}, nil
+}
+
+// merging tells of interfaces that merge what they receive: IPVS passes it on too
+// large. The kernel itself switches that off where it forwards (dev_disable_lro in
+// net/ipv4/devinet.c), which a director need not.
+func (e *Exam) merging(ctx context.Context) ([]Problem, error) {
+	links, err := e.links(ctx)
+	var problems []Problem
+	for _, l := range links {
+		if l.LRO && l.Up {
+			problems = append(problems, warning("ethtool -K "+l.Name+" lro off",
+				"%s merges packets that it receives (LRO), which do not fit on the way to the real servers", l.Name))
+		}
+	}
+	return problems, err
+}

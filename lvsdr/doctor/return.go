@@ -1,0 +1,106 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"syscall"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/probe"
+)
+
+var returnRoute = &Check{
+	Code:  "return-route",
+	Title: "replies to clients have a way that does not lead through the director",
+	Why:   "A reply comes from the VIP: without a route it is never sent, and a director drops a packet whose source is an address of its own.",
+	Needs: []*Check{linkUsable, vipHeld, vipMask},
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		var problems []Problem
+		for _, vip := range e.Config.VIPs() {
+			found, err := e.wayBack(ctx, vip)
+			problems = append(problems, found...)
+			if err != nil {
+				return problems, err
+			}
+		}
+		return problems, nil
+	},
+}
+
+// replyRoute is the route of replies from the VIP to where its clients are.
+func (e *Exam) replyRoute(ctx context.Context, vip netip.Addr) (host.Route, error) {
+	q := host.RouteQuery{To: e.someClient(vip), From: vip}
+	if taken, err := e.takes(ctx, vip); err != nil || !taken { // redirected: the kernel refuses a source that is not its own
+		q.From = netip.Addr{}
+	}
+	return e.Host.Observer.RouteOf(ctx, q)
+}
+
+func (e *Exam) wayBack(ctx context.Context, vip netip.Addr) ([]Problem, error) {
+	to := e.someClient(vip)
+	r, err := e.replyRoute(ctx, vip)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && to == e.Client:
+		p := problem("", "there is no route from the VIP %s back to the client %s (%v)", vip, to, err)
+		p.Advice = fmt.Sprintf("\"ip route get %s from %s\" shows it; the default gateway is to be the LAN's router, not the director", to, vip)
+		return []Problem{p}, nil
+	case unreachable(err):
+		p := warning("", "a route refuses what is not on the LAN (unreachable, blackhole or prohibit): replies of the VIP %s go no further", vip)
+		p.Advice = "clients beyond the LAN need a default route by the LAN's router: \"ip route\" shows the one that refuses them"
+		return []Problem{p}, nil
+	case errors.Is(err, fs.ErrNotExist): // no default route: all clients may be on the LAN
+		return nil, nil
+	case err != nil || !r.Gateway.IsValid():
+		return nil, err
+	}
+	return e.gatewayIsDirector(ctx, vip, r)
+}
+
+// unreachable tells the answers for routes of type blackhole, unreachable and prohibit
+// (fib_props in net/ipv4/fib_semantics.c) from that for no route.
+func unreachable(err error) bool {
+	return slices.ContainsFunc([]error{syscall.EINVAL, syscall.EHOSTUNREACH, syscall.EACCES},
+		func(errno error) bool { return errors.Is(err, errno) })
+}
+
+// gatewayIsDirector compares the gateway with who answers for the VIP on its LAN.
+func (e *Exam) gatewayIsDirector(ctx context.Context, vip netip.Addr, r host.Route) ([]Problem, error) {
+	same := ""
+	switch {
+	case e.isVIP(r.Gateway):
+		same = "which is the VIP"
+	case e.Passive:
+		return nil, nil
+	default:
+		answers, err := e.Host.Wire.Ask(ctx, r.Link, []probe.Question{{Target: vip}, {Target: r.Gateway}}, surveyTime)
+		if errors.Is(err, host.ErrNoView) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("whether the gateway %s is the director: %w", r.Gateway, err)
+		}
+		if same = sameMAC(answers[0], answers[1]); same == "" {
+			return nil, nil
+		}
+	}
+	p := problem("", "replies of the VIP %s leave by the gateway %s, %s: the director drops what comes from an address of its own", vip, r.Gateway, same)
+	p.Advice = "let the LAN's router be the gateway, as its users know it: ip route replace default via ROUTER dev " + r.Link +
+		"; a director can be it only with ip_forward=1, accept_local=1 and rp_filter=0"
+	return []Problem{p}, nil
+}
+
+// sameMAC tells that one host answers for both, empty when none does.
+func sameMAC(vip, gateway []probe.Answer) string {
+	for _, v := range vip {
+		for _, g := range gateway {
+			if slices.Equal(v.MAC, g.MAC) {
+				return fmt.Sprintf("which is the director: %s answers for both", v.MAC)
+			}
+		}
+	}
+	return ""
+}

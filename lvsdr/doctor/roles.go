@@ -1,0 +1,97 @@
+package doctor
+
+import (
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+)
+
+// The checks of each role, in the order of the report: what the host itself is
+// like first, then what the others do.
+var (
+	DirectorChecks = []*Check{
+		// The kernel and its table.
+		ipvsThere, ipvsScheduler, serviceThere, noDestination, directForwarding, portMapping, schedulerFallback,
+		quiescentTemplate, orphanConnections, ipvsSysctl, tableOwner,
+
+		// Addresses, ARP and routes.
+		linkUsable,
+		ipv6Disabled,
+		vipDAD,
+		vipHeld,
+		vipMask,
+		vipLink,
+		vipSource,
+		arpAnnounce,
+		rpFilter,
+		mtu,
+
+		// The packet filter.
+		firewallIn, firewallStateful, firewallInvalid, firewallOut, firewallICMP, firewallND,
+
+		// On the wire.
+		vipClaim,
+		realServerAnswers,
+		drPath,
+		packetLoop, synReceived, // what the table says of the ways that work from here
+
+		// What was set up.
+		modulesBoot,
+		sysctlBoot,
+		unitKept,
+		addressOwner,
+		drift,
+	}
+
+	RealServerChecks = []*Check{
+		// The kernel.
+
+		// Addresses, ARP and routes.
+		linkUsable,
+		ipv6Disabled,
+		vipDAD,
+		vipHeld,
+		vipMask,
+		vipLink,
+		vipSource,
+		arpIgnore,
+		arpAnnounce,
+		rpFilter,
+		returnRoute,
+
+		// The packet filter and the listeners.
+		firewallIn, firewallOut, firewallICMP, firewallND, listenerThere,
+
+		// On the wire.
+
+		// What was set up.
+		sysctlBoot,
+		unitKept,
+		addressOwner,
+		drift,
+	}
+
+	ClientChecks = []*Check{
+		linkUsable,
+
+		// On the wire.
+		vipClaim,
+		vipNeighbour,
+		realServerAnswers,
+		drPath,
+		replies,
+		largeReplies,
+	}
+)
+
+// Checks returns the checks of a role, in the order of the report; none for a
+// role that there is not.
+func Checks(role string) []*Check {
+	switch role {
+	case cluster.DirectorRole:
+		return DirectorChecks
+	case cluster.RealServerRole:
+		return RealServerChecks
+	case cluster.ClientRole:
+		return ClientChecks
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"slices"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+// prepare finds out where everybody should be. It reads the neighbour table first:
+// every answer changes it.
+func (e *Exam) prepare(ctx context.Context) (*survey, error) {
+	before, err := e.neighbours(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &survey{}
+	for _, vip := range e.Config.VIPs() {
+		v, err := e.prepareVIP(ctx, vip)
+		if err != nil {
+			return nil, err
+		}
+		v.before = entry(before, vip, v.link.Name)
+		s.vips = append(s.vips, v)
+		for _, rip := range e.rips(vip) {
+			if slices.ContainsFunc(s.servers, func(r *serverSeen) bool { return r.rip == rip }) {
+				continue
+			}
+			r, err := e.prepareServer(ctx, rip)
+			if err != nil {
+				return nil, err
+			}
+			r.before = entry(before, rip, r.link.Name)
+			s.servers = append(s.servers, r)
+		}
+	}
+	s.plan(e.Config)
+	return s, nil
+}
+
+func entry(all []host.Neighbour, addr netip.Addr, link string) *host.Neighbour {
+	i := slices.IndexFunc(all, func(n host.Neighbour) bool { return n.Addr == addr && n.Link == link })
+	if i < 0 {
+		return nil
+	}
+	return &all[i]
+}
+
+func (e *Exam) prepareVIP(ctx context.Context, vip netip.Addr) (*vipSeen, error) {
+	v := &vipSeen{addr: vip}
+	at, err := e.addressesOf(ctx, vip)
+	if err != nil {
+		return nil, err
+	}
+	v.mine = len(at) > 0
+	if v.link, v.err = e.lan(ctx, vip); v.err == nil && e.Role != cluster.DirectorRole && !v.mine {
+		// A client beyond a gateway has a LAN, but not this one.
+		if r, err := e.Host.Routes.To(ctx, vip); err != nil || r.Gateway.IsValid() {
+			v.err = errNoLAN
+		}
+	}
+	for _, a := range at { // a director with two NICs carries it on one, and has the real servers on the other
+		l, ok, err := e.link(ctx, a.Link)
+		if err != nil {
+			return nil, err
+		}
+		if ok && !l.Loopback && !l.NoARP && l.Kind != "dummy" {
+			v.link, v.err = l, nil
+		}
+	}
+	if v.err != nil {
+		return v, nil
+	}
+	v.source, err = e.ownAddress(ctx, v.link.Name, vip)
+	return v, err
+}
+
+func (e *Exam) prepareServer(ctx context.Context, rip netip.Addr) (*serverSeen, error) {
+	r := &serverSeen{rip: rip}
+	if r.route, r.err = e.route(ctx, rip); r.err != nil {
+		if errors.Is(r.err, fs.ErrNotExist) {
+			return r, nil
+		}
+		return nil, r.err
+	}
+	l, _, err := e.link(ctx, r.route.Link)
+	if err != nil {
+		return nil, err
+	}
+	r.link = l
+	r.source, err = e.ownAddress(ctx, l.Name, rip)
+	return r, err
+}
+
+// ownAddress is an address of this host on an interface, one in a subnet with near
+// where there is one, but no VIP: a real server takes a VIP for its own address.
+func (e *Exam) ownAddress(ctx context.Context, link string, near netip.Addr) (netip.Addr, error) {
+	all, err := e.addresses(ctx)
+	best := host.Address{}
+	better := func(a host.Address) bool {
+		switch {
+		case !best.Prefix.IsValid():
+			return true
+		case a.Prefix.Contains(near) != best.Prefix.Contains(near):
+			return a.Prefix.Contains(near)
+		}
+		return best.Prefix.Addr().IsLinkLocalUnicast() && !a.Prefix.Addr().IsLinkLocalUnicast()
+	}
+	for _, a := range all {
+		ip := a.Prefix.Addr()
+		if a.Link == link && ip.Is4() == near.Is4() && !a.DADFailed && !a.Deprecated &&
+			!slices.Contains(e.Config.VIPs(), ip) && better(a) {
+			best = a
+		}
+	}
+	return best.Prefix.Addr(), err
+}
+
+// plan lists the paths to try. A real server of weight 0 gets no new connections.
+func (s *survey) plan(c cluster.Config) {
+	tried := map[netip.Addr]int{}
+	for _, v := range c.VirtualServices() {
+		for _, d := range v.Destinations {
+			i := slices.IndexFunc(s.servers, func(r *serverSeen) bool { return r.rip == d.Addr })
+			switch {
+			case d.Weight == 0 || !s.servers[i].near():
+			case tried[d.Addr] == mostServices:
+				s.skipped++
+			default:
+				tried[d.Addr]++
+				s.paths = append(s.paths, &pathSeen{id: v.ID, server: s.servers[i]})
+			}
+		}
+	}
+}

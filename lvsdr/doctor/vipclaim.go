@@ -1,0 +1,246 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+)
+
+var vipClaim = &Check{
+	Code:      "vip-claim",
+	Preflight: true,
+	Title:     "the director alone answers for the VIP",
+	Why:       "Whoever answers ARP for the VIP gets the clients' packets: all of them, or those of the clients that heard it last.",
+	Wire:      true,
+	Needs:     []*Check{linkUsable},
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		s, err := e.survey(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return e.eachVIP(s, func(v *vipSeen) ([]Problem, error) {
+			claimants := v.claimants()
+			if e.Role == cluster.DirectorRole {
+				return e.claimsOnDirector(ctx, s, v, claimants)
+			}
+			return claimsOnClient(s, v, claimants), nil
+		})
+	},
+}
+
+// eachVIP looks at every VIP that can be judged from this host's place on the LAN,
+// and tells why the others are not.
+func (e *Exam) eachVIP(s *survey, look func(*vipSeen) ([]Problem, error)) ([]Problem, error) {
+	var problems, skipped []Problem
+	var errs []error
+	looked := false
+	for _, v := range s.vips {
+		if why := e.outOfSight(v); why != nil {
+			skipped = append(skipped, why...)
+			continue
+		}
+		found, err := look(v)
+		problems, errs, looked = append(problems, found...), append(errs, err), true
+	}
+	if !looked {
+		problems = skipped
+	}
+	return problems, errors.Join(errs...)
+}
+
+// outOfSight tells why a VIP cannot be judged from here, nothing when it can.
+func (e *Exam) outOfSight(v *vipSeen) []Problem {
+	switch {
+	case e.Role != cluster.DirectorRole && v.mine:
+		return []Problem{{
+			Severity: Skipped,
+			What: fmt.Sprintf("this host has the VIP %s itself: what it sends there never leaves it; examine it as a director or real server, "+
+				"and the cluster from another host", v.addr),
+		}}
+	case errors.Is(v.err, errNoLAN):
+		return skip("this host is not on the LAN of the VIP %s, where it could be seen who answers for it", v.addr)
+	case v.err != nil:
+		return skip("%v", v.err)
+	case !usable(v.link):
+		return skip("%s is down, or does not answer ARP", v.link.Name)
+	}
+	return nil
+}
+
+// A claimant is a MAC address that says to have the VIP, and how.
+type claimant struct {
+	mac            net.HardwareAddr
+	probed, asked  bool       // it answered a probe, and a question
+	asks           netip.Addr // it asked for this address as the VIP; invalid: no
+	saysUnasked    bool
+	onlyByQuestion bool // nothing but such questions
+}
+
+// claimants are those who say to have the VIP, each MAC address once, those who
+// answer first.
+func (v *vipSeen) claimants() []claimant {
+	var all []claimant
+	of := func(mac net.HardwareAddr) *claimant {
+		i := slices.IndexFunc(all, func(c claimant) bool { return bytes.Equal(c.mac, mac) })
+		if i < 0 {
+			i, all = len(all), append(all, claimant{mac: mac})
+		}
+		return &all[i]
+	}
+	for _, a := range v.probed {
+		of(a.MAC).probed = true
+	}
+	for _, a := range v.asked {
+		of(a.MAC).asked = true
+	}
+	for _, c := range v.claims {
+		if c.Target == c.Addr {
+			of(c.MAC).saysUnasked = true
+		} else {
+			of(c.MAC).asks = c.Target
+		}
+	}
+	for i, c := range all {
+		all[i].onlyByQuestion = !c.probed && !c.asked && !c.saysUnasked
+	}
+	return all
+}
+
+// answers tells whether a host that looks for the VIP is answered by this one.
+func (c claimant) answers() bool { return c.probed || c.asked }
+
+// claimsOnDirector: a director's own answers do not come back to it, so every one
+// that it hears is a foreign one.
+func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, claimants []claimant) ([]Problem, error) {
+	var problems []Problem
+	for _, c := range claimants {
+		switch {
+		case s.whose(c.mac, v.addr) != nil:
+			problems = append(problems, s.claimOfServer(v, c))
+		case v.mine:
+			problems = append(problems, s.claimOfStranger(v, c, "this director"))
+		default:
+			backup, err := e.followsVRRP(ctx)
+			if err != nil {
+				return problems, err
+			}
+			if !backup {
+				problems = append(problems, s.claimOfStranger(v, c, ""))
+			}
+		}
+	}
+	return problems, nil
+}
+
+// followsVRRP tells whether the VIP's place is decided by a VRRP daemon: a backup
+// director rightly hears the master.
+func (e *Exam) followsVRRP(ctx context.Context) (bool, error) {
+	names, err := e.running(ctx)
+	return slices.ContainsFunc(names, func(n string) bool { return n == "keepalived" || n == "vrrpd" || n == "ucarp" }), err
+}
+
+// claimsOnClient: one host answers, and it is no real server.
+func claimsOnClient(s *survey, v *vipSeen, claimants []claimant) []Problem {
+	var problems []Problem
+	var others []claimant
+	for _, c := range claimants {
+		if s.whose(c.mac, v.addr) != nil {
+			problems = append(problems, s.claimOfServer(v, c))
+		} else {
+			others = append(others, c)
+		}
+	}
+	switch holder := slices.IndexFunc(others, claimant.answers); {
+	case len(claimants) == 0 || holder < 0 && len(problems) == 0:
+		problems = append(problems, Problem{
+			What:   fmt.Sprintf("nobody on %s answers for the VIP %s", v.link.Name, v.addr),
+			Advice: "run \"lvsdr doctor director\" on the director: the VIP is not on its LAN interface, or it is down",
+		})
+	case holder < 0:
+	default:
+		for i, c := range others {
+			if i != holder {
+				problems = append(problems, s.claimOfStranger(v, c, others[holder].mac.String()))
+			}
+		}
+	}
+	return problems
+}
+
+// claimOfServer is a real server that says to have the VIP. It has it; but it must
+// not say so.
+func (s *survey) claimOfServer(v *vipSeen, c claimant) Problem {
+	p := Problem{
+		What: fmt.Sprintf("the real server %s %s for the VIP %s", s.name(c.mac, v.addr), c.how(v.addr), v.addr),
+		On:   s.whose(c.mac, v.addr).rip,
+	}
+	if c.onlyByQuestion {
+		p.What = fmt.Sprintf("the real server %s asks \"who has %s, tell %s\": all that hear it take it for the VIP", s.name(c.mac, v.addr), c.asks, v.addr)
+		if v.addr.Is4() {
+			p.Fix = "sysctl -w net.ipv4.conf.all.arp_announce=2"
+			return p
+		}
+	}
+	p.Advice = fmt.Sprintf("run \"lvsdr doctor realserver\" on it: arp_ignore is to be 1 and the VIP on lo; those who took it for the VIP do so until "+
+		"they forget (ip neigh flush to %s) or hear the director (arping -U -c 3 -I %s %s there)", v.addr, v.link.Name, v.addr)
+	if v.addr.Is6() {
+		p.Advice = "run \"lvsdr doctor realserver\" on it: the VIP is to be on lo, where neighbour solicitations for it are not answered"
+	}
+	return p
+}
+
+// claimOfStranger is a host that is no real server, beside the one who rightly
+// has the VIP.
+func (s *survey) claimOfStranger(v *vipSeen, c claimant, holder string) Problem {
+	p := Problem{
+		What:   fmt.Sprintf("%s %s for the VIP %s", c.mac, c.how(v.addr), v.addr),
+		Advice: "find the host with this MAC address (a second director, or another machine with this address) and take the VIP off it",
+	}
+	if holder != "" {
+		p.What += fmt.Sprintf(", which %s has", holder)
+	}
+	if c.asked && !c.probed {
+		p.What += ", but not to a probe: it is a proxy"
+		p.Advice = "find the host with this MAC address and switch proxy_arp off on it, or take its route to the VIP away"
+	}
+	return p
+}
+
+// how tells in which way the claimant claims.
+func (c claimant) how(vip netip.Addr) string {
+	question := "ARP"
+	if vip.Is6() {
+		question = "neighbour solicitations"
+	}
+	var ways []string
+	if c.answers() {
+		ways = append(ways, "answers "+question)
+	}
+	if c.saysUnasked && !c.answers() {
+		ways = append(ways, "says by "+question+" to stand")
+	}
+	if c.asks.IsValid() {
+		ways = append(ways, fmt.Sprintf("asks for %s", c.asks))
+	}
+	return strings.Join(ways, " and ")
+}
+
+// holder is the MAC address of the one who alone answers for the VIP, nil when
+// there is none or several.
+func (v *vipSeen) holder() net.HardwareAddr {
+	var mac net.HardwareAddr
+	for _, a := range slices.Concat(v.probed, v.asked) {
+		if mac != nil && !bytes.Equal(mac, a.MAC) {
+			return nil
+		}
+		mac = a.MAC
+	}
+	return mac
+}

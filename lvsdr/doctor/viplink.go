@@ -1,0 +1,197 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+var vipLink = &Check{
+	Code:  "vip-link",
+	Title: "the VIP is on the kind of interface where it belongs",
+	Why: "On a real server the LAN must not find the VIP: it belongs on loopback or a dummy. " +
+		"On a director the LAN must find it: it belongs on the LAN's interface.",
+	Step:  "vip",
+	Needs: []*Check{linkUsable},
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		if e.Stage == BeforeSetUp {
+			return skip("set-up puts the VIP in its place"), nil
+		}
+		judge := e.shown
+		if e.Role == cluster.DirectorRole {
+			judge = e.hidden
+		}
+		var problems []Problem
+		for _, vip := range e.Config.VIPs() {
+			at, err := e.addressesOf(ctx, vip)
+			if err != nil || len(at) == 0 {
+				return problems, err
+			}
+			found, err := judge(ctx, vip, at)
+			problems = append(problems, found...)
+			if err != nil {
+				return problems, err
+			}
+		}
+		return problems, nil
+	},
+}
+
+// exposed tells whether the LAN finds an address because of the interface that it
+// is on.
+func (e *Exam) exposed(ctx context.Context, a host.Address) (bool, error) {
+	links, err := e.answering(ctx)
+	i := slices.IndexFunc(links, func(l host.Link) bool { return l.Name == a.Link })
+	if err != nil || i < 0 {
+		return false, err
+	}
+	switch links[i].Kind {
+	case "macvlan", "macvtap", "ipvlan": // one more host on the LAN of another interface
+		return true, nil
+	}
+	fronts, err := e.fronts(ctx, a.Prefix.Addr())
+	if err != nil || slices.ContainsFunc(fronts, func(l host.Link) bool { return l.Name == a.Link }) {
+		return err == nil, err
+	}
+	lan, err := e.lan(ctx, a.Prefix.Addr())
+	if errors.Is(err, errNoLAN) || errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return lan.Name == a.Link, err
+}
+
+// shown tells of a real server's VIP that the LAN finds.
+func (e *Exam) shown(ctx context.Context, vip netip.Addr, at []host.Address) ([]Problem, error) {
+	hidden := false
+	var shown []host.Address
+	for _, a := range at {
+		exposed, err := e.exposed(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		if !exposed {
+			hidden = true
+			continue
+		}
+		silent, err := e.arpSilenced(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		if !silent {
+			shown = append(shown, a)
+		}
+	}
+	var problems []Problem
+	for _, a := range shown {
+		fix := ""
+		if !hidden {
+			hidden = true
+			var err error
+			if fix, err = e.bringVIP(ctx, vip, "lo"); err != nil {
+				return nil, err
+			}
+		}
+		remove, err := e.removeAddress(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		problems = append(problems, problem(commands(fix, remove),
+			"the VIP %s is on an interface of the LAN, where this host answers for it", a))
+	}
+	return problems, nil
+}
+
+// hidden tells of a director's VIP that the LAN does not find, and of one that is on
+// loopback as well.
+func (e *Exam) hidden(ctx context.Context, vip netip.Addr, at []host.Address) ([]Problem, error) {
+	var carriers, spare []host.Address
+	answering, err := e.answering(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range at {
+		if slices.ContainsFunc(answering, func(l host.Link) bool { return l.Name == a.Link }) {
+			carriers = append(carriers, a)
+		} else {
+			spare = append(spare, a)
+		}
+	}
+	onNamed := e.lanName() == "" || slices.ContainsFunc(carriers, func(a host.Address) bool { return a.Link == e.lanName() })
+	if len(carriers) == 0 || !onNamed {
+		return e.carriedElsewhere(ctx, vip, at)
+	}
+	problems, err := e.mute(ctx, carriers)
+	for _, a := range spare {
+		if l, _, err := e.link(ctx, a.Link); err != nil || !l.Loopback || !a.Prefix.IsSingleIP() { // a wide one is vip-mask's
+			continue
+		}
+		remove, err := e.removeAddress(ctx, a)
+		if err != nil {
+			return problems, err
+		}
+		problems = append(problems, warning(remove,
+			"the VIP %s is on %s as well as on %s, as on a real server: without the latter this host would go on taking its packets",
+			vip, a.Link, places(carriers)))
+	}
+	return problems, err
+}
+
+// carriedElsewhere tells whether the LAN finds a VIP that none of its interfaces carries: an
+// IPv4 one while the LAN's interface answers for every address of the host.
+func (e *Exam) carriedElsewhere(ctx context.Context, vip netip.Addr, at []host.Address) ([]Problem, error) {
+	lan, err := e.lan(ctx, vip)
+	if err != nil {
+		return nil, err
+	}
+	because := "and neighbour discovery answers only for addresses of the interface that was asked on"
+	if vip.Is4() {
+		v, err := e.effective("arp_ignore", lan.Name)
+		if err != nil || v.answers(at) {
+			return nil, err
+		}
+		because = fmt.Sprintf("and %s: no answer for an address elsewhere", v)
+	}
+	fix := addVIP(vip, lan.Name, cluster.DirectorRole)
+	for _, a := range at {
+		remove, err := e.removeAddress(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		if vip.Is6() { // the kernel has an IPv6 address once
+			fix = commands(remove, fix)
+		} else {
+			fix = commands(fix, remove)
+		}
+	}
+	return []Problem{problem(fix, "the VIP %s is on %s only, not on the LAN's %s, %s", vip, places(at), lan.Name, because)}, nil
+}
+
+// mute tells of interfaces that carry the VIP and do not answer for it.
+func (e *Exam) mute(ctx context.Context, carriers []host.Address) ([]Problem, error) {
+	var problems []Problem
+	for _, a := range carriers {
+		if a.Prefix.Addr().Is6() {
+			continue
+		}
+		v, err := e.effective("arp_ignore", a.Link)
+		if err != nil {
+			return problems, err
+		}
+		subnets, err := e.subnets(ctx, a.Link)
+		if err != nil {
+			return problems, err
+		}
+		on := append(subnets, a.Prefix)
+		inSubnet := slices.ContainsFunc(on, func(p netip.Prefix) bool { return !p.IsSingleIP() && p.Contains(a.Prefix.Addr()) })
+		if v.value == "8" || v.value == "2" && !inSubnet {
+			problems = append(problems, problem(v.command("1"), "%s: no answer for the VIP %s", v, a))
+		}
+	}
+	return problems, nil
+}

@@ -1,0 +1,5 @@
+package firewall
+
+// LegacyFilter is legacyFilter, for the tests, which are outside the package because
+// they use steps.
+var LegacyFilter = legacyFilter

@@ -1,0 +1,92 @@
+package firewall
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+func TestIptablesCanDrop(t *testing.T) {
+	tests := []struct {
+		name, listing string
+		want          bool
+	}{
+		{"nothing", "-P INPUT ACCEPT\n", false},
+		{"policy", "-P INPUT DROP\n", true},
+		{"drop", "-P INPUT ACCEPT\n-A INPUT -p tcp -j DROP\n", true},
+		{"invalid", "-P INPUT ACCEPT\n-A INPUT -m conntrack --ctstate INVALID -j DROP\n", true},
+		{"reject", "-P INPUT ACCEPT\n-A INPUT -j REJECT --reject-with icmp-host-prohibited\n", true},
+		{"queue", "-P INPUT ACCEPT\n-A INPUT -j NFQUEUE --queue-num 0\n", true},
+		{"jump", "-P INPUT ACCEPT\n-N a\n-N b\n-A INPUT -j a\n-A a -g b\n-A b -j DROP\n", true},
+		{"jump by source", "-P INPUT ACCEPT\n-N a\n-A INPUT -s 10.0.0.0/8 -j a\n-A a -j DROP\n", true},
+		{"counting", "-P INPUT ACCEPT\n-A INPUT -p tcp\n-A INPUT -j LOG --log-prefix \"x -j DROP\"\n", false},
+		{"empty chain", "-P INPUT ACCEPT\n-N f2b\n-A INPUT -j f2b\n", false},
+		{"bans", "-P INPUT ACCEPT\n-N f2b\n-A INPUT -p tcp -j f2b\n-A f2b -s 192.0.2.1/32 -j REJECT\n-A f2b -j RETURN\n", false},
+		{"set of bans", "-P INPUT ACCEPT\n-A INPUT -m set --match-set bad src -j DROP\n", false},
+		{"all but some", "-P INPUT ACCEPT\n-A INPUT ! -s 10.0.0.0/8 -j DROP\n", true},
+		{"set of services", "-P INPUT ACCEPT\n-A INPUT -m set --match-set ports dst -j DROP\n", true},
+		{"flood", "-P INPUT ACCEPT\n-A INPUT -m connlimit --connlimit-above 20 -j REJECT\n", false},
+		{"our own", "-P INPUT ACCEPT\n-A INPUT -d 10.10.10.22/32 -p tcp -m tcp --dport 80 -m comment --comment lvsdr -j ACCEPT\n", false},
+		{"forwarding", "-P INPUT ACCEPT\n-P FORWARD DROP\n-A FORWARD -j DROP\n", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := parseIptables(tt.listing).canDrop("INPUT"); got != tt.want {
+				t.Errorf("canDrop = %v", got)
+			}
+		})
+	}
+}
+
+func TestIptablesEdit(t *testing.T) {
+	web := host.Opening{VIP: netip.MustParseAddr("10.10.10.22"), Protocol: cluster.TCP, Port: 80}
+	dns := host.Opening{VIP: netip.MustParseAddr("10.10.10.22"), Protocol: cluster.UDP, Port: 53}
+	all := host.Opening{VIP: netip.MustParseAddr("fd00::22"), Protocol: cluster.SCTP, Port: 0}
+	const ours = "-d 10.10.10.22/32 -p tcp -m tcp --dport 80 -m comment --comment lvsdr -j ACCEPT"
+	tests := []struct {
+		name, listing string
+		openings      []host.Opening
+		want          string
+	}{
+		{"at the head", "-A INPUT -j DROP\n", []host.Opening{web}, "-I INPUT 1 " + ours},
+		{"before what drops", "-A INPUT -i lo -j ACCEPT\n-A INPUT -s 192.0.2.1/32 -j DROP\n-A INPUT -j DROP\n", []host.Opening{web}, "-I INPUT 3 " + ours},
+		{"at the end", "-P INPUT DROP\n-A INPUT -i lo -j ACCEPT\n", []host.Opening{web}, "-I INPUT 2 " + ours},
+		{"another", "-A INPUT " + ours + "\n-A INPUT -j DROP\n", []host.Opening{web, dns},
+			"-I INPUT 2 -d 10.10.10.22/32 -p udp -m udp --dport 53 -m comment --comment lvsdr -j ACCEPT"},
+		{"every port", "-A INPUT -j DROP\n", []host.Opening{all}, "-I INPUT 1 -d fd00::22/128 -p sctp -m comment --comment lvsdr -j ACCEPT"},
+		{"none", "-A INPUT " + ours + "\n-A INPUT -j DROP\n", nil, "-D INPUT " + ours},
+		{"moved", "-A INPUT -j DROP\n-A INPUT " + ours + "\n", []host.Opening{web}, "-D INPUT " + ours + "\n-I INPUT 1 " + ours},
+		{"twice", "-A INPUT " + ours + "\n-A INPUT " + ours + "\n", nil, "-D INPUT " + ours + "\n-D INPUT " + ours},
+		{"as it is", "-A INPUT " + ours + "\n-A INPUT -j DROP\n", []host.Opening{web}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := parseIptables(tt.listing).edit("INPUT", tt.openings)
+			got = strings.TrimSuffix(strings.TrimPrefix(got, "*filter\n"), "\nCOMMIT\n")
+			if got != tt.want {
+				t.Errorf("edit:\n%s\nwant:\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzIptablesRules: whatever is listed, an edit of it is no reason to panic, and
+// what was added is read back.
+func FuzzIptablesRules(f *testing.F) {
+	f.Add("-P INPUT DROP\n-N a\n-A INPUT -m set --match-set\n-A INPUT -j a\n")
+	f.Add("-A INPUT -j INPUT\n-A INPUT -j a\n-A a -j INPUT")
+	f.Add("-A INPUT -j \"\n-A INPUT --comment lvsdr")
+	f.Fuzz(func(t *testing.T, listing string) {
+		r := parseIptables(listing)
+		r.edit("INPUT", nil)
+		want := host.Opening{VIP: netip.MustParseAddr("10.10.10.22"), Protocol: cluster.TCP, Port: 80}
+		added := parseIptables("-A INPUT " + iptablesOpening(want) + "\n")
+		if got := added.place("INPUT").openings; !slices.Equal(got, []host.Opening{want}) {
+			t.Errorf("read back %v", got)
+		}
+	})
+}

@@ -1,0 +1,163 @@
+package firewall
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/userdata"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+// nftMark is lvsdr's comment as nft writes it.
+var nftMark = userdata.AppendString(nil, userdata.TypeComment, firewallMark)
+
+func nftMarked(r *nftables.Rule) bool { return bytes.Equal(r.UserData, nftMark) }
+
+// What lvsdr's rules end with.
+var (
+	nftAccept  = &expr.Verdict{Kind: expr.VerdictAccept}
+	nftNotrack = &expr.Notrack{}
+)
+
+// An nftEdit is a transaction on one chain.
+type nftEdit struct {
+	conn   *nftables.Conn
+	chain  nftChain
+	before uint64 // the rule to insert before; 0: append
+	sets   uint32
+}
+
+// add adds at most four rules whatever the number of openings: each is one
+// look-up in a set, of IPv4 or IPv6 addresses, with or without a port.
+func (e *nftEdit) add(openings []host.Opening, verdict expr.Any) error {
+	groups := map[nftShape][]nftables.SetElement{}
+	for _, o := range openings {
+		s := nftShape{v6: !o.VIP.Is4(), anyPort: o.Port == 0}
+		groups[s] = append(groups[s], nftables.SetElement{Key: nftKey(o)})
+	}
+	for _, s := range nftShapes {
+		if len(groups[s]) == 0 {
+			continue
+		}
+		set, err := e.addSet(s, groups[s])
+		if err != nil {
+			return err
+		}
+		rule := &nftables.Rule{
+			Table: e.chain.table.raw(), Chain: &nftables.Chain{Name: e.chain.name},
+			Position: e.before, UserData: nftMark,
+			Exprs: append(s.match(e.chain.table, set), verdict),
+		}
+		if e.before == 0 {
+			e.conn.AddRule(rule)
+		} else {
+			e.conn.InsertRule(rule)
+		}
+	}
+	return nil
+}
+
+// replace takes the old rules away and makes the transaction.
+func (e *nftEdit) replace(old []uint64) error {
+	for _, handle := range old {
+		rule := &nftables.Rule{Table: e.chain.table.raw(), Chain: &nftables.Chain{Name: e.chain.name}, Handle: handle}
+		if err := e.conn.DelRule(rule); err != nil {
+			return err
+		}
+	}
+	return e.conn.Flush()
+}
+
+// nftElements is how many elements go into one message, whose list of elements
+// is one attribute of at most 64 KiB.
+const nftElements = 1000
+
+// addSet adds an anonymous set, which belongs to the one rule that refers to it.
+func (e *nftEdit) addSet(s nftShape, elements []nftables.SetElement) (*nftables.Set, error) {
+	e.sets++
+	set := &nftables.Set{
+		Table: e.chain.table.raw(), ID: e.sets, Name: "__set%d", Anonymous: true, Constant: true,
+		KeyType: s.key(), Size: uint32(len(elements)),
+	}
+	if err := e.conn.AddSet(set, nil); err != nil {
+		return nil, err
+	}
+	fill := *set
+	fill.Anonymous = false // the library refuses; the kernel takes elements until a rule refers to the set
+	for len(elements) > 0 {
+		n := min(len(elements), nftElements)
+		if err := e.conn.SetAddElements(&fill, elements[:n]); err != nil {
+			return nil, err
+		}
+		elements = elements[n:]
+	}
+	return set, nil
+}
+
+// An nftShape is what the keys of one set are made of.
+type nftShape struct{ v6, anyPort bool }
+
+var nftShapes = []nftShape{{false, false}, {false, true}, {true, false}, {true, true}}
+
+var nftKeys = map[nftShape]nftables.SetDatatype{
+	{false, false}: nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeInetProto, nftables.TypeInetService),
+	{false, true}:  nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeInetProto),
+	{true, false}:  nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetProto, nftables.TypeInetService),
+	{true, true}:   nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetProto),
+}
+
+func (s nftShape) key() nftables.SetDatatype { return nftKeys[s] }
+
+// match is "ip daddr . meta l4proto . th dport { … }" as nft compiles it, with
+// the check of the family that a table of family inet needs. Registers are 16
+// bytes from 1 on, or 4 bytes from 8 on for the same ones.
+func (s nftShape) match(table nftTable, set *nftables.Set) []expr.Any {
+	proto, offset, length, next := byte(nftables.TableFamilyIPv4), uint32(16), uint32(4), uint32(9)
+	if s.v6 {
+		proto, offset, length, next = byte(nftables.TableFamilyIPv6), 24, 16, 12
+	}
+	var exprs []expr.Any
+	if table.family == nftables.TableFamilyINet {
+		exprs = append(exprs, &expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{proto}})
+	}
+	exprs = append(exprs,
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: length},
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: next})
+	if !s.anyPort {
+		exprs = append(exprs, &expr.Payload{DestRegister: next + 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2})
+	}
+	return append(exprs, &expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID})
+}
+
+// nftKey is the opening as an element: address, protocol and, unless it is every
+// port, port, each filled up to a multiple of four bytes.
+func nftKey(o host.Opening) []byte {
+	key := append(o.VIP.AsSlice(), byte(o.Protocol), 0, 0, 0)
+	if o.Port == 0 {
+		return key
+	}
+	return append(binary.BigEndian.AppendUint16(key, o.Port), 0, 0)
+}
+
+// nftOpening is the inverse of nftKey.
+func nftOpening(key []byte) (host.Opening, bool) {
+	size := 4
+	if len(key) >= 20 {
+		size = 16
+	}
+	if len(key) != size+4 && len(key) != size+8 {
+		return host.Opening{}, false
+	}
+	addr, _ := netip.AddrFromSlice(key[:size])
+	o := host.Opening{VIP: addr, Protocol: cluster.Protocol(key[size])}
+	if len(key) == size+8 {
+		o.Port = binary.BigEndian.Uint16(key[size+4:])
+	}
+	return o, true
+}

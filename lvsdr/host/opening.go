@@ -1,0 +1,63 @@
+package host
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+)
+
+// HostPrefix is the prefix of addr alone: /32 or /128.
+func HostPrefix(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.BitLen()) }
+
+// An Opening lets one service's packets pass a firewall.
+type Opening struct {
+	VIP      netip.Addr
+	Protocol cluster.Protocol
+	Port     uint16 // 0: every port
+}
+
+// String renders the opening as "tcp 10.10.10.22:80", "udp [fd00::22]:53", and
+// "tcp 10.10.10.22" when it is every port.
+func (o Opening) String() string {
+	if o.Port == 0 {
+		return o.Protocol.String() + " " + o.VIP.String()
+	}
+	return o.Protocol.String() + " " + netip.AddrPortFrom(o.VIP, o.Port).String()
+}
+
+// Compare orders openings by VIP, protocol and port.
+func (o Opening) Compare(other Opening) int {
+	return cmp.Or(o.VIP.Compare(other.VIP), cmp.Compare(o.Protocol, other.Protocol), cmp.Compare(o.Port, other.Port))
+}
+
+// Family is the family of the packets in the words of nft and ip.
+func (o Opening) Family() string {
+	if o.VIP.Is4() {
+		return "ip"
+	}
+	return "ip6"
+}
+
+// SortOpenings sorts openings and takes out those that are there twice.
+func SortOpenings(openings []Opening) []Opening {
+	slices.SortFunc(openings, Opening.Compare)
+	return slices.Compact(openings)
+}
+
+// JoinOpenings names the first few openings and tells how many more there are.
+func JoinOpenings(openings []Opening) string {
+	const shown = 3
+	var names []string
+	for _, o := range openings[:min(shown, len(openings))] {
+		names = append(names, o.String())
+	}
+	text := strings.Join(names, ", ")
+	if more := len(openings) - shown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}

@@ -1,0 +1,257 @@
+package linux
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+// OSFiles are the files of the running machine, or those of a system image that
+// is mounted at Root.
+type OSFiles struct {
+	// Root is put before every name, and symbolic links are followed as if it
+	// were "/": none leads out of it. Empty means the machine's own root. It
+	// guards against the links of an image, not against somebody who changes
+	// them at the same time.
+	Root string
+}
+
+// ReadFile reads the whole file.
+func (f OSFiles) ReadFile(name string) ([]byte, error) {
+	path, err := f.resolve(name, true)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}
+
+// WriteFile replaces the file by way of a temporary one beside it, which is on
+// the disk before it takes the file's place. Parents that are missing appear
+// together with the file, in one rename, so that no kill leaves an empty
+// directory.
+func (f OSFiles) WriteFile(name string, data []byte, perm fs.FileMode) error {
+	path, err := f.resolve(name, false)
+	if err != nil {
+		return err
+	}
+	top, err := topMissing(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	if top != "" {
+		return writeTree(top, path, data, perm)
+	}
+	tmp, err := openTemporary(host.TemporaryName(path))
+	if err != nil {
+		return err
+	}
+	defer tmp.Close()
+	if err := fill(tmp, data, perm); err != nil {
+		return errors.Join(err, os.Remove(tmp.Name()))
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return errors.Join(err, os.Remove(tmp.Name()))
+	}
+	return nil
+}
+
+// Symlink makes name point to target in one atomic step and makes missing
+// parents. The target is stored as it is.
+func (f OSFiles) Symlink(target, name string) error {
+	path, err := f.resolve(name, false)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	tmp := host.TemporaryName(path)
+	if err := removeFile(tmp); err != nil {
+		return err
+	}
+	if err := os.Symlink(target, tmp); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	return nil
+}
+
+// Readlink returns where the symbolic link points to, as it is stored.
+func (f OSFiles) Readlink(name string) (string, error) {
+	path, err := f.resolve(name, false)
+	if err != nil {
+		return "", err
+	}
+	target, err := os.Readlink(path)
+	if errors.Is(err, syscall.EINVAL) { // there, but not a link
+		return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrNotExist}
+	}
+	return target, err
+}
+
+// Remove removes a file, a link or an empty directory, and what a killed
+// WriteFile of the same name has left.
+func (f OSFiles) Remove(name string) error {
+	path, err := f.resolve(name, false)
+	if err != nil {
+		return err
+	}
+	if err := removeFile(host.TemporaryName(path)); err != nil {
+		return err
+	}
+	return removeFile(path)
+}
+
+// ReadDir lists the names in a directory, sorted.
+func (f OSFiles) ReadDir(name string) ([]string, error) {
+	path, err := f.resolve(name, true)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, nil
+}
+
+// resolve returns the machine's path of name: Root and the symbolic links taken
+// into account, that of the last element only with follow.
+func (f OSFiles) resolve(name string, follow bool) (string, error) {
+	root := filepath.Clean("/" + f.Root)
+	if root == "/" {
+		return filepath.Clean("/" + name), nil
+	}
+	const most = 40 // the kernel's own limit, path_resolution(7)
+	at, rest := "/", filepath.Clean("/" + name)[1:]
+	for links := 0; rest != ""; {
+		element, after, more := strings.Cut(rest, "/")
+		next := filepath.Join(at, element)
+		rest = after
+		if !more && !follow {
+			at = next
+			break
+		}
+		target, err := os.Readlink(root + next)
+		if err != nil { // not a link, or not there: for the caller to find out
+			at = next
+			continue
+		}
+		if links++; links > most {
+			return "", &fs.PathError{Op: "open", Path: name, Err: syscall.ELOOP}
+		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		rest = strings.Trim(filepath.Clean(target)+"/"+rest, "/")
+	}
+	return filepath.Join(root, at), nil
+}
+
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// topMissing returns the topmost directory on the way to dir that is not there,
+// empty when all are.
+func topMissing(dir string) (string, error) {
+	top := ""
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		_, err := os.Stat(dir)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		top = dir
+	}
+	return top, nil
+}
+
+// writeTree makes the directory top with the file path somewhere below it.
+func writeTree(top, path string, data []byte, perm fs.FileMode) error {
+	tmp := host.TemporaryName(top)
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if err := fillTree(tmp, tmp+strings.TrimPrefix(path, top), data, perm); err != nil {
+		return errors.Join(err, os.RemoveAll(tmp))
+	}
+	if err := os.Rename(tmp, top); err != nil {
+		return errors.Join(err, os.RemoveAll(tmp))
+	}
+	return nil
+}
+
+func fillTree(tree, path string, data []byte, perm fs.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return fill(file, data, perm)
+}
+
+// openTemporary opens an empty file that nobody else writes: a second writer of
+// the same file waits for the first one's lock, and then finds that the name has
+// moved on.
+func openTemporary(name string) (*os.File, error) {
+	for {
+		file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		mine, err := lockNamed(file)
+		if err == nil && mine {
+			return file, file.Truncate(0)
+		}
+		file.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// lockNamed locks the file and tells whether it still has its name.
+func lockNamed(file *os.File) (bool, error) {
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		return false, &fs.PathError{Op: "lock", Path: file.Name(), Err: err}
+	}
+	mine, err := file.Stat()
+	if err != nil {
+		return false, err
+	}
+	named, err := os.Lstat(file.Name())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && os.SameFile(mine, named), err
+}
+
+func fill(file *os.File, data []byte, perm fs.FileMode) error {
+	if _, err := file.Write(data); err != nil {
+		return err
+	}
+	if err := file.Chmod(perm); err != nil { // past the umask
+		return err
+	}
+	return file.Sync()
+}

@@ -1,0 +1,98 @@
+package linux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+// kernelIPVS is the running kernel's IPVS, of the network namespace of the thread
+// that made it. The module need not be loaded yet: it is looked for at each call
+// until it is there, and never loaded by looking.
+type kernelIPVS struct {
+	mu     sync.Mutex
+	client *ipvs.Client
+}
+
+// newKernelIPVS opens the socket in the calling thread's network namespace. Where
+// that fails, the first use tries again and tells why not.
+func newKernelIPVS() *kernelIPVS {
+	k := &kernelIPVS{}
+	_, _ = k.open()
+	return k
+}
+
+func (k *kernelIPVS) open() (*ipvs.Client, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.client == nil {
+		client, err := ipvs.Dial()
+		if err != nil {
+			return nil, err
+		}
+		k.client = client
+	}
+	return k.client, nil
+}
+
+// readIPVS is what reading has in common: a kernel without IPVS has nothing in
+// its table.
+func readIPVS[T any](k *kernelIPVS, read func(*ipvs.Client) (T, error)) (T, error) {
+	var none T
+	client, err := k.open()
+	if err != nil {
+		return none, err
+	}
+	found, err := read(client)
+	if errors.Is(err, ipvs.ErrNoIPVS) {
+		return none, nil
+	}
+	return found, err
+}
+
+func (k *kernelIPVS) Services(ctx context.Context, detail ipvs.Detail) ([]ipvs.Service, error) {
+	return readIPVS(k, func(c *ipvs.Client) ([]ipvs.Service, error) {
+		return c.Services(ctx, detail)
+	})
+}
+
+func (k *kernelIPVS) Destinations(ctx context.Context, id ipvs.ID, detail ipvs.Detail) ([]ipvs.Destination, error) {
+	return readIPVS(k, func(c *ipvs.Client) ([]ipvs.Destination, error) {
+		return c.Destinations(ctx, id, detail)
+	})
+}
+
+func (k *kernelIPVS) Timeouts(ctx context.Context) (ipvs.Timeouts, error) {
+	return readIPVS(k, func(c *ipvs.Client) (ipvs.Timeouts, error) {
+		return c.Timeouts(ctx)
+	})
+}
+
+func (k *kernelIPVS) Apply(ctx context.Context, commands []ipvs.Command) (int, error) {
+	client, err := k.open()
+	if err != nil {
+		return 0, err
+	}
+	done, err := client.Apply(ctx, commands)
+	return done, noIPVS(err)
+}
+
+func (k *kernelIPVS) SetTimeouts(ctx context.Context, t ipvs.Timeouts) error {
+	client, err := k.open()
+	if err != nil {
+		return err
+	}
+	return noIPVS(client.SetTimeouts(ctx, t))
+}
+
+// noIPVS makes the package's own sentinel of ipvs's.
+func noIPVS(err error) error {
+	if errors.Is(err, ipvs.ErrNoIPVS) {
+		return fmt.Errorf("%w: %w", host.ErrNoIPVS, err)
+	}
+	return err
+}

@@ -1,0 +1,59 @@
+package linux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/lvsdr/toolkit/lvsdr/probe"
+)
+
+// linuxWire is the LANs of the network namespace of the calling thread.
+type linuxWire struct{}
+
+// Ask implements [Wire].
+func (linuxWire) Ask(ctx context.Context, link string, questions []probe.Question, wait time.Duration) ([][]probe.Answer, error) {
+	l, err := wireLink(link)
+	if err != nil {
+		return nil, err
+	}
+	return probe.Ask(ctx, l.Index, l.HardwareAddr, questions, wait)
+}
+
+// Knock implements [Wire].
+func (linuxWire) Knock(ctx context.Context, link string, knocks []probe.Knock, wait time.Duration) ([]probe.Reply, error) {
+	l, err := wireLink(link)
+	if err != nil {
+		return nil, err
+	}
+	return probe.Knocks(ctx, l.Index, l.HardwareAddr, knocks, wait)
+}
+
+// Claims implements [Wire].
+func (linuxWire) Claims(ctx context.Context, link string, addrs []netip.Addr, wait time.Duration) ([]probe.Claim, error) {
+	l, err := wireLink(link)
+	if err != nil {
+		return nil, err
+	}
+	return probe.Claims(ctx, l.Index, addrs, wait)
+}
+
+func wireLink(name string) (*netlink.LinkAttrs, error) {
+	l, err := netlink.LinkByName(name)
+	var missing netlink.LinkNotFoundError
+	switch {
+	case errors.As(err, &missing):
+		return nil, fmt.Errorf("interface %s: %w", name, fs.ErrNotExist)
+	case err != nil:
+		return nil, fmt.Errorf("interface %s: %w", name, err)
+	}
+	return l.Attrs(), nil
+}
+
+// connectTime is how long a connection may take to be made.
+const connectTime = 2 * time.Second

@@ -1,0 +1,93 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+// ModulesLoad is the file that has the modules loaded at boot (modules-load.d(5)),
+// before the sysctls, some of which come with ip_vs.
+const ModulesLoad = "/etc/modules-load.d/lvsdr.conf"
+
+const IpvsModule = "ip_vs"
+
+// DirectorModules is the step that has ip_vs and the schedulers loaded, now and
+// at boot. Planning it fails with [ErrNoIPVS] when the kernel cannot have IPVS.
+//
+// A scheduler is loaded before a service needs it: were the kernel to load it
+// while adding the service, it could lock up against a network namespace that
+// goes away. At teardown the modules stay: other network namespaces and programs
+// may use them.
+func DirectorModules(c cluster.Config) Step { return modules{c.Schedulers()} }
+
+type modules struct{ schedulers []string }
+
+func (m modules) Name() string { return "modules" }
+
+func (m modules) Plan(ctx context.Context, h *host.Host, want State) ([]Change, error) {
+	file := ownFile{name: ModulesLoad, role: cluster.DirectorRole, step: m.Name()}
+	if want == Absent {
+		return file.absent(h)
+	}
+	changes, err := m.load(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	atBoot, err := file.present(h, m.atBoot(), func() (string, error) { return m.atBoot(), nil })
+	return append(changes, atBoot...), err
+}
+
+func (m modules) load(ctx context.Context, h *host.Host) ([]Change, error) {
+	var changes []Change
+	for _, name := range m.names() {
+		loaded, err := h.Modules.Loaded(name)
+		if err != nil {
+			return nil, err
+		}
+		if loaded {
+			continue
+		}
+		if err := h.Modules.Find(ctx, name); err != nil {
+			return nil, missingModule(name, err)
+		}
+		changes = append(changes, Change{Step: m.Name(), Op: Add, Object: "module " + name,
+			Do: func(ctx context.Context) error { return h.Modules.Load(ctx, name) }})
+	}
+	return changes, nil
+}
+
+func (m modules) names() []string {
+	names := []string{IpvsModule}
+	for _, s := range m.schedulers {
+		names = append(names, SchedulerModule(s))
+	}
+	return names
+}
+
+func SchedulerModule(scheduler string) string { return IpvsModule + "_" + scheduler }
+
+func (m modules) atBoot() string {
+	return "# Written by lvsdr for a director: IPVS and the schedulers of its services.\n" +
+		"# \"lvsdr teardown director\" removes this file.\n" +
+		strings.Join(m.names(), "\n") + "\n"
+}
+
+// missingModule says what the kernel lacks for want of the module.
+func missingModule(name string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if name == IpvsModule {
+		return fmt.Errorf("%w: %w", host.ErrNoIPVS, err)
+	}
+	return fmt.Errorf("this kernel has no scheduler %q: %w", strings.TrimPrefix(name, IpvsModule+"_"), err)
+}
+
+// ModuleNames are the modules that a director needs.
+func ModuleNames(c cluster.Config) []string { return modules{c.Schedulers()}.names() }

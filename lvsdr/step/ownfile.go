@@ -1,0 +1,231 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+// madeMark starts a line of an own file that names a directory made for it.
+const madeMark = "#lvsdr:made "
+
+// An ownFile is a file in /etc that belongs to lvsdr alone and takes "#"
+// comments. It is there with some content or it is gone, and the directories
+// that had to be made for it, which it names itself, go with it. Nothing is
+// planned for it with [Host.Runtime].
+type ownFile struct {
+	name string   // the absolute name
+	role string   // whose ledger remembers the directories while the file goes
+	step string   // whose changes these are
+	dirs []string // further directories that are made together with the file
+}
+
+// present plans the file with content, which ends with a newline. What is written
+// is what final returns when the change is made.
+func (o ownFile) present(h *host.Host, content string, final func() (string, error)) ([]Change, error) {
+	if h.Runtime {
+		return nil, nil
+	}
+	old, err := h.Files.ReadFile(o.name)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
+		return nil, err
+	}
+	change := Change{Step: o.step, Op: Set, Object: o.name, Do: func(context.Context) error {
+		return o.write(h, final)
+	}}
+	if missing {
+		change.Op = Add
+	} else if body, _ := splitMade(string(old)); body == content {
+		// A teardown that was broken off has begun to take it away.
+		if owed, err := o.remembered(h); err != nil || len(owed) == 0 {
+			return nil, err
+		}
+	}
+	return []Change{change}, nil
+}
+
+func (o ownFile) write(h *host.Host, final func() (string, error)) error {
+	body, err := final()
+	if err != nil {
+		return err
+	}
+	made, err := o.remembered(h)
+	if err != nil {
+		return err
+	}
+	var more, keys []string
+	for _, dir := range made {
+		keys = append(keys, o.ledgerKey(dir))
+	}
+	old, err := h.Files.ReadFile(o.name)
+	switch {
+	case err == nil:
+		_, more = splitMade(string(old))
+	case errors.Is(err, fs.ErrNotExist):
+		more, err = missingDirs(h.Files, append([]string{path.Dir(o.name)}, o.dirs...)...)
+	}
+	if err != nil {
+		return err
+	}
+	made = append(made, more...)
+	slices.Sort(made)
+	for _, dir := range slices.Compact(made) {
+		body += madeMark + dir + "\n"
+	}
+	if err := h.Files.WriteFile(o.name, []byte(body), 0o644); err != nil {
+		return err
+	}
+	return LedgerOf(h, o.role).forget(keys...)
+}
+
+// absent plans that the file, what a killed write has left of it, and the
+// directories made for it are gone.
+func (o ownFile) absent(h *host.Host) ([]Change, error) {
+	if h.Runtime {
+		return nil, nil
+	}
+	remembered, err := o.remembered(h)
+	if err != nil {
+		return nil, err
+	}
+	due := len(remembered) > 0
+	for _, name := range []string{o.name, host.TemporaryName(o.name)} {
+		_, err := h.Files.ReadFile(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		due = due || err == nil
+	}
+	if !due {
+		return nil, nil
+	}
+	return []Change{{Step: o.step, Op: Remove, Object: o.name, Do: func(context.Context) error {
+		return o.remove(h)
+	}}}, nil
+}
+
+// remove removes the file. Which directories are to follow is in the ledger
+// before the file that says so goes.
+func (o ownFile) remove(h *host.Host) error {
+	old, err := h.Files.ReadFile(o.name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	_, made := splitMade(string(old))
+	lines := map[string]string{}
+	for _, dir := range made {
+		lines[o.ledgerKey(dir)] = ""
+	}
+	if err := LedgerOf(h, o.role).remember(lines); err != nil {
+		return err
+	}
+	if err := h.Files.Remove(o.name); err != nil {
+		return err
+	}
+	return o.removeDirs(h)
+}
+
+func (o ownFile) removeDirs(h *host.Host) error {
+	dirs, err := o.remembered(h)
+	if err != nil {
+		return err
+	}
+	keys := make([]string, 0, len(dirs))
+	for _, dir := range slices.Backward(dirs) { // the deepest first
+		names, err := h.Files.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if len(names) == 0 { // else somebody has moved in
+			if err := h.Files.Remove(dir); err != nil {
+				return err
+			}
+		}
+		keys = append(keys, o.ledgerKey(dir))
+	}
+	return LedgerOf(h, o.role).forget(keys...)
+}
+
+// remembered returns the directories in the ledger that are to follow the file,
+// the topmost first.
+func (o ownFile) remembered(h *host.Host) ([]string, error) {
+	lines, err := LedgerOf(h, o.role).Read()
+	if err != nil {
+		return nil, err
+	}
+	var dirs []string
+	for key := range lines {
+		if dir, ok := strings.CutPrefix(key, o.ledgerKey("")); ok {
+			dirs = append(dirs, dir)
+		}
+	}
+	slices.Sort(dirs)
+	return dirs, nil
+}
+
+func (o ownFile) ledgerKey(dir string) string { return "made for " + o.name + " " + dir }
+
+// splitMade takes the lines naming directories out of an own file's content.
+func splitMade(content string) (body string, dirs []string) {
+	var b strings.Builder
+	for line := range strings.Lines(content) {
+		if dir, ok := strings.CutPrefix(line, madeMark); ok {
+			dirs = append(dirs, strings.TrimSpace(dir))
+			continue
+		}
+		b.WriteString(line)
+	}
+	return b.String(), dirs
+}
+
+// missingDirs returns the directories on the way to dirs that are not there, the
+// topmost first.
+func missingDirs(files host.Files, dirs ...string) ([]string, error) {
+	var missing []string
+	for _, dir := range dirs {
+		for ; dir != "/"; dir = path.Dir(dir) {
+			_, err := files.ReadDir(dir)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			missing = append(missing, dir)
+		}
+	}
+	slices.Sort(missing)
+	return slices.Compact(missing), nil
+}
+
+// An OwnFile is a file in /etc that belongs to lvsdr alone, for steps of other
+// packages. It is there with its content or it is gone; the directories that had
+// to be made for it go with it, as lines "#lvsdr:made DIRECTORY" at its end tell,
+// so its format must take "#" comments. Nothing is planned for it with
+// [Host.Runtime].
+type OwnFile struct {
+	Name string   // absolute
+	Role string   // whose ledger remembers the directories while the file goes
+	Step string   // whose changes these are
+	Dirs []string // further directories that are made together with the file
+}
+
+// Present returns the change that is due for the file to have the content, which
+// ends with a newline.
+func (f OwnFile) Present(h *host.Host, content string) ([]Change, error) {
+	return f.file().present(h, content, func() (string, error) { return content, nil })
+}
+
+// Absent returns the change that is due for the file, and the directories made
+// for it, to be gone.
+func (f OwnFile) Absent(h *host.Host) ([]Change, error) { return f.file().absent(h) }
+
+func (f OwnFile) file() ownFile {
+	return ownFile{name: f.Name, role: f.Role, step: f.Step, dirs: f.Dirs}
+}

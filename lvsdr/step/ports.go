@@ -1,0 +1,203 @@
+package step
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+// OpeningsOf returns what a firewall must let pass, sorted, each once.
+func OpeningsOf(c cluster.Config) []host.Opening {
+	var all []host.Opening
+	for _, s := range c.Services {
+		for _, p := range s.AllPorts() {
+			all = append(all, host.Opening{VIP: s.VIP, Protocol: p.Protocol, Port: p.Number})
+		}
+	}
+	slices.SortFunc(all, func(a, b host.Opening) int {
+		return cmp.Or(a.VIP.Compare(b.VIP), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
+	})
+	return slices.Compact(all)
+}
+
+// DirectorPorts is the step that lets the services' packets pass the director's
+// firewalls: on the way in, where IPVS picks them up only after the last filter
+// of the input hook; on the way out, because IPVS sends them on through the
+// output hook (net/netfilter/ipvs/ip_vs_xmit.c); and past connection tracking,
+// which never sees the real servers' answers and takes the clients' packets for
+// invalid. What cannot drop is not touched.
+func DirectorPorts(c cluster.Config) Step { return ports{OpeningsOf(c), c.Firewall, true} }
+
+// RealServerPorts is the step that lets the services' packets pass the real
+// server's firewalls on the way in. What cannot drop is not touched.
+func RealServerPorts(c cluster.Config) Step { return ports{OpeningsOf(c), c.Firewall, false} }
+
+type ports struct {
+	openings []host.Opening
+	firewall string
+	director bool
+}
+
+func (p ports) Name() string { return "ports" }
+
+func (p ports) Plan(ctx context.Context, h *host.Host, want State) ([]Change, error) {
+	if err := p.known(h); want == Present && err != nil {
+		return nil, err
+	}
+	var edits []gateEdit
+	for _, f := range h.Firewalls {
+		more, err := p.edits(ctx, f, want)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name(), err)
+		}
+		edits = append(edits, more...)
+	}
+	// Packets are accepted everywhere before tracking loses sight of them, else
+	// a filter that accepts established connections would drop these.
+	slices.SortStableFunc(edits, func(a, b gateEdit) int { return a.order() - b.order() })
+	if want == Absent {
+		slices.Reverse(edits)
+	}
+	var changes []Change
+	for _, e := range edits {
+		changes = append(changes, e.changes()...)
+	}
+	return changes, nil
+}
+
+// known fails when the configuration names a firewall that the host has not got.
+func (p ports) known(h *host.Host) error {
+	var names []string
+	for _, f := range h.Firewalls {
+		if p.chooses(f.Name()) {
+			return nil
+		}
+		names = append(names, f.Name())
+	}
+	if p.firewall == "" || p.firewall == "auto" || p.firewall == "none" {
+		return nil
+	}
+	return fmt.Errorf("firewall %q: this host has %s: name one of them, or auto or none",
+		p.firewall, cmp.Or(strings.Join(names, ", "), "no firewall"))
+}
+
+func (p ports) chooses(firewall string) bool {
+	return p.firewall == "" || p.firewall == "auto" || p.firewall == firewall
+}
+
+// edits are those due in the gates of one firewall. One that is not chosen is
+// cleaned of our marks; on the way up it may be unreadable, or naming another
+// firewall would be no way around it.
+func (p ports) edits(ctx context.Context, f host.Firewall, want State) ([]gateEdit, error) {
+	chosen := bool(want) && p.chooses(f.Name())
+	gates, err := f.Gates(ctx)
+	if err != nil && want == Present && !chosen {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var edits []gateEdit
+	for _, g := range gates {
+		var wanted []host.Opening
+		if chosen {
+			wanted = p.wanted(g)
+		}
+		e := newGateEdit(f, g, wanted)
+		if e.due() == 0 {
+			continue
+		}
+		if g.Owner != "" {
+			return nil, fmt.Errorf("%s: only %s can change it: let it admit %s and set up with firewall none",
+				g.Name, g.Owner, host.JoinOpenings(wanted))
+		}
+		edits = append(edits, e)
+	}
+	return edits, nil
+}
+
+// wanted returns the openings that a gate of a chosen firewall is to have.
+func (p ports) wanted(g host.Gate) []host.Opening {
+	if !g.Filters || !p.director && (g.Output || g.Untracked) {
+		return nil
+	}
+	var wanted []host.Opening
+	for _, o := range p.openings {
+		if g.Family == "" || g.Family == o.Family() {
+			wanted = append(wanted, o)
+		}
+	}
+	return wanted
+}
+
+// A gateEdit brings one gate from the openings it has to those wanted.
+type gateEdit struct {
+	firewall     host.Firewall
+	gate         host.Gate
+	wanted       []host.Opening
+	add, removed []host.Opening
+}
+
+func newGateEdit(f host.Firewall, g host.Gate, wanted []host.Opening) gateEdit {
+	has := g.Openings
+	if g.Shadowed {
+		has = nil // to be put where they work
+	}
+	return gateEdit{f, g, wanted, missing(wanted, has), missing(g.Openings, wanted)}
+}
+
+// missing returns what is in a and not in b.
+func missing(a, b []host.Opening) []host.Opening {
+	known := make(map[host.Opening]bool, len(b))
+	for _, o := range b {
+		known[o] = true
+	}
+	var rest []host.Opening
+	for _, o := range a {
+		if !known[o] {
+			rest = append(rest, o)
+		}
+	}
+	return rest
+}
+
+func (e gateEdit) due() int { return len(e.add) + len(e.removed) }
+
+func (e gateEdit) order() int {
+	if e.gate.Untracked {
+		return 1
+	}
+	return 0
+}
+
+// changes lists every opening that comes or goes. The gate is set as a whole by
+// the first of them that is made, the others then have nothing left to do.
+func (e gateEdit) changes() []Change {
+	set := false
+	do := func(ctx context.Context) error {
+		if set {
+			return nil
+		}
+		err := e.firewall.Set(ctx, e.gate.Name, e.wanted)
+		set = err == nil
+		return err
+	}
+	verdict := "accept"
+	if e.gate.Untracked {
+		verdict = "notrack"
+	}
+	where := " in " + e.firewall.Name() + " " + e.gate.Name
+	var changes []Change
+	for _, o := range e.add {
+		changes = append(changes, Change{Step: "ports", Op: Add, Object: o.String() + where, To: verdict, Do: do})
+	}
+	for _, o := range e.removed {
+		changes = append(changes, Change{Step: "ports", Op: Remove, Object: o.String() + where, From: verdict, Do: do})
+	}
+	return changes
+}

@@ -1,0 +1,178 @@
+package step_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/linux"
+	"github.com/lvsdr/toolkit/lvsdr/step"
+)
+
+// fakeFirewall is a firewall of a few gates.
+type fakeFirewall struct {
+	name  string
+	gates []host.Gate
+	sets  int
+	err   error
+}
+
+func (f *fakeFirewall) Name() string { return f.name }
+
+func (f *fakeFirewall) Gates(context.Context) ([]host.Gate, error) {
+	return slices.Clone(f.gates), f.err
+}
+
+func (f *fakeFirewall) Set(_ context.Context, gate string, openings []host.Opening) error {
+	f.sets++
+	for i := range f.gates {
+		if f.gates[i].Name == gate {
+			f.gates[i].Openings, f.gates[i].Shadowed = slices.Clone(openings), false
+		}
+	}
+	return nil
+}
+
+var (
+	webOpening  = host.Opening{VIP: netip.MustParseAddr("10.10.10.22"), Protocol: cluster.TCP, Port: 80}
+	dnsOpening  = host.Opening{VIP: netip.MustParseAddr("10.10.10.22"), Protocol: cluster.UDP, Port: 53}
+	web6Opening = host.Opening{VIP: netip.MustParseAddr("fd00::22"), Protocol: cluster.TCP, Port: 80}
+)
+
+func portsConfig(openings ...host.Opening) cluster.Config {
+	var c cluster.Config
+	for _, o := range openings {
+		c.Services = append(c.Services, cluster.Service{VIP: o.VIP, Ports: []cluster.Port{{Number: o.Port, Protocol: o.Protocol}}})
+	}
+	return c
+}
+
+func TestPortsPlan(t *testing.T) {
+	named := func(name string, c cluster.Config) cluster.Config { c.Firewall = name; return c }
+	in, out := host.Gate{Name: "in", Filters: true}, host.Gate{Name: "out", Filters: true, Output: true}
+	track := host.Gate{Name: "track", Filters: true, Untracked: true}
+	with := func(g host.Gate, openings ...host.Opening) host.Gate { g.Openings = openings; return g }
+	shadowed := with(in, webOpening)
+	shadowed.Shadowed = true
+	tests := []struct {
+		name  string
+		step  step.Step
+		want  step.State
+		gates []host.Gate
+		plan  []string
+	}{
+		{"nothing filters", step.DirectorPorts(portsConfig(webOpening)), step.Present, []host.Gate{{Name: "in"}}, nil},
+		{"real server", step.RealServerPorts(portsConfig(webOpening)), step.Present, []host.Gate{track, out, in}, []string{"add tcp 10.10.10.22:80 in fake in: accept"}},
+		{"director", step.DirectorPorts(portsConfig(webOpening)), step.Present, []host.Gate{track, out, in}, []string{
+			"add tcp 10.10.10.22:80 in fake out: accept", "add tcp 10.10.10.22:80 in fake in: accept", "add tcp 10.10.10.22:80 in fake track: notrack",
+		}},
+		{"there already", step.RealServerPorts(portsConfig(webOpening)), step.Present, []host.Gate{with(in, webOpening)}, nil},
+		{"behind a drop", step.RealServerPorts(portsConfig(webOpening)), step.Present, []host.Gate{shadowed}, []string{"add tcp 10.10.10.22:80 in fake in: accept"}},
+		{"one more and one less", step.RealServerPorts(portsConfig(dnsOpening)), step.Present, []host.Gate{with(in, webOpening)}, []string{
+			"add udp 10.10.10.22:53 in fake in: accept", "remove tcp 10.10.10.22:80 in fake in: accept",
+		}},
+		{"filters no more", step.RealServerPorts(portsConfig(webOpening)), step.Present, []host.Gate{{Name: "in", Openings: []host.Opening{webOpening}}},
+			[]string{"remove tcp 10.10.10.22:80 in fake in: accept"}},
+		{"family", step.RealServerPorts(portsConfig(webOpening, web6Opening)), step.Present,
+			[]host.Gate{{Name: "v4", Family: "ip", Filters: true}, {Name: "v6", Family: "ip6", Filters: true}},
+			[]string{"add tcp 10.10.10.22:80 in fake v4: accept", "add tcp [fd00::22]:80 in fake v6: accept"}},
+		{"teardown", step.DirectorPorts(portsConfig()), step.Absent, []host.Gate{with(in, webOpening), with(track, webOpening)}, []string{
+			"remove tcp 10.10.10.22:80 in fake track: notrack", "remove tcp 10.10.10.22:80 in fake in: accept",
+		}},
+		{"none", step.RealServerPorts(named("none", portsConfig(webOpening))), step.Present, []host.Gate{with(in, webOpening)},
+			[]string{"remove tcp 10.10.10.22:80 in fake in: accept"}},
+		{"by name", step.RealServerPorts(named("fake", portsConfig(webOpening))), step.Present, []host.Gate{in}, []string{"add tcp 10.10.10.22:80 in fake in: accept"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &fakeFirewall{name: "fake", gates: tt.gates}
+			h := &host.Host{Firewalls: []host.Firewall{f}, Files: linux.OSFiles{Root: t.TempDir()}}
+			plan, err := tt.step.Plan(context.Background(), h, tt.want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := changeLines(plan); !slices.Equal(got, tt.plan) {
+				t.Errorf("plan %q\nwant %q", got, tt.plan)
+			}
+			if f.sets != 0 {
+				t.Error("planning changed something")
+			}
+			role := lvsdr.Role{Name: cluster.DirectorRole, Steps: []step.Step{tt.step}}
+			apply := role.Up
+			if tt.want == step.Absent {
+				apply = role.Down
+			}
+			if _, err := apply(context.Background(), h); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func changeLines(changes []step.Change) []string {
+	var all []string
+	for _, c := range changes {
+		all = append(all, c.String())
+	}
+	return all
+}
+
+// One gate is set once, whatever the number of its changes.
+func TestPortsSetsAGateOnce(t *testing.T) {
+	f := &fakeFirewall{name: "fake", gates: []host.Gate{{Name: "in", Filters: true}}}
+	ports := step.RealServerPorts(portsConfig(webOpening, dnsOpening, web6Opening))
+	plan, err := ports.Plan(context.Background(), &host.Host{Firewalls: []host.Firewall{f}}, step.Present)
+	if err != nil || len(plan) != 3 {
+		t.Fatal(plan, err)
+	}
+	for _, c := range plan {
+		if err := c.Do(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f.sets != 1 || len(f.gates[0].Openings) != 3 {
+		t.Errorf("%d sets, openings %v", f.sets, f.gates[0].Openings)
+	}
+}
+
+func TestPortsErrors(t *testing.T) {
+	broken := &fakeFirewall{name: "broken", err: fs.ErrPermission}
+	owned := &fakeFirewall{name: "fake", gates: []host.Gate{{Name: "in", Filters: true, Owner: "firewalld"}}}
+	c := portsConfig(webOpening)
+	tests := []struct {
+		name, firewall string
+		host           []host.Firewall
+		want           step.State
+		is             error
+		says           string
+	}{
+		{"unknown name", "ufw", []host.Firewall{broken}, step.Present, nil, `firewall "ufw": this host has broken`},
+		{"unknown name, teardown", "ufw", nil, step.Absent, nil, ""},
+		{"unreadable", "", []host.Firewall{broken}, step.Present, fs.ErrPermission, "broken: "},
+		{"unreadable but not chosen", "none", []host.Firewall{broken}, step.Present, nil, ""},
+		{"unreadable, teardown", "none", []host.Firewall{broken}, step.Absent, fs.ErrPermission, "broken: "},
+		{"owned", "auto", []host.Firewall{owned}, step.Present, nil, "in: only firewalld can change it: let it admit tcp 10.10.10.22:80 and set up with firewall none"},
+		{"owned but not chosen", "none", []host.Firewall{owned}, step.Present, nil, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c.Firewall = tt.firewall
+			_, err := step.RealServerPorts(c).Plan(context.Background(), &host.Host{Firewalls: tt.host}, tt.want)
+			switch {
+			case (err == nil) != (tt.says == ""):
+				t.Errorf("error %v", err)
+			case err != nil && !strings.Contains(err.Error(), tt.says):
+				t.Errorf("error %v, want %q", err, tt.says)
+			case tt.is != nil && !errors.Is(err, tt.is):
+				t.Errorf("error %v is not %v", err, tt.is)
+			}
+		})
+	}
+}

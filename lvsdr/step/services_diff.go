@@ -1,0 +1,203 @@
+package step
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+// A serviceEdit is what a change of the IPVS table carries as its Data.
+type serviceEdit struct {
+	command ipvs.Command
+	target  *serviceTarget
+	live    *cluster.VirtualService // the service before all edits, nil when it was not there
+}
+
+// drains tells whether the real server that the edit removes has connections that
+// would break. UDP has none: its next datagram is scheduled anew.
+func (e *serviceEdit) drains() bool {
+	return e.command.Op == ipvs.RemoveDestination && !e.target.gone &&
+		e.command.Service.Protocol != ipvs.UDP && e.command.Destination.Active > 0
+}
+
+// A serviceDiff collects what makes live services into targets: everything that
+// adds first, everything that removes last.
+type serviceDiff struct {
+	step        Applier // nil where the changes are only counted
+	host        *host.Host
+	adds, drops []Change
+}
+
+func (d *serviceDiff) changes() []Change { return append(d.adds, d.drops...) }
+
+// compare adds what is due to make live, nil when it is not there, into t.
+func (d *serviceDiff) compare(t *serviceTarget, live *cluster.VirtualService) {
+	before := len(d.adds) + len(d.drops)
+	defer func() {
+		if t.back && d.step != nil && len(d.adds)+len(d.drops) == before {
+			d.strike(t, live)
+		}
+	}()
+	switch {
+	case t.gone && live == nil:
+		return
+	case t.gone:
+		d.drop(t, live, ipvs.Command{Op: ipvs.RemoveService, Service: &t.Service},
+			Change{Op: Remove, Object: t.ID.String(), From: describeService(&live.Service)})
+		return
+	case live == nil:
+		d.add(t, live, ipvs.Command{Op: ipvs.AddService, Service: &t.Service},
+			Change{Op: Add, Object: t.ID.String(), To: describeService(&t.Service)})
+	case !sameService(&t.Service, &live.Service):
+		d.add(t, live, ipvs.Command{Op: ipvs.SetService, Service: &t.Service},
+			Change{Op: Set, Object: t.ID.String(), From: describeService(&live.Service), To: describeService(&t.Service)})
+	}
+	d.compareDestinations(t, live)
+}
+
+// strike is for a service that is as before again, given back by a run that was
+// broken off or by somebody else: nothing of it is lvsdr's any more.
+func (d *serviceDiff) strike(t *serviceTarget, live *cluster.VirtualService) {
+	d.drop(t, live, ipvs.Command{Service: &t.Service}, Change{Op: Remove, Object: "record of " + t.ID.String()})
+}
+
+func (d *serviceDiff) compareDestinations(t *serviceTarget, live *cluster.VirtualService) {
+	if live != nil && slices.EqualFunc(t.Destinations, live.Destinations, sameServerAndSettings) {
+		return // the same in the same order, as nearly always
+	}
+	var have map[netip.AddrPort]*ipvs.Destination
+	if live != nil {
+		have = make(map[netip.AddrPort]*ipvs.Destination, len(live.Destinations))
+		for i := range live.Destinations {
+			have[server(&live.Destinations[i])] = &live.Destinations[i]
+		}
+	}
+	for i := range t.Destinations {
+		want := &t.Destinations[i]
+		old := have[server(want)]
+		delete(have, server(want))
+		switch {
+		case old == nil:
+			d.add(t, live, ipvs.Command{Op: ipvs.AddDestination, Service: &t.Service, Destination: want},
+				Change{Op: Add, Object: destinationObject(t, want), To: describeDestination(want)})
+		case !sameDestination(want, old):
+			d.add(t, live, ipvs.Command{Op: ipvs.SetDestination, Service: &t.Service, Destination: want},
+				Change{Op: Set, Object: destinationObject(t, want), From: describeDestination(old), To: describeDestination(want)})
+		}
+	}
+	if len(have) == 0 {
+		return
+	}
+	for i := range live.Destinations {
+		old := &live.Destinations[i]
+		if have[server(old)] == nil {
+			continue
+		}
+		from := describeDestination(old)
+		if old.Active > 0 {
+			from += ", " + strconv.Itoa(int(old.Active)) + " active connections"
+		}
+		d.drop(t, live, ipvs.Command{Op: ipvs.RemoveDestination, Service: &t.Service, Destination: old},
+			Change{Op: Remove, Object: destinationObject(t, old), From: from})
+	}
+}
+
+func (d *serviceDiff) add(t *serviceTarget, live *cluster.VirtualService, cmd ipvs.Command, c Change) {
+	d.adds = append(d.adds, d.change(t, live, cmd, c))
+}
+
+func (d *serviceDiff) drop(t *serviceTarget, live *cluster.VirtualService, cmd ipvs.Command, c Change) {
+	d.drops = append(d.drops, d.change(t, live, cmd, c))
+}
+
+func (d *serviceDiff) change(t *serviceTarget, live *cluster.VirtualService, cmd ipvs.Command, c Change) Change {
+	c.Step = "service"
+	edit := &serviceEdit{command: cmd, target: t, live: live}
+	c.Data = edit
+	if d.step != nil {
+		step, host := d.step, d.host
+		c.Do = func(ctx context.Context) error {
+			_, err := step.Apply(ctx, host, []Change{{Step: "service", Data: edit}})
+			return err
+		}
+	}
+	return c
+}
+
+// server is the key of a real server within its service.
+func server(d *ipvs.Destination) netip.AddrPort { return netip.AddrPortFrom(d.Addr, d.Port) }
+
+func sameServerAndSettings(a, b ipvs.Destination) bool {
+	return sameServer(&a, &b) && sameDestination(&a, &b)
+}
+
+func sameServer(a, b *ipvs.Destination) bool { return a.Addr == b.Addr && a.Port == b.Port }
+
+func sameService(a, b *ipvs.Service) bool {
+	return a.Scheduler == b.Scheduler && a.Flags == b.Flags && a.Persistence == b.Persistence &&
+		a.PE == b.PE && mask(a) == mask(b)
+}
+
+// mask is the persistence netmask that is in force: without persistence none.
+func mask(s *ipvs.Service) int {
+	if s.Flags&ipvs.Persistent == 0 {
+		return 0
+	}
+	if s.Netmask == 0 {
+		return s.Addr.BitLen()
+	}
+	return s.Netmask
+}
+
+func sameDestination(a, b *ipvs.Destination) bool {
+	return a.Forwarding == b.Forwarding && a.Weight == b.Weight &&
+		a.UpperThreshold == b.UpperThreshold && a.LowerThreshold == b.LowerThreshold
+}
+
+// destinationObject names a real server as ipvsadm -L lists it.
+func destinationObject(t *serviceTarget, d *ipvs.Destination) string {
+	if t.name == "" {
+		t.name = t.ID.String() + " -> "
+	}
+	return t.name + server(d).String()
+}
+
+// encodeService writes a service on one line for the ledger.
+func encodeService(v *cluster.VirtualService) (string, error) {
+	bare := cluster.VirtualService{Service: v.Service}
+	bare.Stats = ipvs.Stats{}
+	for _, d := range v.Destinations {
+		d.Active, d.Inactive, d.Persistent, d.Stats = 0, 0, 0, ipvs.Stats{}
+		bare.Destinations = append(bare.Destinations, d)
+	}
+	line, err := json.Marshal(bare)
+	return string(line), err
+}
+
+func decodeService(line string) (cluster.VirtualService, error) {
+	var v cluster.VirtualService
+	err := json.Unmarshal([]byte(line), &v)
+	return v, err
+}
+
+// parseServiceKey is the inverse of [serviceKey] for services of an address.
+func parseServiceKey(key string) (ipvs.ID, error) {
+	protocol, addr, _ := strings.Cut(strings.TrimPrefix(key, servicePrefix), " ")
+	p, err := ipvs.ParseProtocol(protocol)
+	if err != nil {
+		return ipvs.ID{}, err
+	}
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return ipvs.ID{}, fmt.Errorf("damaged line: %w", err)
+	}
+	return ipvs.ID{Addr: ap.Addr(), Port: ap.Port(), Protocol: p}, nil
+}

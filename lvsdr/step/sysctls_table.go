@@ -1,0 +1,79 @@
+package step
+
+import (
+	"slices"
+
+	"github.com/lvsdr/toolkit/lvsdr/boot"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+)
+
+// A Sysctl is a kernel parameter that a role needs.
+type Sysctl struct {
+	Key   string   // with slashes
+	Value string   // what it is set to
+	Also  []string // values found that serve as well and are left alone
+	IPv4  bool     // needed only with an IPv4 VIP: ARP, and the mission's forwarding
+	Why   string   // goes to the drop-in and the documentation
+}
+
+// Serves tells whether the value found does what the role needs.
+func (s Sysctl) Serves(value string) bool {
+	return value == s.Value || slices.Contains(s.Also, value)
+}
+
+// The kernel takes the larger of conf/all and conf/<interface> for arp_ignore and
+// arp_announce (include/linux/inetdevice.h, IN_DEV_MAXCONF). Larger is not
+// stronger: arp_ignore 3 answers for an address on lo, 4 to 7 and arp_announce
+// above 2 mean 0 (net/ipv4/arp.c, arp_ignore and arp_solicit).
+var (
+	arpIgnoreAlso = []string{"2", "8"} // 2: and only to its own subnet; 8: never
+
+	realServerSysctls = []Sysctl{{
+		Key: boot.IpForward, Value: "1", IPv4: true,
+		Why: "Part of the common recipe for real servers. Direct routing itself does not need it; " +
+			"lvsdr blackholes the VIP so that a real server that lost it does not send its packets round.",
+	}, {
+		Key: "net/ipv4/conf/all/arp_ignore", Value: "1", Also: arpIgnoreAlso, IPv4: true,
+		Why: "Answer ARP only for addresses of the interface that the question came in on: " +
+			"never for the VIP, which is on lo. Otherwise clients bypass the director.",
+	}, {
+		Key: "net/ipv4/conf/all/arp_announce", Value: "2", IPv4: true,
+		Why: "Ask ARP with the interface's own address, never with the VIP as the sender: " +
+			"whoever hears that takes this host for the VIP's owner.",
+	}, {
+		Key: "net/ipv4/conf/lo/arp_ignore", Value: "1", Also: arpIgnoreAlso, IPv4: true,
+		Why: "The same for lo, which carries the VIP. The interface that the question came in on " +
+			"decides, so that it counts only together with all.",
+	}, {
+		Key: "net/ipv4/conf/lo/arp_announce", Value: "2", IPv4: true,
+		Why: "The same for lo, which carries the VIP.",
+	}}
+
+	// vs/conntrack, which must be 0 under direct routing, is so by default; that
+	// somebody set it is for the doctor to tell.
+	directorSysctls = []Sysctl{{
+		Key: "net/ipv4/conf/all/arp_announce", Value: "2", IPv4: true,
+		Why: "Ask ARP for a real server with the DIP, never with the VIP as the sender: " +
+			"the real server holds the VIP itself and would never answer.",
+	}, {
+		Key: "net/ipv4/vs/expire_nodest_conn", Value: "1",
+		Why: "A connection whose real server was taken out is reset at its next packet. " +
+			"By default its packets vanish until the client gives up.",
+	}, {
+		Key: "net/ipv4/vs/expire_quiescent_template", Value: "1",
+		Why: "With persistence, weight 0 also ends a client's tie to the real server at its next " +
+			"connection. By default a drained real server keeps getting its old clients.",
+	}, {
+		Key: "net/ipv4/vs/conn_reuse_mode", Value: "2", Also: []string{"3"},
+		Why: "A client's new connection from a port used before is scheduled anew. Under direct routing " +
+			"the director sees FIN_WAIT last, which the default (1) leaves out: it would stick to the old real server.",
+	}}
+)
+
+// RoleSysctls returns all that a role may need, in the order in which they are set.
+func RoleSysctls(role string) []Sysctl {
+	if role == cluster.DirectorRole {
+		return slices.Clone(directorSysctls)
+	}
+	return slices.Clone(realServerSysctls)
+}

@@ -1,0 +1,111 @@
+package step
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+// VipView is what the VIP step sees of a host.
+type VipView struct {
+	Host   *host.Host
+	role   string
+	vips   []netip.Addr        // of the configuration
+	isVIP  map[netip.Addr]bool // these, and those still to be given back
+	links  []host.Link
+	All    []host.Address                // every address, in the kernel's order
+	at     map[netip.Addr][]host.Address // the same by IP address
+	ledger ledger
+	lines  map[string]string // of the ledger
+	// lost: the role was set up, but its ledger is gone.
+	lost bool
+
+	subnetsOf string // the link that onLink is of
+	onLink    []netip.Prefix
+}
+
+func (s vipStep) look(ctx context.Context, h *host.Host) (*VipView, error) {
+	v := &VipView{Host: h, role: s.role, vips: s.config.VIPs(), ledger: LedgerOf(h, s.role), at: map[netip.Addr][]host.Address{}}
+	var err error
+	if v.links, err = h.Links.Links(ctx); err != nil {
+		return nil, err
+	}
+	if v.All, err = h.Links.Addresses(ctx); err != nil {
+		return nil, err
+	}
+	for _, a := range v.All {
+		v.at[a.Prefix.Addr()] = append(v.at[a.Prefix.Addr()], a)
+	}
+	if v.lines, err = v.ledger.Read(); err != nil {
+		return nil, err
+	}
+	v.isVIP = map[netip.Addr]bool{}
+	for _, vip := range append(v.remembered(), v.vips...) {
+		v.isVIP[vip] = true
+	}
+	v.lost = lostLedger(h, s.role)
+	return v, nil
+}
+
+func (v *VipView) linkNamed(name string) (host.Link, bool) {
+	i := slices.IndexFunc(v.links, func(l host.Link) bool { return l.Name == name })
+	if i < 0 {
+		return host.Link{}, false
+	}
+	return v.links[i], true
+}
+
+// own tells whether a is an address by which hosts of its subnet reach this one.
+func (v *VipView) own(a host.Address) bool {
+	ip := a.Prefix.Addr()
+	return !v.isVIP[ip] && !ip.IsLinkLocalUnicast() && !ip.IsLoopback()
+}
+
+// The ledger keeps, under "vip 10.10.10.22", the addresses in JSON that the VIP
+// had before set-up, none where it was nowhere.
+
+const vipKeyPrefix = "vip "
+
+func vipKey(vip netip.Addr) string { return vipKeyPrefix + vip.String() }
+
+// remembered returns the VIPs in the ledger, sorted.
+func (v *VipView) remembered() []netip.Addr { return rememberedVIPs(v.lines) }
+
+func rememberedVIPs(lines map[string]string) []netip.Addr {
+	var vips []netip.Addr
+	for key := range lines {
+		if word, ok := strings.CutPrefix(key, vipKeyPrefix); ok {
+			if vip, err := netip.ParseAddr(word); err == nil {
+				vips = append(vips, vip)
+			}
+		}
+	}
+	slices.SortFunc(vips, netip.Addr.Compare)
+	return vips
+}
+
+func encodeAddresses(all []host.Address) string {
+	if len(all) == 0 {
+		return ""
+	}
+	// Marshalling cannot fail: an Address is numbers and texts.
+	text, _ := json.Marshal(all)
+	return string(text)
+}
+
+func (v *VipView) before(vip netip.Addr) ([]host.Address, error) {
+	text := v.lines[vipKey(vip)]
+	if text == "" {
+		return nil, nil
+	}
+	var all []host.Address
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		return nil, fmt.Errorf("%s: damaged line of %s: remove the file to go on without it: %w", v.ledger.name, vip, err)
+	}
+	return all, nil
+}
