@@ -1,21 +1,24 @@
 // Package lvsdr sets up the hosts of an LVS direct-routing (DR) cluster: the
 // director, which picks a real server for each connection and rewrites only the
-// destination MAC address of its packets, and the real servers, which answer
-// the client themselves.
+// destination MAC address of its packets, and the real servers, which answer the
+// client themselves. It also examines them and names what is wrong.
 //
-// A [Role] is an ordered list of steps for one kind of host. A [Step] looks at a
-// [Host] and returns the [Change] values still due: printed they are the plan,
-// made they are the set-up, none of them means the host is as it should be, and
-// asked for [Absent] they are the teardown.
+// A [Role] is an ordered list of steps and of checks for one kind of host. A
+// [step.Step] looks at a [host.Host] and returns the [step.Change] values still due:
+// printed they are the plan, made they are the set-up, none of them means the host is
+// as it should be, and asked for [step.Absent] they are the teardown.
 //
-//	role, err := lvsdr.RealServer(lvsdr.Config{Services: []lvsdr.Service{{
+//	role, err := lvsdr.RealServer(cluster.Config{Services: []cluster.Service{{
 //		VIP:   netip.MustParseAddr("10.10.10.22"),
-//		Ports: []lvsdr.Port{{Number: 80, Protocol: lvsdr.TCP}},
+//		Ports: []cluster.Port{{Number: 80, Protocol: cluster.TCP}},
 //	}}})
 //	…
 //	changes, err := role.Up(ctx, lvsdr.Local())
 //
-// The package never logs, prints, exits or runs a shell. Whatever it changes
-// carries its own mark or stands in the ledger (see [Host]), so that it can be
-// given back by another process.
+// The cluster is described in package cluster; the two ordered lists of steps stand
+// here, in role.go, and are the only place that knows the order.
+//
+// The package never logs, prints, exits or runs a shell. Whatever it changes carries a
+// mark of its own or stands in the ledger in /run/lvsdr, so that it can be given back
+// by another process.
 package lvsdr

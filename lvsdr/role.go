@@ -23,7 +23,7 @@ func (r Role) Exam(h *host.Host) *doctor.Exam {
 }
 
 // Examined is the role of that name for [Role.Doctor] alone, on a configuration as
-// [Host.Found] returns it: one that set-up might refuse.
+// [doctor.Found] returns it: one that set-up might refuse.
 func Examined(name string, c cluster.Config) (Role, error) {
 	if name == cluster.ClientRole {
 		return Role{Name: name, Checks: doctor.ClientChecks, config: c}, nil
@@ -44,7 +44,7 @@ type Role struct {
 }
 
 // Director is the role of the host that carries the VIP on the LAN and forwards.
-// It fails with a [*ConfigError] when c is not valid for a director.
+// It fails with a [*cluster.ConfigError] when c is not valid for a director.
 func Director(c cluster.Config) (Role, error) {
 	if err := c.Validate(cluster.DirectorRole); err != nil {
 		return Role{}, err
@@ -65,7 +65,7 @@ func director(c cluster.Config) Role {
 }
 
 // RealServer is the role of a host that serves the VIP's connections and answers
-// clients directly. It fails with a [*ConfigError] when c is not valid.
+// clients directly. It fails with a [*cluster.ConfigError] when c is not valid.
 func RealServer(c cluster.Config) (Role, error) {
 	if err := c.Validate(cluster.RealServerRole); err != nil {
 		return Role{}, err
@@ -84,7 +84,7 @@ func realServer(c cluster.Config) Role {
 }
 
 // Client is the role of any other host on the LAN, for [Role.Doctor] alone: it has
-// no steps. It fails with a [*ConfigError] when c is not valid; real servers need
+// no steps. It fails with a [*cluster.ConfigError] when c is not valid; real servers need
 // not be known.
 func Client(c cluster.Config) (Role, error) {
 	if err := c.Validate(cluster.RealServerRole); err != nil {
@@ -93,8 +93,8 @@ func Client(c cluster.Config) (Role, error) {
 	return Role{Name: cluster.ClientRole, Checks: doctor.ClientChecks, config: c}, nil
 }
 
-// Plan returns the changes that are due to bring the host to the role ([Present])
-// or out of it ([Absent]), in the order in which they would be made. It changes
+// Plan returns the changes that are due to bring the host to the role ([step.Present])
+// or out of it ([step.Absent]), in the order in which they would be made. It changes
 // nothing.
 func (r Role) Plan(ctx context.Context, h *host.Host, want step.State) ([]step.Change, error) {
 	parts, err := r.plan(ctx, h, want)
@@ -230,7 +230,7 @@ func Former(name string, c cluster.Config) (Role, error) {
 	return Role{}, fmt.Errorf("lvsdr: there is no role %q: %s or %s", name, cluster.DirectorRole, cluster.RealServerRole)
 }
 
-// claim fails with [ErrOtherRole] when a host that is to get the role already has
+// claim fails with [step.ErrOtherRole] when a host that is to get the role already has
 // another one: a director that is its own real server is not supported, and the
 // two roles' sysctls and addresses contradict each other.
 func claim(h *host.Host, role string, want step.State) error {

@@ -87,11 +87,11 @@ type seen struct {
 	rules       memo[*filter.Ruleset]
 	arpDropped  memo[[]netip.Addr]
 	openings    memo[[]step.Change] // that set-up would make
-	passages    sync.Map            // of each VIP, *memo[*passage]
+	passages    sync.Map            // of each VIP, *memopassage
 	boot        memo[boot.BootSysctls]
 	survey      memo[*survey]
 	vips        memo[map[netip.Addr]bool]
-	routes      sync.Map // *memo[Route] by destination
+	routes      sync.Map // *memo[host.Route] by destination
 }
 
 func (e *Exam) links(ctx context.Context) ([]host.Link, error) {

@@ -22,7 +22,7 @@ const (
 	fetchBytes = 256 << 10               // are enough to fill every window on the way
 )
 
-// Fetch implements [Wire].
+// Fetch implements [host.Wire].
 func (linuxWire) Fetch(ctx context.Context, from netip.AddrPort, mss int) (n int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()

@@ -21,7 +21,7 @@ import (
 // ifaProto is IFA_PROTO (include/uapi/linux/if_addr.h, since Linux 5.18).
 const ifaProto = 11
 
-// Addresses implements [Links].
+// Addresses implements [host.Links].
 func (l linuxLinks) Addresses(ctx context.Context) ([]host.Address, error) {
 	links, err := l.Links(ctx)
 	if err != nil {
@@ -52,7 +52,7 @@ func (l linuxLinks) Addresses(ctx context.Context) ([]host.Address, error) {
 	return all, nil
 }
 
-// AddAddress implements [Links].
+// AddAddress implements [host.Links].
 func (linuxLinks) AddAddress(ctx context.Context, a host.Address) error {
 	link, err := linkByName(ctx, a.Link)
 	if err != nil {
@@ -88,7 +88,7 @@ func waitInUse(ctx context.Context, addr netip.Addr) {
 	}
 }
 
-// RemoveAddress implements [Links]. It removes the address with just this mask
+// RemoveAddress implements [host.Links]. It removes the address with just this mask
 // and label.
 func (linuxLinks) RemoveAddress(ctx context.Context, a host.Address) error {
 	link, err := linkByName(ctx, a.Link)

@@ -19,7 +19,7 @@ import (
 // every call opens its own netlink socket there.
 type linuxLinks struct{}
 
-// Links implements [Links].
+// Links implements [host.Links].
 func (linuxLinks) Links(ctx context.Context) ([]host.Link, error) {
 	found, err := dump(ctx, netlink.LinkList)
 	if err != nil {
@@ -60,7 +60,7 @@ func kind(l netlink.Link) string {
 	return ""
 }
 
-// SetUp implements [Links].
+// SetUp implements [host.Links].
 func (linuxLinks) SetUp(ctx context.Context, link string, up bool) error {
 	l, err := linkByName(ctx, link)
 	if err != nil {
@@ -72,7 +72,7 @@ func (linuxLinks) SetUp(ctx context.Context, link string, up bool) error {
 	return netlink.LinkSetDown(l)
 }
 
-// Announce implements [Links].
+// Announce implements [host.Links].
 func (linuxLinks) Announce(ctx context.Context, link string, addrs ...netip.Addr) error {
 	l, err := linkByName(ctx, link)
 	if err != nil {

@@ -30,7 +30,7 @@ type procSocket struct {
 	inode uint64
 }
 
-// Listeners implements [Observer].
+// Listeners implements [host.Observer].
 func (linuxObserver) Listeners(ctx context.Context) ([]host.Listener, error) {
 	sockets, err := listening()
 	if err != nil {

@@ -18,7 +18,7 @@ var neighbourStates = map[int]string{
 	netlink.NUD_NOARP: "NOARP", netlink.NUD_PERMANENT: "PERMANENT",
 }
 
-// Neighbours implements [Observer].
+// Neighbours implements [host.Observer].
 func (linuxObserver) Neighbours(ctx context.Context) ([]host.Neighbour, error) {
 	links, err := linuxLinks{}.Links(ctx)
 	if err != nil {

@@ -32,7 +32,7 @@ const procNet = "/proc/thread-self/net/"
 // (ip_vs_conn_array in net/netfilter/ipvs/ip_vs_conn.c).
 const maxConnections = 1 << 16
 
-// Connections implements [Observer].
+// Connections implements [host.Observer].
 func (linuxObserver) Connections(ctx context.Context) ([]ipvs.Connection, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -52,17 +52,17 @@ func (linuxObserver) Connections(ctx context.Context) ([]ipvs.Connection, error)
 	return all, nil
 }
 
-// Rules implements [Observer].
+// Rules implements [host.Observer].
 func (linuxObserver) Rules(ctx context.Context) (*filter.Ruleset, error) {
 	return filter.Load(ctx)
 }
 
-// RouteOf implements [Observer].
+// RouteOf implements [host.Observer].
 func (linuxObserver) RouteOf(ctx context.Context, q host.RouteQuery) (host.Route, error) {
 	return routeOf(ctx, q)
 }
 
-// Local implements [Observer].
+// Local implements [host.Observer].
 func (linuxObserver) Local(ctx context.Context, link string) ([]netip.Prefix, error) {
 	l, err := linkByName(ctx, link)
 	if err != nil {
@@ -91,7 +91,7 @@ func (linuxObserver) Local(ctx context.Context, link string) ([]netip.Prefix, er
 	return all, nil
 }
 
-// ARPDropped implements [Observer].
+// ARPDropped implements [host.Observer].
 func (linuxObserver) ARPDropped(ctx context.Context) ([]netip.Addr, error) {
 	return firewall.ARPDropped(ctx)
 }

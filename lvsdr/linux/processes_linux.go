@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Processes implements [Observer].
+// Processes implements [host.Observer].
 func (linuxObserver) Processes(ctx context.Context) ([]string, error) {
 	own, err := os.Readlink("/proc/thread-self/ns/net")
 	if err != nil {

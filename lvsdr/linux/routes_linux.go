@@ -26,7 +26,7 @@ const blackholeMetric = 1 << 30
 // linuxRoutes is the routing table in the network namespace of the calling thread.
 type linuxRoutes struct{}
 
-// To implements [Routes].
+// To implements [host.Routes].
 func (linuxRoutes) To(ctx context.Context, dst netip.Addr) (host.Route, error) {
 	return routeOf(ctx, host.RouteQuery{To: dst})
 }
@@ -79,7 +79,7 @@ func unmapped(ip net.IP, like netip.Addr) net.IP {
 	return ip
 }
 
-// Blackholes implements [Routes].
+// Blackholes implements [host.Routes].
 func (linuxRoutes) Blackholes(ctx context.Context) ([]netip.Addr, error) {
 	ours := &netlink.Route{Protocol: RouteProtocol, Type: unix.RTN_BLACKHOLE, Table: unix.RT_TABLE_MAIN}
 	const filter = netlink.RT_FILTER_PROTOCOL | netlink.RT_FILTER_TYPE | netlink.RT_FILTER_TABLE
@@ -110,7 +110,7 @@ func hostRoute(dst *net.IPNet) (netip.Addr, bool) {
 	return a, ok && ones == bits && bits == a.BitLen()
 }
 
-// AddBlackhole implements [Routes].
+// AddBlackhole implements [host.Routes].
 func (linuxRoutes) AddBlackhole(ctx context.Context, addr netip.Addr) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -122,7 +122,7 @@ func (linuxRoutes) AddBlackhole(ctx context.Context, addr netip.Addr) error {
 	return err
 }
 
-// RemoveBlackhole implements [Routes].
+// RemoveBlackhole implements [host.Routes].
 func (linuxRoutes) RemoveBlackhole(ctx context.Context, addr netip.Addr) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 // linuxWire is the LANs of the network namespace of the calling thread.
 type linuxWire struct{}
 
-// Ask implements [Wire].
+// Ask implements [host.Wire].
 func (linuxWire) Ask(ctx context.Context, link string, questions []probe.Question, wait time.Duration) ([][]probe.Answer, error) {
 	l, err := wireLink(link)
 	if err != nil {
@@ -25,7 +25,7 @@ func (linuxWire) Ask(ctx context.Context, link string, questions []probe.Questio
 	return probe.Ask(ctx, l.Index, l.HardwareAddr, questions, wait)
 }
 
-// Knock implements [Wire].
+// Knock implements [host.Wire].
 func (linuxWire) Knock(ctx context.Context, link string, knocks []probe.Knock, wait time.Duration) ([]probe.Reply, error) {
 	l, err := wireLink(link)
 	if err != nil {
@@ -34,7 +34,7 @@ func (linuxWire) Knock(ctx context.Context, link string, knocks []probe.Knock, w
 	return probe.Knocks(ctx, l.Index, l.HardwareAddr, knocks, wait)
 }
 
-// Claims implements [Wire].
+// Claims implements [host.Wire].
 func (linuxWire) Claims(ctx context.Context, link string, addrs []netip.Addr, wait time.Duration) ([]probe.Claim, error) {
 	l, err := wireLink(link)
 	if err != nil {

@@ -150,7 +150,7 @@ func (s *state) addAddress6(a host.Address) error {
 	return nil
 }
 
-// ensureAddress is what [lvsdr.Links] promises of AddAddress: an IPv4 address that
+// ensureAddress is what [host.Links] promises of AddAddress: an IPv4 address that
 // is there already is no error, even with another label, which stays; an IPv6
 // address that is there gets what else a says, except its prefix length, as from
 // "ip addr replace" (measured on 6.1).

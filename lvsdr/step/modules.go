@@ -18,7 +18,7 @@ const ModulesLoad = "/etc/modules-load.d/lvsdr.conf"
 const IpvsModule = "ip_vs"
 
 // DirectorModules is the step that has ip_vs and the schedulers loaded, now and
-// at boot. Planning it fails with [ErrNoIPVS] when the kernel cannot have IPVS.
+// at boot. Planning it fails with [host.ErrNoIPVS] when the kernel cannot have IPVS.
 //
 // A scheduler is loaded before a service needs it: were the kernel to load it
 // while adding the service, it could lock up against a network namespace that
