@@ -69,14 +69,15 @@ const networks = "networking.service systemd-networkd.service NetworkManager.ser
 // order is when the unit starts. A director finds its LAN interface by the route
 // to the real servers, so it waits for the network to be up. A real server needs
 // the loopback interface only, and has the VIP there before network.target is
-// reached: a server that binds to the VIP comes after that.
+// reached: a server that binds to the VIP comes after that. One that is to find
+// itself in a file by its addresses waits for them.
 func (u Unit) order() []*unit.UnitOption {
 	all := options("Unit",
 		"Description", "LVS "+map[string]string{cluster.DirectorRole: "director", cluster.RealServerRole: "real server"}[u.Role],
 		"Documentation", "https://github.com/lvsdr/toolkit man:ipvsadm(8)",
 		"After", before,
 	)
-	if u.Role == cluster.DirectorRole {
+	if u.Role == cluster.DirectorRole || !u.knowsItself() {
 		return append(all, options("Unit",
 			"After", "network.target network-online.target",
 			"Wants", "network-online.target",
@@ -86,6 +87,15 @@ func (u Unit) order() []*unit.UnitOption {
 		"After", "network-pre.target "+networks,
 		"Before", "network.target",
 	)...)
+}
+
+// knowsItself tells whether the flags say what this real server serves: a service, or
+// its address in the file.
+func (u Unit) knowsItself() bool {
+	return slices.ContainsFunc(u.Args, func(arg string) bool {
+		name, _, _ := strings.Cut(arg, "=")
+		return name == "--vip" || name == "--address"
+	})
 }
 
 func (u Unit) commands() []*unit.UnitOption {

@@ -21,7 +21,10 @@ var golden = map[string]units.Unit{
 		"--persistence", "20s", "--timeouts", "30s,5s,60s",
 	}},
 	"realserver-flags": {Role: cluster.RealServerRole, Binary: "/usr/bin/lvsdr", Args: []string{"--vip", "10.10.10.22"}},
-	"realserver-home":  {Role: cluster.RealServerRole, Binary: "/home/my user/lvsdr", Args: []string{"--config=/root/100%/$HOME's \"lvsdr\".yaml"}},
+	"realserver-file": {Role: cluster.RealServerRole, Binary: "/usr/bin/lvsdr", Args: []string{
+		"--config", "/etc/lvsdr/lvsdr.yaml", "--address", "10.10.10.31",
+	}},
+	"realserver-home": {Role: cluster.RealServerRole, Binary: "/home/my user/lvsdr", Args: []string{"--config=/root/100%/$HOME's \"lvsdr\".yaml"}},
 }
 
 func TestRender(t *testing.T) {

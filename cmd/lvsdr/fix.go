@@ -47,7 +47,7 @@ func (s *session) fix(ctx context.Context, p *patient, d *diagnosis, dryRun bool
 // found on the host.
 func (p *patient) cure(findings []doctor.Finding) (lvsdr.Role, error) {
 	if p.found {
-		if _, err := makeRole(p.role.Name, p.src); err != nil {
+		if err := p.src.tell(p.src.Validate(p.role.Name)); err != nil {
 			return lvsdr.Role{}, err
 		}
 	}

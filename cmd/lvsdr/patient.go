@@ -120,7 +120,7 @@ func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err erro
 	if why != "" || !given {
 		s.note("this host is examined as a %s%s, the cluster is described in %s", spoken(name), inBrackets(why), p.src.where())
 	}
-	if p.role, err = s.roleToExamine(name, p); err != nil || name == cluster.ClientRole || p.found {
+	if p.role, err = s.roleToExamine(c.Context, name, p); err != nil || name == cluster.ClientRole || p.found {
 		return err
 	}
 	return s.addUnit(p, installed, unitErr == nil)
@@ -133,11 +133,16 @@ func inBrackets(text string) string {
 	return " (" + text + ")"
 }
 
-func (s *session) roleToExamine(name string, p *patient) (lvsdr.Role, error) {
+func (s *session) roleToExamine(ctx context.Context, name string, p *patient) (lvsdr.Role, error) {
 	if p.found {
 		return lvsdr.Examined(name, p.src.Config)
 	}
-	return makeRole(name, p.src)
+	role, err := s.makeRole(ctx, name, &p.src)
+	if traces, _ := step.Roles(s.sys.host); !errors.Is(err, errNotListed) || slices.Contains(traces, name) {
+		return role, err
+	}
+	s.note("%v: it is examined as a real server of all services there", err)
+	return lvsdr.Examined(name, p.src.Config)
 }
 
 // addUnit has the unit be what it was written as, where that says the same as the

@@ -45,13 +45,20 @@ func oneOf(words []string) string {
 }
 
 // makeRole makes the role with that name; its steps tell what is wrong with the
-// configuration before anything is touched.
-func makeRole(name string, src source) (lvsdr.Role, error) {
+// configuration before anything is touched. A real server gets its share of it.
+func (s *session) makeRole(ctx context.Context, name string, src *source) (lvsdr.Role, error) {
 	build := map[string]func(cluster.Config) (lvsdr.Role, error){
 		cluster.DirectorRole: lvsdr.Director, cluster.RealServerRole: lvsdr.RealServer, cluster.ClientRole: lvsdr.Client,
 	}
 	role, err := build[name](src.Config)
-	return role, src.tell(err)
+	if err != nil || name != cluster.RealServerRole {
+		return role, src.tell(err)
+	}
+	share, err := s.shareOf(ctx, src)
+	if err != nil {
+		return role, err
+	}
+	return lvsdr.RealServer(share)
 }
 
 // findRole finds this host's role in the configuration, which names the real

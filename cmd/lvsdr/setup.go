@@ -113,7 +113,7 @@ func (s *session) prepare(c *cli.Context) (*patient, error) {
 		}
 		s.report.Role = name
 	}
-	p.role, err = makeRole(name, p.src)
+	p.role, err = s.makeRole(c.Context, name, &p.src)
 	p.role.Steps = append(p.role.Steps, s.unitStep(name, p.src))
 	return p, err
 }

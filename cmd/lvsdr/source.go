@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +19,9 @@ type source struct {
 	cluster.Config
 	file string   // empty when it was the command line
 	args []string // flags that give the same description from any directory
+
+	addresses []netip.Addr // those by which this host says to be a real server
+	listed    []netip.Addr // those of this host that the description lists
 }
 
 // where is the source in a sentence.
@@ -80,7 +84,7 @@ func (s *session) readConfigFile(name string) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	return source{config, full, []string{"--config", full}}, nil
+	return source{Config: config, file: full, args: []string{"--config", full}}, nil
 }
 
 // thisHost lets the flags about this host override what the file says for all.
@@ -99,7 +103,12 @@ func (src *source) thisHost(c *cli.Context) error {
 		}
 		src.args = append(src.args, "--firewall", src.Firewall)
 	}
-	return nil
+	var err error
+	src.addresses, err = parseEach(c, "address", cluster.ParseAddress)
+	for _, a := range src.addresses {
+		src.args = append(src.args, "--address", a.String())
+	}
+	return err
 }
 
 // ignore reads --ignore, which the unit repeats at boot.

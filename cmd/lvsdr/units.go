@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/units"
 )
 
@@ -68,12 +70,22 @@ func (s *session) unit(c *cli.Context) (units.Unit, error) {
 			return units.Unit{}, err
 		}
 	}
-	_, err = makeRole(name, src)
+	if _, err = s.makeRole(c.Context, name, &src); errors.Is(err, errNotListed) {
+		err = nil // for another host, or for many
+	}
 	return s.unitOf(name, src), err
 }
 
+// unitOf has a real server say which one of the file's it is: at boot it may have no
+// address yet.
 func (s *session) unitOf(role string, src source) units.Unit {
-	return units.Unit{Role: role, Binary: s.sys.program, Args: src.args}
+	args := slices.Clone(src.args)
+	if role == cluster.RealServerRole && src.file != "" && len(src.addresses) == 0 {
+		for _, a := range src.listed {
+			args = append(args, "--address", a.String())
+		}
+	}
+	return units.Unit{Role: role, Binary: s.sys.program, Args: args}
 }
 
 // unitStep has the host come back to its role after a reboot.
