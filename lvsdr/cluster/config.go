@@ -95,7 +95,7 @@ const (
 // Port 0, with persistence only, is every port of the VIP.
 type Port struct {
 	Number   uint16
-	Protocol Protocol
+	Protocol Protocol // 0 is TCP
 }
 
 // Duration is a time.Duration written as "20s" in YAML and JSON, always with its

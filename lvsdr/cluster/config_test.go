@@ -173,7 +173,7 @@ func TestLocateError(t *testing.T) {
 }
 
 func TestValidateWithoutFile(t *testing.T) {
-	err := Config{Services: []Service{{VIP: netip.MustParseAddr("10.0.0.1"), Ports: []Port{{Number: 80}}}}}.Validate(DirectorRole)
+	err := Config{Services: []Service{{VIP: netip.MustParseAddr("10.0.0.1"), Ports: []Port{{80, 99}}}}}.Validate(DirectorRole)
 	var e *ConfigError
 	if !errors.As(err, &e) || e.Path != "services[0].ports[0]" || e.Line != 0 {
 		t.Errorf("got %v", err)
@@ -202,7 +202,7 @@ func TestVirtualServices(t *testing.T) {
 	dest := func(a string) ipvs.Destination {
 		return ipvs.Destination{Addr: netip.MustParseAddr(a), Port: 80, Forwarding: ipvs.DirectRoute, Weight: 1}
 	}
-	want := VirtualService{
+	want := ipvs.Entry{
 		Service: ipvs.Service{
 			ID:        ipvs.ID{Addr: netip.MustParseAddr("10.10.10.22"), Port: 80, Protocol: TCP},
 			Scheduler: "wrr", Flags: ipvs.Persistent, Persistence: 20 * time.Second, Netmask: 32,
@@ -248,5 +248,21 @@ func BenchmarkParseConfig(b *testing.B) {
 		if _, err := ParseConfig("", []byte(text.String())); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A port without a protocol is TCP, as it is in a file.
+func TestPortWithoutProtocol(t *testing.T) {
+	vip := netip.MustParseAddr("10.10.10.22")
+	c := Config{Services: []Service{{VIP: vip, Ports: []Port{{Number: 80}}}}}
+	if err := c.Validate(""); err != nil {
+		t.Error(err)
+	}
+	if id := c.VirtualServices()[0].ID; id.Protocol != TCP || c.Services[0].Ports[0].String() != "80" {
+		t.Errorf("%v, %v", id, c.Services[0].Ports[0])
+	}
+	c.Services = append(c.Services, Service{VIP: vip, Ports: []Port{{Number: 80, Protocol: TCP}}})
+	if err := c.Validate(""); err == nil {
+		t.Error("a port given twice is accepted")
 	}
 }

@@ -11,20 +11,14 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
-// VirtualService is one service of the IPVS table as the configuration wants it.
-type VirtualService struct {
-	ipvs.Service
-	Destinations []ipvs.Destination
-}
-
 // VirtualServices spells the configuration out: one virtual service for each VIP
 // and port, in the configuration's order, with every default filled in and each
 // real server as a destination on the same port, reached by direct routing.
-func (c Config) VirtualServices() []VirtualService {
-	var all []VirtualService
+func (c Config) VirtualServices() []ipvs.Entry {
+	var all []ipvs.Entry
 	for _, s := range c.Services {
 		for _, port := range s.AllPorts() {
-			all = append(all, VirtualService{s.at(port), s.destinations(port)})
+			all = append(all, ipvs.Entry{Service: s.at(port), Destinations: s.destinations(port)})
 		}
 	}
 	return all
@@ -65,12 +59,20 @@ func (s Service) destinations(port Port) []ipvs.Destination {
 	return all
 }
 
-// AllPorts are the service's ports, the default one when none is given.
+// AllPorts are the service's ports with every default filled in: port 80 where none
+// is given, TCP where a port has no protocol.
 func (s Service) AllPorts() []Port {
 	if len(s.Ports) == 0 {
 		return []Port{{Number: 80, Protocol: TCP}}
 	}
-	return s.Ports
+	if !slices.ContainsFunc(s.Ports, func(p Port) bool { return p.Protocol == 0 }) {
+		return s.Ports
+	}
+	ports := slices.Clone(s.Ports)
+	for i := range ports {
+		ports[i].Protocol = cmp.Or(ports[i].Protocol, TCP)
+	}
+	return ports
 }
 
 func (s Service) scheduler() string {
@@ -140,9 +142,9 @@ func (c Config) Equal(other Config) bool {
 }
 
 // sorted is virtualServices in an order that does not depend on the configuration's.
-func (c Config) sorted() []VirtualService {
+func (c Config) sorted() []ipvs.Entry {
 	all := c.VirtualServices()
-	slices.SortFunc(all, func(a, b VirtualService) int { return a.ID.Compare(b.ID) })
+	slices.SortFunc(all, func(a, b ipvs.Entry) int { return a.ID.Compare(b.ID) })
 	for _, v := range all {
 		slices.SortFunc(v.Destinations, func(a, b ipvs.Destination) int { return a.Addr.Compare(b.Addr) })
 	}

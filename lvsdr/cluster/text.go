@@ -104,7 +104,7 @@ func plainNumber(s string) bool {
 // String renders the port as [ParsePort] reads it, without /tcp.
 func (p Port) String() string {
 	number := strconv.Itoa(int(p.Number))
-	if p.Protocol == TCP {
+	if p.Protocol == TCP || p.Protocol == 0 {
 		return number
 	}
 	return number + "/" + p.Protocol.String()

@@ -100,7 +100,7 @@ const fewWaiting = 12
 // Where the scheduler or persistence ties a client to a real server, one client's
 // trouble is on that real server alone; there it takes several clients. Where all
 // clients go to one real server there is nothing to compare with.
-func unanswered(v *cluster.VirtualService, i int, flows map[flow]*tally) bool {
+func unanswered(v *ipvs.Entry, i int, flows map[flow]*tally) bool {
 	t, own := flows[flowOf(v, v.Destinations[i])], shareOf(v, v.Destinations[i])
 	if t == nil || own == 0 || slices.Contains([]string{"dh", "lblc", "lblcr", "fo", "ovf"}, v.Scheduler) {
 		return false
@@ -122,7 +122,7 @@ func unanswered(v *cluster.VirtualService, i int, flows map[flow]*tally) bool {
 }
 
 // share is the real server's part of the connections, of all parts together.
-func shareOf(v *cluster.VirtualService, d ipvs.Destination) int {
+func shareOf(v *ipvs.Entry, d ipvs.Destination) int {
 	if d.Weight > 0 && (v.Scheduler == "rr" || v.Scheduler == "lc") {
 		return 1
 	}
@@ -182,7 +182,7 @@ var orphanConnections = &Check{
 }
 
 // orphans are the service's flows to real servers that it does not have, sorted.
-func orphans(v *cluster.VirtualService, flows map[flow]*tally) (all []flow) {
+func orphans(v *ipvs.Entry, flows map[flow]*tally) (all []flow) {
 	known := map[flow]bool{}
 	for _, d := range v.Destinations {
 		known[flowOf(v, d)] = true

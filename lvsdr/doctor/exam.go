@@ -77,7 +77,7 @@ func (m *memo[T]) get(look func() (T, error)) (T, error) {
 type seen struct {
 	links       memo[[]host.Link]
 	addresses   memo[[]host.Address]
-	table       memo[[]cluster.VirtualService]
+	table       memo[[]ipvs.Entry]
 	served      memo[[]servedService]
 	flows       memo[map[flow]*tally]
 	listeners   memo[[]host.Listener]
@@ -132,23 +132,23 @@ func (e *Exam) addressesOf(ctx context.Context, ip netip.Addr) ([]host.Address, 
 }
 
 // table is the whole IPVS table with statistics, sorted.
-func (e *Exam) table(ctx context.Context) ([]cluster.VirtualService, error) {
-	return e.seen.table.get(func() ([]cluster.VirtualService, error) { return readTable(ctx, e.Host.IPVS) })
+func (e *Exam) table(ctx context.Context) ([]ipvs.Entry, error) {
+	return e.seen.table.get(func() ([]ipvs.Entry, error) { return readTable(ctx, e.Host.IPVS) })
 }
 
-func readTable(ctx context.Context, table host.IPVS) ([]cluster.VirtualService, error) {
+func readTable(ctx context.Context, table host.IPVS) ([]ipvs.Entry, error) {
 	services, err := table.Services(ctx, ipvs.WithStats)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]cluster.VirtualService, len(services))
+	all := make([]ipvs.Entry, len(services))
 	for i, s := range services {
 		all[i].Service = s
 		if all[i].Destinations, err = table.Destinations(ctx, s.ID, ipvs.WithStats); err != nil {
 			return nil, err
 		}
 	}
-	slices.SortFunc(all, func(a, b cluster.VirtualService) int { return a.ID.Compare(b.ID) })
+	slices.SortFunc(all, func(a, b ipvs.Entry) int { return a.ID.Compare(b.ID) })
 	return all, nil
 }
 

@@ -16,8 +16,8 @@ import (
 // A servedService is a virtual service that the configuration wants, and the one
 // of the IPVS table that takes its packets.
 type servedService struct {
-	want cluster.VirtualService
-	live *cluster.VirtualService // nil: none does
+	want ipvs.Entry
+	live *ipvs.Entry // nil: none does
 }
 
 // served looks every configured service up in the table. Services of the table
@@ -28,7 +28,7 @@ func (e *Exam) served(ctx context.Context) ([]servedService, error) {
 		if err != nil {
 			return nil, err
 		}
-		byID := make(map[ipvs.ID]*cluster.VirtualService, len(table))
+		byID := make(map[ipvs.ID]*ipvs.Entry, len(table))
 		for i := range table {
 			byID[table[i].ID] = &table[i]
 		}
@@ -45,14 +45,14 @@ func (e *Exam) served(ctx context.Context) ([]servedService, error) {
 // the VIP's ports (__ip_vs_service_find and ip_vs_service_find in
 // net/netfilter/ipvs/ip_vs_ctl.c), else one of a firewall mark that sends to the
 // same real servers; which packets are marked is not looked at.
-func serving(want cluster.VirtualService, byID map[ipvs.ID]*cluster.VirtualService, table []cluster.VirtualService) *cluster.VirtualService {
+func serving(want ipvs.Entry, byID map[ipvs.ID]*ipvs.Entry, table []ipvs.Entry) *ipvs.Entry {
 	if live := byID[want.ID]; live != nil {
 		return live
 	}
 	if live := byID[ipvs.ID{Addr: want.Addr, Protocol: want.Protocol}]; live != nil {
 		return live
 	}
-	i := slices.IndexFunc(table, func(v cluster.VirtualService) bool {
+	i := slices.IndexFunc(table, func(v ipvs.Entry) bool {
 		return v.FWMark != 0 && v.Addr.Is6() == want.Addr.Is6() && slices.ContainsFunc(v.Destinations, func(d ipvs.Destination) bool {
 			return destinationOf(&want, d.Addr) != nil
 		})
@@ -64,7 +64,7 @@ func serving(want cluster.VirtualService, byID map[ipvs.ID]*cluster.VirtualServi
 }
 
 // destination returns the service's real server at the address, nil when none is.
-func destinationOf(v *cluster.VirtualService, addr netip.Addr) *ipvs.Destination {
+func destinationOf(v *ipvs.Entry, addr netip.Addr) *ipvs.Destination {
 	i := slices.IndexFunc(v.Destinations, func(d ipvs.Destination) bool { return d.Addr == addr })
 	if i < 0 {
 		return nil
@@ -147,7 +147,7 @@ func (e *Exam) flows(ctx context.Context) (map[flow]*tally, error) {
 }
 
 // flow names the connections of a service to a real server.
-func flowOf(v *cluster.VirtualService, d ipvs.Destination) flow {
+func flowOf(v *ipvs.Entry, d ipvs.Destination) flow {
 	if v.Port == 0 {
 		d.Port = 0
 	}

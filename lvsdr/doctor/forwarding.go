@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -53,7 +52,7 @@ func (s servedService) wrong(is func(ipvs.Destination) bool) (wrong []ipvs.Desti
 
 // directly is the commands that make the forwarding direct routing: in place, but
 // from another port than the service's, of which direct routing knows nothing.
-func directly(v *cluster.VirtualService, wrong []ipvs.Destination) string {
+func directly(v *ipvs.Entry, wrong []ipvs.Destination) string {
 	var commands []string
 	add := func(op ipvs.Op, d ipvs.Destination) {
 		commands = append(commands, ipvs.Command{Op: op, Service: &v.Service, Destination: &d}.Ipvsadm())

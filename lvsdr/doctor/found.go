@@ -56,7 +56,7 @@ func foundTable(ctx context.Context, h *host.Host) (cluster.Config, error) {
 }
 
 // foundService is not ok when it is not one of direct routing.
-func foundService(v cluster.VirtualService) (s cluster.Service, ok bool) {
+func foundService(v ipvs.Entry) (s cluster.Service, ok bool) {
 	if v.FWMark != 0 {
 		return s, false
 	}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/step"
@@ -57,7 +56,7 @@ func (e *Exam) takenElsewhere(ctx context.Context, o host.Opening) (bool, error)
 	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		return false, err
 	}
-	if slices.ContainsFunc(table, func(v cluster.VirtualService) bool {
+	if slices.ContainsFunc(table, func(v ipvs.Entry) bool {
 		return v.ID == ipvs.ID{Addr: o.VIP, Port: o.Port, Protocol: o.Protocol}
 	}) {
 		return true, nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/probe"
 )
 
@@ -178,7 +179,7 @@ func (e *Exam) idle(ctx context.Context, r *serverSeen) bool {
 			}
 		}
 	}
-	return slices.ContainsFunc(table, func(v cluster.VirtualService) bool { return slices.Contains(vips, v.Addr) })
+	return slices.ContainsFunc(table, func(v ipvs.Entry) bool { return slices.Contains(vips, v.Addr) })
 }
 
 func macs(answers []probe.Answer) string {

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"slices"
 
-	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -67,7 +66,7 @@ var noDestination = &Check{
 
 // refuses tells why a service takes no connection, empty when it does; limit tells
 // that it is for the real servers' thresholds.
-func refuses(v *cluster.VirtualService) (what string, limit bool) {
+func refuses(v *ipvs.Entry) (what string, limit bool) {
 	if len(v.Destinations) == 0 {
 		return "it has no real server", false
 	}
@@ -87,7 +86,7 @@ func overloaded(d ipvs.Destination) bool {
 	return d.UpperThreshold != 0 && uint64(d.Active)+uint64(d.Inactive) >= uint64(d.UpperThreshold)
 }
 
-func sameThresholds(v *cluster.VirtualService, want cluster.VirtualService) bool {
+func sameThresholds(v *ipvs.Entry, want ipvs.Entry) bool {
 	return !slices.ContainsFunc(v.Destinations, func(d ipvs.Destination) bool {
 		w := destinationOf(&want, d.Addr)
 		return w != nil && w.UpperThreshold != d.UpperThreshold

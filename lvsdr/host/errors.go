@@ -2,10 +2,14 @@ package host
 
 import (
 	"errors"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
-// ErrNoIPVS: the kernel has no IPVS and no module to load brings it.
-var ErrNoIPVS = errors.New("this kernel has no IPVS")
+// ErrNoIPVS says that the kernel has no IPVS: the module ip_vs is neither built in
+// nor loaded, or there is none to load. It is [ipvs.ErrNoIPVS] itself, so that one
+// question with [errors.Is] finds it whoever met it, and also [io/fs.ErrNotExist].
+var ErrNoIPVS = ipvs.ErrNoIPVS
 
 // ErrNoHTTP: who answers speaks something else.
 var ErrNoHTTP = errors.New("that is no HTTP answer")

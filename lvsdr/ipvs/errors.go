@@ -13,7 +13,7 @@ var ErrNoIPVS error = noIPVS{}
 
 type noIPVS struct{}
 
-func (noIPVS) Error() string        { return "this kernel has no IPVS: load the module ip_vs" }
+func (noIPVS) Error() string        { return "this kernel has no IPVS" }
 func (noIPVS) Is(target error) bool { return target == fs.ErrNotExist }
 
 // ErrLost says that the kernel's answers to a batch did not arrive, so that what

@@ -5,12 +5,6 @@ import (
 	"fmt"
 )
 
-// An Entry is a service with its real servers.
-type Entry struct {
-	Service
-	Destinations []Destination
-}
-
 // Services returns the virtual services in the order of [ID.Compare].
 func (c *Client) Services(ctx context.Context, detail Detail) ([]Service, error) {
 	c.mu.Lock()

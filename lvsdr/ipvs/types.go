@@ -139,6 +139,12 @@ type Destination struct {
 	Stats                        Stats
 }
 
+// An Entry is a service with its real servers.
+type Entry struct {
+	Service
+	Destinations []Destination
+}
+
 // Stats are totals since the service or destination was added, and rates a second.
 type Stats struct {
 	Connections, InPackets, OutPackets, InBytes, OutBytes                uint64

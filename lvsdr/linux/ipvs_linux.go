@@ -3,10 +3,8 @@ package linux
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
-	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -77,8 +75,7 @@ func (k *kernelIPVS) Apply(ctx context.Context, commands []ipvs.Command) (int, e
 	if err != nil {
 		return 0, err
 	}
-	done, err := client.Apply(ctx, commands)
-	return done, noIPVS(err)
+	return client.Apply(ctx, commands)
 }
 
 func (k *kernelIPVS) SetTimeouts(ctx context.Context, t ipvs.Timeouts) error {
@@ -86,13 +83,5 @@ func (k *kernelIPVS) SetTimeouts(ctx context.Context, t ipvs.Timeouts) error {
 	if err != nil {
 		return err
 	}
-	return noIPVS(client.SetTimeouts(ctx, t))
-}
-
-// noIPVS makes the package's own sentinel of ipvs's.
-func noIPVS(err error) error {
-	if errors.Is(err, ipvs.ErrNoIPVS) {
-		return fmt.Errorf("%w: %w", host.ErrNoIPVS, err)
-	}
-	return err
+	return client.SetTimeouts(ctx, t)
 }

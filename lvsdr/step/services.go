@@ -19,7 +19,7 @@ import (
 // truth: real servers in it that the configuration does not have are removed.
 // Every other service is left alone.
 type services struct {
-	want  []cluster.VirtualService
+	want  []ipvs.Entry
 	drain time.Duration
 }
 
@@ -55,9 +55,9 @@ func (s *services) Plan(ctx context.Context, h *host.Host, want State) ([]Change
 	}
 	d := serviceDiff{step: s, host: h, adds: make([]Change, 0, room(targets, there))}
 	for i := range targets {
-		var live *cluster.VirtualService
+		var live *ipvs.Entry
 		if row := there[targets[i].ID]; row != nil {
-			live = &cluster.VirtualService{Service: *row}
+			live = &ipvs.Entry{Service: *row}
 			if live.Destinations, err = h.IPVS.Destinations(ctx, row.ID, ipvs.Plain); err != nil {
 				return nil, err
 			}
@@ -79,7 +79,7 @@ func room(targets []serviceTarget, there map[ipvs.ID]*ipvs.Service) (n int) {
 
 // A serviceTarget is what should become of one service: absent when gone is set.
 type serviceTarget struct {
-	cluster.VirtualService
+	ipvs.Entry
 	name  string // how its real servers' names begin
 	gone  bool
 	known bool // the ledger already has what was there before
@@ -96,7 +96,7 @@ func (s *services) targets(h *host.Host, before map[string]string, want State, t
 			key := serviceKey(s.want[i].ID)
 			_, known := before[key]
 			delete(before, key) // what is left is not wanted any more
-			targets = append(targets, serviceTarget{VirtualService: s.want[i], known: known})
+			targets = append(targets, serviceTarget{Entry: s.want[i], known: known})
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(before)) {
@@ -112,7 +112,7 @@ func (s *services) targets(h *host.Host, before map[string]string, want State, t
 	if want == Absent && lostLedger(h, cluster.DirectorRole) {
 		for _, v := range s.want {
 			if there[v.ID] != nil {
-				targets = append(targets, serviceTarget{VirtualService: v, gone: true})
+				targets = append(targets, serviceTarget{Entry: v, gone: true})
 			}
 		}
 	}
@@ -126,7 +126,7 @@ func givenBack(key, before string) (serviceTarget, error) {
 	if t.gone {
 		t.ID, err = parseServiceKey(key)
 	} else {
-		t.VirtualService, err = decodeService(before)
+		t.Entry, err = decodeService(before)
 	}
 	if err != nil {
 		return t, fmt.Errorf("ledger: %s: %w", key, err)

@@ -2,10 +2,6 @@ package step
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"slices"
 	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -41,10 +37,29 @@ func (s *services) Apply(ctx context.Context, h *host.Host, changes []Change) (i
 			return done, err
 		}
 	}
-	if err := confirm(ctx, h, edits); err != nil {
+	settled, err := confirm(ctx, h, edits)
+	if err != nil {
 		return done, err
 	}
-	return done, forget(h, edits)
+	return done, forget(h, settled)
+}
+
+// applyOne makes one change on its own. When it has been made before, what is left
+// to do is the ledger's part.
+func (s *services) applyOne(ctx context.Context, h *host.Host, edit *serviceEdit) error {
+	rows, err := h.IPVS.Services(ctx, ipvs.Plain)
+	if err != nil {
+		return err
+	}
+	due, _, err := stillDue(ctx, h, edit.target, byID(rows), []*serviceEdit{edit})
+	if err != nil {
+		return err
+	}
+	if due == nil {
+		edit = &serviceEdit{command: ipvs.Command{Service: edit.command.Service}, target: edit.target, live: edit.live}
+	}
+	_, err = s.Apply(ctx, h, []Change{{Step: "service", Data: edit}})
+	return err
 }
 
 // send carries out the edits' own commands in one stream of batches; those with
@@ -96,11 +111,11 @@ func remember(h *host.Host, edits []*serviceEdit) error {
 }
 
 // forget strikes out the services that are as before again, and ours no more.
-func forget(h *host.Host, edits []*serviceEdit) error {
+func forget(h *host.Host, settled []*serviceTarget) error {
 	var keys []string
-	for _, e := range edits {
-		if e.target.back {
-			keys = append(keys, serviceKey(e.target.ID))
+	for _, t := range settled {
+		if t.back {
+			keys = append(keys, serviceKey(t.ID))
 		}
 	}
 	return LedgerOf(h, cluster.DirectorRole).forget(keys...)
@@ -161,72 +176,4 @@ func stillBusy(ctx context.Context, h *host.Host, edits []*serviceEdit) ([]*serv
 		}
 	}
 	return busy, nil
-}
-
-// confirm looks again at every service that was touched.
-func confirm(ctx context.Context, h *host.Host, edits []*serviceEdit) error {
-	rows, err := touchedRows(ctx, h, edits)
-	if err != nil {
-		return err
-	}
-	seen := map[*serviceTarget]bool{}
-	var last *serviceTarget
-	for _, e := range edits {
-		if e.target == last || seen[e.target] {
-			continue
-		}
-		last = e.target
-		seen[last] = true
-		live, err := look(ctx, h, last.ID, rows, &last.VirtualService)
-		if err != nil {
-			return err
-		}
-		d := serviceDiff{host: h}
-		d.compare(last, live)
-		if left := d.changes(); len(left) > 0 {
-			return fmt.Errorf("%s: %w", left[0].String(), ErrNoEffect)
-		}
-	}
-	return nil
-}
-
-// touchedRows reads the services anew when one of the edits was on a service, and
-// returns nil when all were on real servers.
-func touchedRows(ctx context.Context, h *host.Host, edits []*serviceEdit) (map[ipvs.ID]*ipvs.Service, error) {
-	onService := func(e *serviceEdit) bool { return e.command.Destination == nil }
-	if !slices.ContainsFunc(edits, onService) {
-		return nil, nil
-	}
-	have, err := h.IPVS.Services(ctx, ipvs.Plain)
-	if err != nil {
-		return nil, err
-	}
-	return byID(have), nil
-}
-
-func byID(rows []ipvs.Service) map[ipvs.ID]*ipvs.Service {
-	index := make(map[ipvs.ID]*ipvs.Service, len(rows))
-	for i := range rows {
-		index[rows[i].ID] = &rows[i]
-	}
-	return index
-}
-
-// look reads one service and its real servers; with rows nil the row itself is
-// known to be unchanged.
-func look(ctx context.Context, h *host.Host, id ipvs.ID, rows map[ipvs.ID]*ipvs.Service, unchanged *cluster.VirtualService) (*cluster.VirtualService, error) {
-	live := &cluster.VirtualService{Service: unchanged.Service}
-	if rows != nil {
-		row := rows[id]
-		if row == nil {
-			return nil, nil
-		}
-		live.Service = *row
-	}
-	var err error
-	live.Destinations, err = h.IPVS.Destinations(ctx, id, ipvs.Plain)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return live, err
 }

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
@@ -18,7 +17,7 @@ import (
 type serviceEdit struct {
 	command ipvs.Command
 	target  *serviceTarget
-	live    *cluster.VirtualService // the service before all edits, nil when it was not there
+	live    *ipvs.Entry // the service before all edits, nil when it was not there
 }
 
 // drains tells whether the real server that the edit removes has connections that
@@ -31,7 +30,7 @@ func (e *serviceEdit) drains() bool {
 // A serviceDiff collects what makes live services into targets: everything that
 // adds first, everything that removes last.
 type serviceDiff struct {
-	step        Applier // nil where the changes are only counted
+	step        *services // nil where the changes are only counted
 	host        *host.Host
 	adds, drops []Change
 }
@@ -39,7 +38,7 @@ type serviceDiff struct {
 func (d *serviceDiff) changes() []Change { return append(d.adds, d.drops...) }
 
 // compare adds what is due to make live, nil when it is not there, into t.
-func (d *serviceDiff) compare(t *serviceTarget, live *cluster.VirtualService) {
+func (d *serviceDiff) compare(t *serviceTarget, live *ipvs.Entry) {
 	before := len(d.adds) + len(d.drops)
 	defer func() {
 		if t.back && d.step != nil && len(d.adds)+len(d.drops) == before {
@@ -65,11 +64,11 @@ func (d *serviceDiff) compare(t *serviceTarget, live *cluster.VirtualService) {
 
 // strike is for a service that is as before again, given back by a run that was
 // broken off or by somebody else: nothing of it is lvsdr's any more.
-func (d *serviceDiff) strike(t *serviceTarget, live *cluster.VirtualService) {
+func (d *serviceDiff) strike(t *serviceTarget, live *ipvs.Entry) {
 	d.drop(t, live, ipvs.Command{Service: &t.Service}, Change{Op: Remove, Object: "record of " + t.ID.String()})
 }
 
-func (d *serviceDiff) compareDestinations(t *serviceTarget, live *cluster.VirtualService) {
+func (d *serviceDiff) compareDestinations(t *serviceTarget, live *ipvs.Entry) {
 	if live != nil && slices.EqualFunc(t.Destinations, live.Destinations, sameServerAndSettings) {
 		return // the same in the same order, as nearly always
 	}
@@ -110,23 +109,22 @@ func (d *serviceDiff) compareDestinations(t *serviceTarget, live *cluster.Virtua
 	}
 }
 
-func (d *serviceDiff) add(t *serviceTarget, live *cluster.VirtualService, cmd ipvs.Command, c Change) {
+func (d *serviceDiff) add(t *serviceTarget, live *ipvs.Entry, cmd ipvs.Command, c Change) {
 	d.adds = append(d.adds, d.change(t, live, cmd, c))
 }
 
-func (d *serviceDiff) drop(t *serviceTarget, live *cluster.VirtualService, cmd ipvs.Command, c Change) {
+func (d *serviceDiff) drop(t *serviceTarget, live *ipvs.Entry, cmd ipvs.Command, c Change) {
 	d.drops = append(d.drops, d.change(t, live, cmd, c))
 }
 
-func (d *serviceDiff) change(t *serviceTarget, live *cluster.VirtualService, cmd ipvs.Command, c Change) Change {
+func (d *serviceDiff) change(t *serviceTarget, live *ipvs.Entry, cmd ipvs.Command, c Change) Change {
 	c.Step = "service"
 	edit := &serviceEdit{command: cmd, target: t, live: live}
 	c.Data = edit
 	if d.step != nil {
 		step, host := d.step, d.host
 		c.Do = func(ctx context.Context) error {
-			_, err := step.Apply(ctx, host, []Change{{Step: "service", Data: edit}})
-			return err
+			return step.applyOne(ctx, host, edit)
 		}
 	}
 	return c
@@ -171,8 +169,8 @@ func destinationObject(t *serviceTarget, d *ipvs.Destination) string {
 }
 
 // encodeService writes a service on one line for the ledger.
-func encodeService(v *cluster.VirtualService) (string, error) {
-	bare := cluster.VirtualService{Service: v.Service}
+func encodeService(v *ipvs.Entry) (string, error) {
+	bare := ipvs.Entry{Service: v.Service}
 	bare.Stats = ipvs.Stats{}
 	for _, d := range v.Destinations {
 		d.Active, d.Inactive, d.Persistent, d.Stats = 0, 0, 0, ipvs.Stats{}
@@ -182,8 +180,8 @@ func encodeService(v *cluster.VirtualService) (string, error) {
 	return string(line), err
 }
 
-func decodeService(line string) (cluster.VirtualService, error) {
-	var v cluster.VirtualService
+func decodeService(line string) (ipvs.Entry, error) {
+	var v ipvs.Entry
 	err := json.Unmarshal([]byte(line), &v)
 	return v, err
 }

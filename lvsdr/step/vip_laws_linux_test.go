@@ -68,7 +68,7 @@ func vipLaws() []vipLaw {
 		{name: "director, as a primary", role: cluster.DirectorRole, config: director, primary: true,
 			net: []string{"link set lo up", "cable eth0 lan", "addr add 10.10.10.22/24 dev eth0",
 				"addr add 10.10.10.30/24 dev eth0", "addr add 10.10.10.29/24 dev eth0", "route add default via 10.10.10.1"},
-			plan: []string{"set net/ipv4/conf/eth0/promote_secondaries: 0 -> 1",
+			plan: []string{"set net.ipv4.conf.eth0.promote_secondaries: 0 -> 1",
 				"set 10.10.10.22: 10.10.10.22/24 dev eth0 -> 10.10.10.22/32 dev eth0 label eth0:0"}},
 		{name: "director, on lo too", role: cluster.DirectorRole, config: director,
 			net:  with(vipDirectorNet, "addr add 10.10.10.22/32 dev eth0 label eth0:0", "addr add 10.10.10.22/32 dev lo label lo:0"),

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/lvsdr/toolkit/lvsdr/boot"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
@@ -49,7 +50,7 @@ func (v *VipView) demotions() []Change {
 
 func (v *VipView) promotion(want State, link, from, to string, first func() error) Change {
 	key, sysctl := PromoteSysctl(link), v.Host.Sysctl
-	change := v.change(want, Set, key, func(context.Context) error {
+	change := v.change(want, Set, boot.SysctlDotted(key), func(context.Context) error {
 		if err := first(); err != nil {
 			return err
 		}
