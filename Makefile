@@ -2,15 +2,10 @@
 # so (.ci/need), a new enough Go included (.ci/go).
 
 GO := .ci/go
+# The program is that of "go install ./cmd/lvsdr", static, stripped and told its version.
 version := $(shell git describe --tags --always --dirty 2>/dev/null)
-commit := $(shell git rev-parse HEAD 2>/dev/null)
-flags := -trimpath -buildvcs=false -tags urfave_cli_no_docs -ldflags "-s -w -X main.version=$(version) -X main.commit=$(commit)"
-
-# The command is kept under 9 MB: inlining is for what is hot, package ipvs and YAML.
-gh := github.com
-small := $(foreach p,$(gh)/lvsdr/toolkit/lvsdr $(gh)/lvsdr/toolkit/lvsdr/filter $(gh)/lvsdr/toolkit/lvsdr/probe \
-	$(gh)/lvsdr/toolkit/cmd/lvsdr $(gh)/lvsdr/toolkit/units $(gh)/godbus/dbus/v5 $(gh)/vishvananda/... $(gh)/urfave/... \
-	$(gh)/google/nftables/... $(gh)/mdlayher/... $(gh)/coreos/... text/template/... regexp/...,-gcflags=$(p)=-l)
+commit := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+flags := -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(version) -X main.commit=$(commit)"
 
 .PHONY: help
 help: ## this list
@@ -18,7 +13,7 @@ help: ## this list
 
 .PHONY: build
 build: ## bin/lvsdr, static
-	@CGO_ENABLED=0 $(GO) build $(flags) $(small) -o bin/ ./cmd/lvsdr
+	@CGO_ENABLED=0 $(GO) build $(flags) -o bin/ ./cmd/lvsdr
 
 .PHONY: guest
 guest: ## bin/umlexec, which runs a command on a kernel with IPVS

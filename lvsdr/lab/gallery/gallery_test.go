@@ -64,21 +64,22 @@ func chosen(name string, needs []lab.Feature) bool {
 }
 
 // Every case has a name of its own, and every fault is seen by checks that the
-// doctor on that host has.
+// doctor on that host has. It lists the cases for .ci/seen.
 func TestCases(t *testing.T) {
 	kebab := regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	seen := map[string]bool{}
-	name := func(n string) {
+	name := func(test, n string) {
 		if seen[n] || !kebab.MatchString(n) {
 			t.Errorf("%s: a name in kebab case is wanted, once", n)
 		}
 		seen[n] = true
+		t.Logf("case: %s/%s", test, n)
 	}
 	for _, v := range Variants() {
-		name(v.Name)
+		name("TestHealthyVariants", v.Name)
 	}
 	for _, f := range Faults() {
-		name(f.Name)
+		name("TestFaults", f.Name)
 		if f.Title == "" || f.Inject == nil || len(f.Sights) == 0 {
 			t.Errorf("%s: a title, an inject and a sight are wanted", f.Name)
 		}

@@ -119,7 +119,10 @@ func (l *launcher) fill() error {
 // findKernel finds the kernel to boot and the modules that belong to it: the
 // distribution's kernel that LVSDR_QEMU_KERNEL names, or User-Mode Linux.
 func findKernel() (kernel, modules string, err error) {
-	if dir := os.Getenv("LVSDR_QEMU_KERNEL"); dir != "" {
+	if dir, ok := os.LookupEnv("LVSDR_QEMU_KERNEL"); ok {
+		if dir == "" { // the output of a command that failed
+			return "", "", errors.New("LVSDR_QEMU_KERNEL is set and empty: the folder of a kernel is wanted")
+		}
 		if dir, err = filepath.Abs(dir); err != nil {
 			return "", "", err
 		}

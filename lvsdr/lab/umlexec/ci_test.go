@@ -1,0 +1,140 @@
+//go:build linux
+
+package main
+
+import (
+	"cmp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// ciTree is a copy of the project's scripts beside stand-ins for the programs that
+// they call, each a shell script, first on PATH.
+func ciTree(t *testing.T, programs map[string]string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, ".ci"), os.DirFS("../../../.ci")); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{"path", "bin", "cmd", "lvsdr/lab/gallery", "units", "examples"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, script := range programs {
+		if !strings.Contains(name, "/") {
+			name = "path/" + name
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/bash\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// ciRun runs one of the scripts with more environment.
+func ciRun(t *testing.T, dir, script string, env ...string) (stdout string, err error) {
+	t.Helper()
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(bash, filepath.Join(dir, ".ci", script))
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "path")+":"+os.Getenv("PATH"), "T="+dir, "CI=true")
+	cmd.Env = append(cmd.Env, env...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	t.Log(stderr.String())
+	return string(out), err
+}
+
+// A kernel's package has its modules under lib (Debian 12) or usr/lib (Debian 13).
+func TestKernelScript(t *testing.T) {
+	for _, modules := range []string{"lib/modules", "usr/lib/modules"} {
+		t.Run(modules, func(t *testing.T) {
+			dir := ciTree(t, map[string]string{
+				"qemu-system-x86_64":                "",
+				"apt-cache":                         "echo '  Depends: linux-image-6.12.9-amd64'",
+				"apt-get":                           `[ "$1" = download ] && touch "${!#}_1_amd64.deb"`,
+				"dpkg-deb":                          `cp -r "$T/package/." "$3"`,
+				"depmod":                            `touch "$2/lib/modules/$3/modules.dep"`,
+				"package/boot/vmlinuz-6.12.9-amd64": "",
+				"package/usr/share/doc/copyright":   "",
+				"package/" + modules + "/6.12.9-amd64/modules.builtin": "",
+			})
+			for range 2 { // fetched, found
+				out, err := ciRun(t, dir, "kernel")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if k, err := findDistroKernel(strings.TrimSpace(out)); err != nil || k.release != "6.12.9-amd64" {
+					t.Errorf("%q: %+v, %v", out, k, err)
+				}
+			}
+		})
+	}
+	t.Run("unknown", func(t *testing.T) {
+		dir := ciTree(t, map[string]string{"qemu-system-x86_64": "", "depmod": "", "apt-cache": "echo none", "apt-get": ""})
+		if out, err := ciRun(t, dir, "kernel"); err == nil {
+			t.Errorf("no kernel, and yet %q", out)
+		}
+	})
+}
+
+// stagePrograms are stand-ins for what .ci/test calls. One call fails where its
+// words match $FAIL; the gallery has two cases, of which $LOST does not run.
+var stagePrograms = map[string]string{
+	".ci/need":       "",
+	".ci/ownnet":     "",
+	".ci/kernel":     `[ -z "$NOKERNEL" ] || exit 1; echo /kernel`,
+	"gofmt":          "",
+	"root/bin/gofmt": `echo -n "$UNFORMATTED"`,
+	".ci/go": `words="$* $LVSDR_FAULTS_OF"
+[[ -z $FAIL || ! $words =~ $FAIL ]] || exit 1
+[[ -z $NOTESTS || ! $words =~ $NOTESTS ]] || echo "ok x 0.1s [no tests to run]"
+case $words in
+"env GOROOT"*) echo "$T/root" ;;
+*umlexec\ ./cmd*) cp "$T/path/guest" bin/umlexec ;;
+*gallery.test*) cp "$T/path/gallery" bin/gallery.test ;;
+*lab/gallery*) echo "x_test.go:1: --- PASS"; [ "$LOST" = b ] || echo "    --- PASS: TestFaults/b (0.1s)" ;;
+esac`,
+	"guest": `[ "$FAIL" != "part $LVSDR_FAULTS_PART" ] || exit 1
+echo PASS; [ "$LOST" = a ] || echo "    --- PASS: TestFaults/a (0.1s)"`,
+	"gallery":                           `[ -n "$NOCASES" ] || printf '    x_test.go:1: case: TestFaults/%s\n' a b`,
+	"lvsdr/lab/gallery/gallery_test.go": "// LVSDR_TEST_",
+	"lvsdr/lab/x_test.go":               "// LVSDR_TEST_",
+}
+
+// The whole of .ci/test fails when a stage of it does, or did not run.
+func TestTestScript(t *testing.T) {
+	for _, broken := range []string{
+		"FAIL=env GOROOT", "UNFORMATTED=x.go", "FAIL=^vet", "FAIL=-race", "FAIL=-p 2", "FAIL=umlexec ./cmd", "FAIL=gallery.test",
+		"FAIL=part 1/3", "FAIL=part 2/3", "FAIL=part 3/3", "NOKERNEL=1", "FAIL=TestMissionsValues", "FAIL=nft$",
+		"NOTESTS=TestMissionsValues", "NOTESTS=-p 2", "LOST=a", "LOST=b", "NOCASES=1", "",
+	} {
+		t.Run(cmp.Or(broken, "nothing"), func(t *testing.T) {
+			t.Parallel()
+			dir := ciTree(t, stagePrograms)
+			out, err := ciRun(t, dir, "test", broken)
+			if (err == nil) != (broken == "") {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// An empty name is that of no kernel, and not User-Mode Linux: it is what is left of
+// a script that failed to find one.
+func TestNoKernelNamed(t *testing.T) {
+	t.Setenv("LVSDR_QEMU_KERNEL", "")
+	if kernel, _, err := findKernel(); err == nil {
+		t.Errorf("found %s", kernel)
+	}
+}
