@@ -54,7 +54,7 @@ func Director(c cluster.Config) (Role, error) {
 
 func director(c cluster.Config) Role {
 	return Role{Name: cluster.DirectorRole, Steps: []step.Step{
-		step.Loopback(cluster.DirectorRole),
+		step.LoopbackUp(cluster.DirectorRole),
 		step.DirectorModules(c),
 		step.DirectorSysctls(c),
 		step.DirectorTimeouts(c),
@@ -75,7 +75,7 @@ func RealServer(c cluster.Config) (Role, error) {
 
 func realServer(c cluster.Config) Role {
 	return Role{Name: cluster.RealServerRole, Steps: []step.Step{
-		step.Loopback(cluster.RealServerRole),
+		step.LoopbackUp(cluster.RealServerRole),
 		step.RealServerSysctls(c),
 		step.RealServerPorts(c),
 		step.RealServerBlackholes(c),

@@ -31,8 +31,8 @@ type Step struct {
 	Manager Manager
 }
 
-// Name is "unit".
-func (Step) Name() string { return "unit" }
+// Name is [step.Unit].
+func (Step) Name() string { return step.Unit }
 
 // Plan implements [lvsdr.Step].
 func (s Step) Plan(_ context.Context, h *host.Host, want step.State) ([]step.Change, error) {

@@ -150,8 +150,8 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"loopback interface", vip + "interface: lo\n", 2, 12, "interface", "lo", "not be announced"},
 		{"interface dots", vip + "interface: ..\n", 2, 12, "interface", "..", "an interface name"},
 		{"unknown firewall", vip + "firewall: pf\n", 2, 11, "firewall", "pf", "auto, nftables, iptables or none"},
-		{"firewalld", vip + "firewall: firewalld\n", 2, 11, "firewall", "firewalld", "not supported yet: open the ports yourself, and use none here"},
-		{"ufw", service("ports: [80, 53/udp]") + "firewall: ufw\n", 4, 11, "firewall", "ufw", "not supported yet: open the ports yourself, and use none here"},
+		{"firewalld", vip + "firewall: firewalld\n", 2, 11, "firewall", "firewalld", "not supported yet: open the ports yourself with `firewall-cmd --add-port=80/tcp && firewall-cmd --permanent --add-port=80/tcp`, and use none here"},
+		{"ufw", service("ports: [80, 53/udp]") + "firewall: ufw\n", 4, 11, "firewall", "ufw", "not supported yet: open the ports yourself with `ufw allow proto tcp to 10.10.10.22 port 80 && ufw allow proto udp to 10.10.10.22 port 53`, and use none here"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := ParseConfig("f.yaml", []byte(tt.text))

@@ -8,13 +8,14 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 var arpIgnore = &Check{
 	Code:  "arp-ignore",
 	Title: "this host does not answer ARP for the VIP",
 	Why:   "A real server that answers ARP for the VIP draws clients past the director, until their ARP entry expires.",
-	Step:  "sysctls",
+	Step:  step.Sysctls,
 	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		return e.eachFront(ctx, (*Exam).answersFor)
@@ -25,7 +26,7 @@ var arpAnnounce = &Check{
 	Code:  "arp-announce",
 	Title: "this host does not ask ARP in the VIP's name",
 	Why:   "Whoever hears an ARP question takes its sender for the owner of the sender's address.",
-	Step:  "sysctls",
+	Step:  step.Sysctls,
 	Needs: []*Check{linkUsable, vipSource},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		if e.Role == cluster.DirectorRole {

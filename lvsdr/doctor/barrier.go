@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/firewall"
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -149,7 +150,7 @@ func (b *barriers) certain() {
 func (e *Exam) portsMend(ctx context.Context, r filter.Rule) bool {
 	due, err := e.seen.openings.get(func() ([]step.Change, error) {
 		for _, s := range e.Steps {
-			if s.Name() == "ports" {
+			if s.Name() == step.Ports {
 				return s.Plan(ctx, e.Host, step.Present)
 			}
 		}
@@ -158,14 +159,8 @@ func (e *Exam) portsMend(ctx context.Context, r filter.Rule) bool {
 	if err != nil {
 		return false // set-up cannot open them: the command by hand
 	}
-	gate := "nftables " + r.Family + " " + r.Table + " " + r.Base
-	if r.Tool != filter.ByNftables {
-		gate = "iptables " + r.Variant + " " + r.Family + " " + r.Base
-		if r.Table != "filter" {
-			return false
-		}
-	}
-	return slices.ContainsFunc(due, func(c step.Change) bool { return c.Op == step.Add && strings.HasSuffix(c.Object, " in "+gate) })
+	gate := firewall.GateOf(r)
+	return slices.ContainsFunc(due, func(c step.Change) bool { return c.Op == step.Add && c.Gate == gate })
 }
 
 // to names what the rule stops: openings, or addresses.
@@ -180,6 +175,15 @@ func (f *barrier) to() string {
 	return strings.Join(texts, ", ")
 }
 
+// services are what the rule stops, as a configuration has it.
+func (f *barrier) services() []cluster.Service {
+	var all []cluster.Service
+	for _, o := range f.openings {
+		all = append(all, cluster.Service{VIP: o.VIP, Ports: []cluster.Port{{Number: o.Port, Protocol: o.Protocol}}})
+	}
+	return all
+}
+
 // mostCommands is how many commands a person still reads.
 const mostCommands = 20
 
@@ -189,7 +193,7 @@ func (f *barrier) mend() (fix, advice string) {
 	if f.rule.Owned {
 		advice = fmt.Sprintf("Only the program that made the table %s %s can change it: have it admit them", f.rule.Family, f.rule.Table)
 		if f.openings[0].Protocol != 0 {
-			advice += ", firewalld with " + firewall.ByHand(f.openings, firewall.FirewalldCommand)
+			advice += ", firewalld with " + cluster.OpenByHand("firewalld", f.services())
 		}
 		return "", advice + "."
 	}

@@ -17,7 +17,7 @@ var modulesBoot = &Check{
 	Code:  "modules-boot",
 	Title: "ip_vs and the schedulers are loaded at boot",
 	Why:   "The sysctls of IPVS appear with its module: without it the boot cannot set them.",
-	Step:  "modules",
+	Step:  step.Modules,
 	Run: func(_ context.Context, e *Exam) ([]Problem, error) {
 		lasting, err := e.lasting()
 		switch {
@@ -69,7 +69,7 @@ var unitKept = &Check{
 	Code:  "unit",
 	Title: "the systemd unit is enabled and as set-up wrote it",
 	Why:   "After a reboot the unit brings the host back to its role; nothing else does.",
-	Step:  "unit",
+	Step:  step.Unit,
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		here, err := e.arranged()
 		if err != nil {
@@ -83,7 +83,7 @@ var unitKept = &Check{
 			return skip("lvsdr has not set this host up to last"), nil
 		}
 		for _, s := range e.Steps {
-			if s.Name() != "unit" {
+			if s.Name() != step.Unit {
 				continue
 			}
 			problems, err := e.due(ctx, e.Host, s)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 var packetLoop = &Check{
@@ -155,7 +156,7 @@ var orphanConnections = &Check{
 	Code:  "orphan-connections",
 	Title: "no connection is left to a real server that was taken out",
 	Why:   "The packets of such a connection vanish until the client gives up, or for ever when it goes on sending (UDP).",
-	Step:  "sysctls",
+	Step:  step.Sysctls,
 	Needs: []*Check{ipvsThere},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		value, err := e.Host.Sysctl.Get("net/ipv4/vs/expire_nodest_conn")

@@ -7,6 +7,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // The checks of the packet filter evaluate the rules that are loaded, for every
@@ -16,7 +17,7 @@ var firewallIn = &Check{
 	Code:  "firewall-in",
 	Title: "the packet filter lets new connections to the VIP in",
 	Why:   "IPVS and sockets get a packet only after the last filter on the way in; clients wait for an answer that never comes.",
-	Step:  "ports",
+	Step:  step.Ports,
 	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		return e.judgeOpenings(ctx, func(b *barriers, p *passage, o host.Opening) {
@@ -33,7 +34,7 @@ var firewallStateful = &Check{
 	Code:  "firewall-stateful",
 	Title: "the packet filter lets in what follows a connection's first packet",
 	Why:   "A director never sees the real servers' replies: for its connection tracking no connection is ever established.",
-	Step:  "ports",
+	Step:  step.Ports,
 	Needs: []*Check{firewallIn},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		return e.judgeOpenings(ctx, func(b *barriers, p *passage, o host.Opening) {
@@ -50,7 +51,7 @@ var firewallInvalid = &Check{
 	Title: "the packet filter lets in what connection tracking calls invalid",
 	Why: "A director's connection tracking sees one direction only and takes the ends of connections for invalid: dropped, " +
 		"connections never close on the real servers.",
-	Step:  "ports",
+	Step:  step.Ports,
 	Needs: []*Check{firewallIn, firewallStateful},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		return e.judgeOpenings(ctx, func(b *barriers, p *passage, o host.Opening) {
@@ -79,7 +80,7 @@ var firewallOut = &Check{
 	Title: "the packet filter lets the VIP's packets out",
 	Why: "A director's packets to the real servers go through the output hook like its own; a real server's replies come from the VIP, " +
 		"not from its own address.",
-	Step:  "ports",
+	Step:  step.Ports,
 	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		return e.judgeOpenings(ctx, func(b *barriers, p *passage, o host.Opening) {

@@ -1,13 +1,16 @@
 package doctor_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/filter"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 var firewallCodes = []string{"firewall-in", "firewall-stateful", "firewall-invalid", "firewall-out", "firewall-icmp", "firewall-nd"}
@@ -95,6 +98,49 @@ func TestFirewallChecks(t *testing.T) {
 			w.SetRules(*filter.Join(filter.ParseIptables("iptables-legacy", test.v4), filter.ParseIptables("ip6tables-legacy", test.v6)))
 			if got := badFor(t, role, w, test.client, firewallCodes...); !slices.Equal(got, test.want) {
 				t.Errorf("got  %q\nwant %q", got, test.want)
+			}
+		})
+	}
+}
+
+// A gateStep is a step of the ports' name whose one change is made in a gate.
+type gateStep struct{ object, gate string }
+
+func (gateStep) Name() string { return step.Ports }
+
+func (s gateStep) Plan(context.Context, *host.Host, step.State) ([]step.Change, error) {
+	return []step.Change{{Step: step.Ports, Op: step.Add, Object: s.object, Gate: host.Place{Firewall: "iptables", Gate: s.gate}}}, nil
+}
+
+// What set-up would open is told by the gate of its changes, not by their words.
+func TestFirewallFixIsSetUpWhereItOpensTheGate(t *testing.T) {
+	const closed = "-A INPUT -p tcp -m tcp --dport 80 -j DROP\n"
+	tests := []struct {
+		name string
+		step gateStep
+		fix  string
+	}{
+		{"that gate", gateStep{"the web", "legacy ip INPUT"}, "SETUP"},
+		{"another gate", gateStep{"a web in iptables legacy ip INPUT", "legacy ip OUTPUT"}, "iptables-legacy -w -I INPUT 1 -d 10.10.10.22 -p tcp --dport 80 -j ACCEPT"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			config, err := cluster.ParseConfig("cluster.yaml", []byte(filtered))
+			if err != nil {
+				t.Fatal(err)
+			}
+			role, err := lvsdr.Director(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := lvsdrtest.Director()
+			if _, err := role.Up(t.Context(), w.Host()); err != nil {
+				t.Fatal(err)
+			}
+			w.SetRules(*filter.ParseIptables("iptables-legacy", closed))
+			role.Steps = []step.Step{test.step}
+			if got := badFor(t, role, w, "", "firewall-in"); !slices.Equal(got, []string{"failure firewall-in " + test.fix}) {
+				t.Errorf("got %q", got)
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 var directForwarding = &Check{
@@ -13,7 +14,7 @@ var directForwarding = &Check{
 	Title: "every real server is forwarded to by direct routing",
 	Why: "Masquerading needs the director as the real server's gateway, tunnelling a tunnel there: " +
 		"on a host made for direct routing the replies are not what the client waits for, or none come.",
-	Step:  "service",
+	Step:  step.Service,
 	Needs: []*Check{ipvsThere},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		return e.eachOurs(ctx, func(s servedService) []Problem {
@@ -76,7 +77,7 @@ var portMapping = &Check{
 	Code:  "port-mapping",
 	Title: "no real server is on another port than its virtual service",
 	Why:   "Direct routing does not touch the packet: it arrives for the service's port, whatever port the table says.",
-	Step:  "service",
+	Step:  step.Service,
 	Needs: []*Check{ipvsThere},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		return e.eachOurs(ctx, func(s servedService) []Problem {

@@ -9,13 +9,14 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/boot"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 var ipv6Disabled = &Check{
 	Code:  "ipv6-disabled",
 	Title: "IPv6 is on where the VIP needs it",
 	Why:   "An interface without IPv6 has no IPv6 address and drops what comes in.",
-	Step:  "vip",
+	Step:  step.VIP,
 	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		var problems []Problem

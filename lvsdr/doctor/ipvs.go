@@ -16,7 +16,7 @@ var ipvsThere = &Check{
 	Code:  "ipvs",
 	Title: "the kernel has IPVS",
 	Why:   "IPVS is the part of the kernel that balances; without it the director answers clients itself.",
-	Step:  "modules",
+	Step:  step.Modules,
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		// Not loaded is no fault: the first service loads it, or it is built in.
 		err := e.Host.Modules.Find(ctx, step.IpvsModule)
@@ -32,7 +32,7 @@ var ipvsScheduler = &Check{
 	Preflight: true,
 	Title:     "the kernel has the scheduler of every service",
 	Why:       "A service is refused when its scheduler's module cannot be loaded.",
-	Step:      "modules",
+	Step:      step.Modules,
 	Needs:     []*Check{ipvsThere},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		var problems []Problem

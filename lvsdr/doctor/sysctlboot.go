@@ -17,7 +17,7 @@ var sysctlBoot = &Check{
 	Code:  "sysctl-boot",
 	Title: "what the files set at boot is what this host needs",
 	Why:   "What only the running kernel has is gone after a reboot, and a later file's value comes back with the next \"sysctl --system\".",
-	Step:  "sysctls",
+	Step:  step.Sysctls,
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		if e.Stage == BeforeSetUp {
 			return skip("set-up is to write it"), nil

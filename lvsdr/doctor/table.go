@@ -8,13 +8,14 @@ import (
 	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 var serviceThere = &Check{
 	Code:  "service",
 	Title: "the IPVS table has a virtual service for each VIP and port",
 	Why:   "Without one the director answers the client itself: connection refused, at once.",
-	Step:  "service",
+	Step:  step.Service,
 	Needs: []*Check{ipvsThere, ipvsScheduler},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		if e.Stage == BeforeSetUp {
@@ -41,7 +42,7 @@ var noDestination = &Check{
 	Code:  "no-destination",
 	Title: "every virtual service has a real server that takes connections",
 	Why:   "Without one IPVS answers every client with ICMP port unreachable: connection refused, at once.",
-	Step:  "service",
+	Step:  step.Service,
 	Needs: []*Check{ipvsThere},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		return e.eachOurs(ctx, func(s servedService) []Problem {
@@ -124,7 +125,7 @@ var quiescentTemplate = &Check{
 	Code:  "quiescent-template",
 	Title: "a persistent service's real server of weight 0 gets no new connections",
 	Why:   "A client that persistence ties to a drained real server keeps coming, and never leaves when it comes often enough.",
-	Step:  "sysctls",
+	Step:  step.Sysctls,
 	Needs: []*Check{ipvsThere},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		const key = "net/ipv4/vs/expire_quiescent_template"

@@ -18,7 +18,7 @@ var vipHeld = &Check{
 	Code:  "vip",
 	Title: "this host takes the VIP's packets for its own",
 	Why:   "What the director, or a client, sends to the VIP is not served here.",
-	Step:  "vip",
+	Step:  step.VIP,
 	Needs: []*Check{linkUsable, ipv6Disabled},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		var problems []Problem

@@ -5,13 +5,14 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 var vipDAD = &Check{
 	Code:  "vip-dad",
 	Title: "duplicate address detection has not taken the IPv6 VIP out of use",
 	Why:   "An IPv6 address that another host answered for, or that is still being asked about, is not in use.",
-	Step:  "vip",
+	Step:  step.VIP,
 	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		addresses, err := e.addresses(ctx)

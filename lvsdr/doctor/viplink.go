@@ -10,6 +10,7 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 var vipLink = &Check{
@@ -17,7 +18,7 @@ var vipLink = &Check{
 	Title: "the VIP is on the kind of interface where it belongs",
 	Why: "On a real server the LAN must not find the VIP: it belongs on loopback or a dummy. " +
 		"On a director the LAN must find it: it belongs on the LAN's interface.",
-	Step:  "vip",
+	Step:  step.VIP,
 	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		if e.Stage == BeforeSetUp {

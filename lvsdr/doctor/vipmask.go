@@ -15,7 +15,7 @@ var vipMask = &Check{
 	Title: "no address off the LAN has a mask so wide that it takes the LAN's hosts for this one",
 	Why: "With 10.10.10.22/24 on lo all of 10.10.10.0/24 is this host itself: it neither reaches the others there nor answers them. " +
 		"On a dummy it is a second way to the LAN, which may win.",
-	Step:  "vip",
+	Step:  step.VIP,
 	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		if e.Stage == BeforeSetUp {

@@ -19,7 +19,7 @@ var vipSource = &Check{
 	Title: "this host does not speak from the VIP of its own accord",
 	Why: "A real server has the VIP too: what a director asks it from the VIP it takes for its own and never answers. " +
 		"What a real server asks others from the VIP is answered to the director.",
-	Step:  "vip",
+	Step:  step.VIP,
 	Needs: []*Check{linkUsable, vipMask, vipLink},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		if e.Stage == BeforeSetUp {

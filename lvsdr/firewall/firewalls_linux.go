@@ -1,6 +1,9 @@
 package firewall
 
 import (
+	"os"
+	"slices"
+
 	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
@@ -8,8 +11,29 @@ import (
 // firewallMark is the comment that tells lvsdr's rules from everybody else's.
 const firewallMark = "lvsdr"
 
-// LocalFirewalls are the packet filters of the calling thread's network
-// namespace, in the order in which "auto" considers them.
-func LocalFirewalls() []host.Firewall {
-	return []host.Firewall{nftFirewall{iptables: filter.IptablesCommand}, iptables{run: filter.RunTool}}
+// Local are the packet filters that this host has; each answers for the network
+// namespace of the thread that asks. A firewall manager is one line here, and its
+// name in package cluster. "auto" takes all of them.
+func Local() []host.Firewall {
+	local := []host.Firewall{nftFirewall{iptables: filter.IptablesCommand}}
+	if hasIptables(filter.Tool, inKernel) {
+		local = append(local, iptables{run: filter.RunTool})
+	}
+	return local
+}
+
+// hasIptables tells whether iptables can be in use: by one of its commands, or by
+// the kernel's part of it, which filters without a command too.
+func hasIptables(tool func(name string) (path string), inKernel func(family string) bool) bool {
+	return slices.ContainsFunc([]string{"ip", "ip6"}, func(family string) bool {
+		commands := []string{family + "tables", family + "tables-nft", family + "tables-legacy"}
+		return inKernel(family) || slices.ContainsFunc(commands, func(c string) bool { return tool(c) != "" })
+	})
+}
+
+// inKernel tells whether the family's x_tables are loaded: their file is then there
+// in every network namespace (net/netfilter/x_tables.c).
+func inKernel(family string) bool {
+	_, err := os.Stat("/proc/thread-self/net/" + family + "_tables_names")
+	return err == nil
 }

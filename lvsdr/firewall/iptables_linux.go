@@ -18,11 +18,6 @@ type iptables struct {
 	run func(ctx context.Context, input string, name string, args ...string) ([]byte, error)
 }
 
-// An iptablesChain is one gate of iptables.
-type iptablesChain struct{ variant, family, name string }
-
-func (c iptablesChain) String() string { return c.variant + " " + c.family + " " + c.name }
-
 func (iptables) Name() string { return "iptables" }
 
 func (x iptables) Gates(ctx context.Context) ([]host.Gate, error) {
@@ -78,7 +73,7 @@ func (x iptables) inUse(ctx context.Context) ([]iptablesChain, error) {
 			return nil, err
 		}
 		if used {
-			chains = append(chains, iptablesChain{"legacy", family, "INPUT"}, iptablesChain{"legacy", family, "OUTPUT"})
+			chains = append(chains, iptablesChain{"legacy", family, "filter", "INPUT"}, iptablesChain{"legacy", family, "filter", "OUTPUT"})
 		}
 	}
 	for _, c := range chains {
@@ -101,7 +96,7 @@ func (x iptables) inNftables(ctx context.Context) ([]iptablesChain, error) {
 				return err
 			}
 			if managed {
-				chains = append(chains, iptablesChain{"nft", c.table.familyName(), c.name})
+				chains = append(chains, iptablesChain{"nft", c.table.familyName(), "filter", c.name})
 			}
 		}
 		return nil

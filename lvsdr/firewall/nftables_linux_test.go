@@ -45,7 +45,7 @@ func (h *fwHost) apply(s step.Step, want step.State) []step.Change {
 		if want == step.Absent {
 			apply = r.Down
 		}
-		made, err = apply(context.Background(), &host.Host{Firewalls: firewall.LocalFirewalls(), Files: linux.OSFiles{Root: h.root}})
+		made, err = apply(context.Background(), &host.Host{Firewalls: firewall.Local(), Files: linux.OSFiles{Root: h.root}})
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -305,7 +305,7 @@ func TestNftSetMovesOnlyItsOwn(t *testing.T) {
 	}
 	before := handles()
 	ctx := context.Background()
-	f := firewall.LocalFirewalls()[0]
+	f := firewall.Local()[0]
 	const gate = "inet filter input"
 	check := func(want ...string) {
 		t.Helper()
@@ -396,7 +396,7 @@ func TestNftTableOfAnOwner(t *testing.T) {
 	defer release()
 	var err error
 	box.do(func() {
-		_, err = step.RealServerPorts(web("10.10.10.22")).Plan(context.Background(), &host.Host{Firewalls: firewall.LocalFirewalls()}, step.Present)
+		_, err = step.RealServerPorts(web("10.10.10.22")).Plan(context.Background(), &host.Host{Firewalls: firewall.Local()}, step.Present)
 	})
 	if err == nil || !strings.Contains(err.Error(), "inet mine input: only the process that made the table inet mine") {
 		t.Errorf("error %v", err)

@@ -199,6 +199,15 @@ type Gate struct {
 	Owner string
 }
 
+// A Place names a gate among those of all firewalls of a host.
+type Place struct {
+	Firewall string // "nftables", "iptables"
+	Gate     string // the gate's name in it
+}
+
+// String is "nftables inet filter input".
+func (p Place) String() string { return p.Firewall + " " + p.Gate }
+
 // Firewall is one of the packet filters of the host. Nothing in it is flushed
 // and no rule of somebody else is changed.
 type Firewall interface {

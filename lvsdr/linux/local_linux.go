@@ -17,7 +17,7 @@ func Local() *host.Host {
 		Links:     linuxLinks{},
 		Routes:    linuxRoutes{},
 		IPVS:      newKernelIPVS(),
-		Firewalls: firewall.LocalFirewalls(),
+		Firewalls: firewall.Local(),
 		Observer:  linuxObserver{},
 		Wire:      linuxWire{},
 	}

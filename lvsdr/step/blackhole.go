@@ -21,7 +21,7 @@ func RealServerBlackholes(c cluster.Config) Step { return blackholeStep{c.VIPs()
 
 type blackholeStep struct{ vips []netip.Addr }
 
-func (blackholeStep) Name() string { return "blackhole" }
+func (blackholeStep) Name() string { return Blackhole }
 
 func (s blackholeStep) Plan(ctx context.Context, h *host.Host, want State) ([]Change, error) {
 	have, err := h.Routes.Blackholes(ctx)

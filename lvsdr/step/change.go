@@ -3,6 +3,8 @@ package step
 import (
 	"context"
 	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // Op is what a change does to its object.
@@ -24,6 +26,8 @@ type Change struct {
 	From   string `json:"from"`   // the value before, empty where there is none
 	To     string `json:"to"`     // the value after, empty where there is none
 
+	// Gate is where a change of the step [Ports] is made, empty for all others.
+	Gate host.Place `json:"-"`
 	// Do makes the change. It is idempotent.
 	Do func(context.Context) error `json:"-"`
 	// Data is what an [Applier] needs to make the change together with others.

@@ -9,14 +9,14 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
-// Loopback is the step that has the loopback interface up, as it is on every
+// LoopbackUp is the step that has the loopback interface up, as it is on every
 // booted host but not in a fresh network namespace: a real server's IPv6 VIP is
 // local only then, and IPVS refuses real servers where it never was up (EINVAL).
-func Loopback(role string) Step { return loopbackStep{role} }
+func LoopbackUp(role string) Step { return loopbackStep{role} }
 
 type loopbackStep struct{ role string }
 
-func (loopbackStep) Name() string { return "loopback" }
+func (loopbackStep) Name() string { return Loopback }
 
 func (s loopbackStep) Plan(ctx context.Context, h *host.Host, want State) ([]Change, error) {
 	if want == Absent {

@@ -28,7 +28,7 @@ func DirectorModules(c cluster.Config) Step { return modules{c.Schedulers()} }
 
 type modules struct{ schedulers []string }
 
-func (m modules) Name() string { return "modules" }
+func (m modules) Name() string { return Modules }
 
 func (m modules) Plan(ctx context.Context, h *host.Host, want State) ([]Change, error) {
 	file := ownFile{name: ModulesLoad, role: cluster.DirectorRole, step: m.Name()}

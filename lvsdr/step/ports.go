@@ -43,7 +43,7 @@ type ports struct {
 	director bool
 }
 
-func (p ports) Name() string { return "ports" }
+func (p ports) Name() string { return Ports }
 
 func (p ports) Plan(ctx context.Context, h *host.Host, want State) ([]Change, error) {
 	if err := p.known(h); want == Present && err != nil {
@@ -191,13 +191,16 @@ func (e gateEdit) changes() []Change {
 	if e.gate.Untracked {
 		verdict = "notrack"
 	}
-	where := " in " + e.firewall.Name() + " " + e.gate.Name
+	place := host.Place{Firewall: e.firewall.Name(), Gate: e.gate.Name}
+	change := func(op Op, o host.Opening, from, to string) Change {
+		return Change{Step: Ports, Op: op, Object: o.String() + " in " + place.String(), From: from, To: to, Gate: place, Do: do}
+	}
 	var changes []Change
 	for _, o := range e.add {
-		changes = append(changes, Change{Step: "ports", Op: Add, Object: o.String() + where, To: verdict, Do: do})
+		changes = append(changes, change(Add, o, "", verdict))
 	}
 	for _, o := range e.removed {
-		changes = append(changes, Change{Step: "ports", Op: Remove, Object: o.String() + where, From: verdict, Do: do})
+		changes = append(changes, change(Remove, o, verdict, ""))
 	}
 	return changes
 }

@@ -31,7 +31,7 @@ func DirectorServices(c cluster.Config) Step {
 	return &services{want: c.VirtualServices(), drain: c.DrainTime()}
 }
 
-func (*services) Name() string { return "service" }
+func (*services) Name() string { return Service }
 
 // serviceKey is the ledger's key of a service; its value is what [encodeService]
 // made of the service that was there before, empty for none.

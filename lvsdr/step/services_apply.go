@@ -58,7 +58,7 @@ func (s *services) applyOne(ctx context.Context, h *host.Host, edit *serviceEdit
 	if due == nil {
 		edit = &serviceEdit{command: ipvs.Command{Service: edit.command.Service}, target: edit.target, live: edit.live}
 	}
-	_, err = s.Apply(ctx, h, []Change{{Step: "service", Data: edit}})
+	_, err = s.Apply(ctx, h, []Change{{Step: Service, Data: edit}})
 	return err
 }
 

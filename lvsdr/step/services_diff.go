@@ -118,7 +118,7 @@ func (d *serviceDiff) drop(t *serviceTarget, live *ipvs.Entry, cmd ipvs.Command,
 }
 
 func (d *serviceDiff) change(t *serviceTarget, live *ipvs.Entry, cmd ipvs.Command, c Change) Change {
-	c.Step = "service"
+	c.Step = Service
 	edit := &serviceEdit{command: cmd, target: t, live: live}
 	c.Data = edit
 	if d.step != nil {

@@ -36,7 +36,7 @@ func NewSysctls(role string, c cluster.Config) sysctls {
 	return sysctls{role, wanted}
 }
 
-func (s sysctls) Name() string { return "sysctls" }
+func (s sysctls) Name() string { return Sysctls }
 
 // Plan also gives back the keys that an earlier configuration needed and this
 // one does not.

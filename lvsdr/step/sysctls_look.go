@@ -153,7 +153,7 @@ func (l *sysctlLook) sets() []Change {
 	for _, s := range l.wanted {
 		if value, ok := l.live[s.Key]; !ok || !s.Serves(value) {
 			changes = append(changes, Change{
-				Step: "sysctls", Op: Set, Object: boot.SysctlDotted(s.Key), From: value, To: s.Value,
+				Step: Sysctls, Op: Set, Object: boot.SysctlDotted(s.Key), From: value, To: s.Value,
 				Do: func(ctx context.Context) error { return l.set(ctx, s) },
 			})
 		}

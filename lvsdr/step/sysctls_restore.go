@@ -41,7 +41,7 @@ func (l *sysctlLook) restore(key string, before map[string]string) Change {
 		keys = append(keys, l.sideEffects(before)...)
 	}
 	return Change{
-		Step: "sysctls", Op: Set, Object: boot.SysctlDotted(key), From: l.live[key], To: before[key],
+		Step: Sysctls, Op: Set, Object: boot.SysctlDotted(key), From: l.live[key], To: before[key],
 		Do: func(context.Context) error {
 			for _, key := range keys {
 				if err := l.h.Sysctl.Set(key, before[key]); err != nil {
@@ -73,7 +73,7 @@ func (l *sysctlLook) forget(key string) []Change {
 		return nil
 	}
 	return []Change{{
-		Step: "sysctls", Op: Remove, Object: "record of " + boot.SysctlDotted(key), From: l.ledger[key],
+		Step: Sysctls, Op: Remove, Object: "record of " + boot.SysctlDotted(key), From: l.ledger[key],
 		Do: func(context.Context) error { return l.strike(key) },
 	}}
 }

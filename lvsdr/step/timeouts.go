@@ -19,7 +19,7 @@ type timeouts struct{ want cluster.Timeouts }
 // --set) where the configuration asks for them.
 func DirectorTimeouts(c cluster.Config) Step { return timeouts{c.Timeouts} }
 
-func (timeouts) Name() string { return "timeouts" }
+func (timeouts) Name() string { return Timeouts }
 
 // timeoutFields are the three timeouts by the name they have in the configuration.
 var timeoutFields = []struct {

@@ -39,7 +39,7 @@ type vipStep struct {
 	config cluster.Config
 }
 
-func (vipStep) Name() string { return "vip" }
+func (vipStep) Name() string { return VIP }
 
 func (s vipStep) Plan(ctx context.Context, h *host.Host, want State) ([]Change, error) {
 	v, err := s.look(ctx, h)

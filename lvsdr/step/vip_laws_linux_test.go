@@ -115,9 +115,9 @@ func vipLaws() []vipLaw {
 
 func (l vipLaw) steps() lvsdr.Role {
 	if l.role == cluster.DirectorRole {
-		return lvsdr.Role{Name: l.role, Steps: []step.Step{step.Loopback(l.role), step.DirectorVIPs(l.config)}}
+		return lvsdr.Role{Name: l.role, Steps: []step.Step{step.LoopbackUp(l.role), step.DirectorVIPs(l.config)}}
 	}
-	return lvsdr.Role{Name: l.role, Steps: []step.Step{step.Loopback(l.role), step.RealServerBlackholes(l.config), step.RealServerVIPs(l.config)}}
+	return lvsdr.Role{Name: l.role, Steps: []step.Step{step.LoopbackUp(l.role), step.RealServerBlackholes(l.config), step.RealServerVIPs(l.config)}}
 }
 
 func vipStrings(changes []step.Change) []string {
