@@ -19,14 +19,14 @@ func (r Role) Doctor(ctx context.Context, h *host.Host) []doctor.Finding {
 
 // Exam prepares an examination of the host, for a caller that wants to choose.
 func (r Role) Exam(h *host.Host) *doctor.Exam {
-	return &doctor.Exam{Host: h, Role: r.Name, Config: r.config, Checks: r.Checks, Steps: r.Steps}
+	return &doctor.Exam{Host: h, Role: r.Name, Config: r.config, Checks: slices.Clone(r.Checks), Steps: slices.Clone(r.Steps)}
 }
 
 // Examined is the role of that name for [Role.Doctor] alone, on a configuration as
 // [doctor.Found] returns it: one that set-up might refuse.
 func Examined(name string, c cluster.Config) (Role, error) {
 	if name == cluster.ClientRole {
-		return Role{Name: name, Checks: doctor.ClientChecks, config: c}, nil
+		return Role{Name: name, Checks: doctor.Checks(cluster.ClientRole), config: c}, nil
 	}
 	return Former(name, c)
 }
@@ -61,7 +61,7 @@ func director(c cluster.Config) Role {
 		step.DirectorPorts(c),
 		step.DirectorServices(c),
 		step.DirectorVIPs(c),
-	}, Checks: doctor.DirectorChecks, config: c}
+	}, Checks: doctor.Checks(cluster.DirectorRole), config: c}
 }
 
 // RealServer is the role of a host that serves the VIP's connections and answers
@@ -80,7 +80,7 @@ func realServer(c cluster.Config) Role {
 		step.RealServerPorts(c),
 		step.RealServerBlackholes(c),
 		step.RealServerVIPs(c),
-	}, Checks: doctor.RealServerChecks, config: c}
+	}, Checks: doctor.Checks(cluster.RealServerRole), config: c}
 }
 
 // Client is the role of any other host on the LAN, for [Role.Doctor] alone: it has
@@ -90,7 +90,7 @@ func Client(c cluster.Config) (Role, error) {
 	if err := c.Validate(cluster.RealServerRole); err != nil {
 		return Role{}, err
 	}
-	return Role{Name: cluster.ClientRole, Checks: doctor.ClientChecks, config: c}, nil
+	return Role{Name: cluster.ClientRole, Checks: doctor.Checks(cluster.ClientRole), config: c}, nil
 }
 
 // Plan returns the changes that are due to bring the host to the role ([step.Present])

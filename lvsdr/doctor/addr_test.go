@@ -14,7 +14,7 @@ import (
 )
 
 var addrCodes = []string{
-	"link", "ipv6-disabled", "vip-dad", "vip", "vip-mask", "vip-link", "vip-source", "arp-ignore", "arp-announce", "rp-filter", "return-route",
+	"link", "ipv6-disabled", "vip-dad", "vip", "vip-mask", "vip-link", "vip-source", "arp-ignore", "arp-announce", "rp-filter", "return-route", "return-gateway",
 }
 
 // quiet is a real server that has the VIPs and says nothing of it.
@@ -171,7 +171,7 @@ func TestRealServerAddresses(t *testing.T) {
 			commands: "ip route del default via 10.10.10.1 dev eth0\nip route add blackhole 0.0.0.0/0", want: []string{"warning return-route"}},
 		{name: "no default route", commands: "ip route del default via 10.10.10.1 dev eth0\nip route del default via fd00:10::1 dev eth0"},
 		{name: "R15", commands: "ip route del default via 10.10.10.1 dev eth0\nip route add default via 10.10.10.30 dev eth0", advised: true,
-			want: []string{"failure return-route"}},
+			want: []string{"failure return-gateway"}},
 		{name: "R15 by the VIP", config: `services: [{vip: "fd00:10::22"}, {vip: "fd00:10::23"}]`, advised: true,
 			commands: "ip addr add fd00:10::23/128 dev lo\nip route del default via fd00:10::1 dev eth0\nip route add default via fd00:10::22 dev eth0",
 			want:     []string{"failure return-route", "failure return-route"}},
@@ -291,7 +291,7 @@ func TestLoopbackIsNoLAN(t *testing.T) {
 func TestAddressesUntold(t *testing.T) {
 	for call, code := range map[string]string{
 		"Links.Addresses": "vip-dad", "Routes.To": "vip", "Observer.Local": "vip-mask", "Sysctl.Get": "arp-ignore",
-		"Observer.ARPDropped": "arp-ignore", "Observer.RouteOf": "return-route", "Wire.Ask": "return-route",
+		"Observer.ARPDropped": "arp-ignore", "Observer.RouteOf": "return-route", "Wire.Ask": "return-gateway",
 	} {
 		w := lvsdrtest.RealServer(quiet, lvsdrtest.HealthyLAN())
 		if call == "Observer.ARPDropped" {

@@ -21,7 +21,7 @@ var addressOwner = &Check{
 		if err != nil {
 			return nil, err
 		}
-		here, err := e.arranged()
+		here, err := e.WasSetUp()
 		if err != nil {
 			return nil, err
 		}
@@ -77,14 +77,14 @@ func (e *Exam) alive(ctx context.Context, owner string) (bool, error) {
 	if enabled, err := host.Exists(e.Host.Files, "/etc/systemd/system/multi-user.target.wants/keepalived.service"); err != nil || enabled {
 		return enabled, err
 	}
-	running, err := e.running(ctx)
+	running, err := e.Processes(ctx)
 	return slices.Contains(running, owner), err
 }
 
 // offLAN tells whether the interface answers no ARP questions, by what it is or is
 // called; one that is not there yet is made by what declares the address.
 func (e *Exam) offLAN(ctx context.Context, name string) (bool, error) {
-	l, ok, err := e.link(ctx, name)
+	l, ok, err := e.Link(ctx, name)
 	if ok {
 		return l.Loopback || l.NoARP || l.Kind == "dummy", err
 	}
@@ -103,13 +103,13 @@ func declarationProblem(d boot.Declaration, format string, args ...any) Problem 
 // src/network/networkd-link.c, which leaves loopback alone). keepalived puts its
 // VIPs back.
 func (e *Exam) dropper(ctx context.Context, vip netip.Addr) ([]Problem, error) {
-	at, err := e.addressesOf(ctx, vip)
+	at, err := e.AddressesOf(ctx, vip)
 	if err != nil {
 		return nil, err
 	}
 	var problems []Problem
 	for _, a := range at {
-		l, ok, err := e.link(ctx, a.Link)
+		l, ok, err := e.Link(ctx, a.Link)
 		if err != nil {
 			return nil, err
 		}
@@ -120,7 +120,7 @@ func (e *Exam) dropper(ctx context.Context, vip netip.Addr) ([]Problem, error) {
 		if network == "" || boot.KeepsForeign(e.Host.Files, network) {
 			continue
 		}
-		if running, err := e.running(ctx); err != nil || slices.Contains(running, boot.KeepalivedName) {
+		if running, err := e.Processes(ctx); err != nil || slices.Contains(running, boot.KeepalivedName) {
 			return nil, err
 		}
 		dir := "/etc/systemd/network/" + path.Base(network) + ".d"

@@ -73,7 +73,7 @@ func (e *Exam) heldFronts(ctx context.Context) (all []front, why []Problem, err 
 			continue
 		}
 		why = skip("this host does not have the VIP %s", vip)
-		held, err := e.takes(ctx, vip)
+		held, err := e.Takes(ctx, vip)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -101,7 +101,7 @@ func (e *Exam) answersFor(ctx context.Context, l host.Link, vip netip.Addr) ([]P
 	if err != nil {
 		return nil, err
 	}
-	at, err := e.addressesOf(ctx, vip)
+	at, err := e.AddressesOf(ctx, vip)
 	if err != nil || !v.answers(at) {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func (e *Exam) asksAsDirector(ctx context.Context) ([]Problem, error) {
 		if count == 0 {
 			continue
 		}
-		lan, err := e.lan(ctx, vip)
+		lan, err := e.LAN(ctx, vip)
 		if err != nil {
 			return problems, err
 		}
@@ -43,7 +43,7 @@ func (e *Exam) asksAsDirector(ctx context.Context) ([]Problem, error) {
 
 // connectionsFrom counts the connections of the IPVS table that came from an address.
 func (e *Exam) connectionsFrom(ctx context.Context, client netip.Addr) (count int, err error) {
-	all, err := e.connections(ctx)
+	all, err := e.Connections(ctx)
 	for _, c := range all {
 		if c.Client.Addr() == client {
 			count++

@@ -122,7 +122,7 @@ func (b *barriers) problems(ctx context.Context) []Problem {
 	for _, f := range b.found {
 		p := Problem{Severity: f.severity, What: fmt.Sprintf("%q %s %s", f.rule, f.does, f.to())}
 		if f.openings[0].Protocol != 0 && b.e.portsMend(ctx, f.rule) {
-			p.Fix = b.e.setUp()
+			p.Fix = b.e.SetUpCommand()
 		} else {
 			p.Fix, p.Advice = f.mend()
 		}
@@ -148,7 +148,7 @@ func (b *barriers) certain() {
 
 // portsMend tells whether set-up's next openings come before the rule.
 func (e *Exam) portsMend(ctx context.Context, r filter.Rule) bool {
-	due, err := e.seen.openings.get(func() ([]step.Change, error) {
+	due, err := e.seen.openings.get(ctx, func() ([]step.Change, error) {
 		for _, s := range e.Steps {
 			if s.Name() == step.Ports {
 				return s.Plan(ctx, e.Host, step.Present)

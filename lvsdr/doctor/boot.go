@@ -37,7 +37,7 @@ var modulesBoot = &Check{
 			}
 		}
 		if len(missing) > 0 {
-			return []Problem{warning(e.setUp(), "nothing loads %s at boot: it is not in %s", strings.Join(missing, ", "), step.ModulesLoad)}, nil
+			return []Problem{warning(e.SetUpCommand(), "nothing loads %s at boot: it is not in %s", strings.Join(missing, ", "), step.ModulesLoad)}, nil
 		}
 		return e.forbiddenModules()
 	},
@@ -71,7 +71,7 @@ var unitKept = &Check{
 	Why:   "After a reboot the unit brings the host back to its role; nothing else does.",
 	Step:  step.Unit,
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
-		here, err := e.arranged()
+		here, err := e.WasSetUp()
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +119,7 @@ func (e *Exam) unitProgram() ([]Problem, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return []Problem{warning(e.setUp(), "%s runs %s at boot, which is not there", unitFile(e.Role), program)}, nil
+	return []Problem{warning(e.SetUpCommand(), "%s runs %s at boot, which is not there", unitFile(e.Role), program)}, nil
 }
 
 // loadedAtBoot tells whether the module is there before the sysctls are set.

@@ -40,7 +40,7 @@ func bootTold(t *testing.T, w *lvsdrtest.World, role lvsdr.Role, codes ...string
 	t.Helper()
 	e := role.Exam(w.Host())
 	if e.Only = codes; len(codes) == 0 {
-		e.Only = bootCodes
+		e.Only = ofRole(e, bootCodes)
 	}
 	for _, f := range e.Run(t.Context()) {
 		if f.Severity == doctor.OK || f.Severity == doctor.Skipped || !slices.Contains(e.Only, f.Check) {

@@ -27,7 +27,7 @@ type Check struct {
 	Title string // what holds when it passes: "the VIP is one of this host's addresses"
 	Why   string // why it matters, one sentence
 	Step  string // the step whose changes mend it, empty when none of ours does
-	Wire  bool   // it puts frames on the wire: left out of a passive exam
+	Wire  bool   // it asks the LAN: left out of a passive exam, and nothing else puts frames on the wire
 	// Preflight: set-up is not begun while it fails, because set-up cannot mend it.
 	Preflight bool
 
@@ -35,12 +35,13 @@ type Check struct {
 	// them fails, this one is skipped, so that one cause is one finding.
 	Needs []*Check
 
-	// Rest: it tells what the other checks have left, for whose end it waits; see
-	// [Exam.named].
-	Rest bool
+	// AfterAll: it runs when all others have ended, because it tells what they have
+	// not explained ([Exam.Explained]). Only another such check may need it.
+	AfterAll bool
 
 	// Run returns what is wrong, nothing when all is well, and an error only when
-	// it could not tell.
+	// it could not tell. It runs beside other checks, changes nothing, and returns
+	// when the context ends.
 	Run func(ctx context.Context, e *Exam) ([]Problem, error)
 }
 

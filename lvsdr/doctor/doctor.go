@@ -14,57 +14,52 @@ import (
 // atOnce is how many checks run side by side.
 const atOnce = 8
 
-// Run runs the checks side by side, each after those it needs, and returns their
-// findings in the order of the checks.
+// Run looks at the host: it runs the checks side by side, each after those it needs,
+// and returns their findings in the order of the checks. Where the exam itself is at
+// fault, because [Validate] refuses its checks or Only names one that there is not,
+// that is a finding of its own, Unknown. When the context ends, so are the findings
+// of the checks that have not run.
 func (e *Exam) Run(ctx context.Context) []Finding {
-	e.Host = e.Host.Examined()
-	checks := e.chosen()
-	results := make(map[*Check]*result, len(checks))
-	for _, c := range checks {
-		results[c] = &result{done: make(chan struct{})}
+	if err := Validate(e.Checks); err != nil {
+		return []Finding{{Check: "exam", Severity: Unknown, What: err.Error()}}
 	}
-	e.found.wait = func() {
-		for c, r := range results {
-			if !c.Rest {
-				<-r.done
-			}
-		}
-	}
-	slots := make(chan struct{}, atOnce)
-	var all sync.WaitGroup
+	r := &run{Exam: e.look(), results: map[*Check]*result{}, slots: make(chan struct{}, atOnce)}
+	findings, checks := r.chosen()
 	for _, c := range checks {
-		all.Add(1)
-		go func() {
-			defer all.Done()
-			r := results[c]
-			defer close(r.done)
-			r.findings, r.failed = e.examine(ctx, c, results, slots)
-			e.name(c, r)
-		}()
+		r.results[c] = &result{done: make(chan struct{})}
 	}
-	all.Wait()
-	var findings []Finding
+	r.sideBySide(ctx, slices.DeleteFunc(slices.Clone(checks), func(c *Check) bool { return c.AfterAll }))
+	r.Exam.found = r.all()
+	r.sideBySide(ctx, slices.DeleteFunc(slices.Clone(checks), func(c *Check) bool { return !c.AfterAll }))
 	for _, c := range checks {
-		findings = append(findings, results[c].findings...)
+		findings = append(findings, r.results[c].findings...)
 	}
 	return findings
 }
 
+// A run is one look at work.
+type run struct {
+	*Exam
+	results map[*Check]*result
+	slots   chan struct{} // a place for each check that runs
+}
+
 type result struct {
-	done     chan struct{}
+	done     chan struct{} // closed when the check has ended
 	findings []Finding
 	failed   bool // those that need it make no sense
 }
 
-// chosen are the checks to run: all, or those named in Only with what they need.
-func (e *Exam) chosen() []*Check {
-	if len(e.Only) == 0 {
-		return e.Checks
+// chosen are the checks to run, all or those named in Only with what they need, and
+// a finding for each name that is no check's.
+func (r *run) chosen() (unknown []Finding, checks []*Check) {
+	if len(r.Only) == 0 {
+		return nil, r.Checks
 	}
 	wanted := map[*Check]bool{}
 	var want func(*Check)
 	want = func(c *Check) {
-		if wanted[c] || !slices.Contains(e.Checks, c) {
+		if wanted[c] || !slices.Contains(r.Checks, c) {
 			return
 		}
 		wanted[c] = true
@@ -72,47 +67,91 @@ func (e *Exam) chosen() []*Check {
 			want(n)
 		}
 	}
-	for _, c := range e.Checks {
-		if slices.Contains(e.Only, c.Code) {
-			want(c)
+	for _, code := range r.Only {
+		i := slices.IndexFunc(r.Checks, func(c *Check) bool { return c.Code == code })
+		if i < 0 {
+			unknown = append(unknown, Finding{Check: code, Severity: Unknown, What: "there is no such check here: nothing was looked at"})
+			continue
 		}
+		want(r.Checks[i])
 	}
-	return slices.DeleteFunc(slices.Clone(e.Checks), func(c *Check) bool { return !wanted[c] })
+	return unknown, slices.DeleteFunc(slices.Clone(r.Checks), func(c *Check) bool { return !wanted[c] })
+}
+
+// sideBySide runs checks and returns when all have ended.
+func (r *run) sideBySide(ctx context.Context, checks []*Check) {
+	var all sync.WaitGroup
+	for _, c := range checks {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			result := r.results[c]
+			defer close(result.done)
+			result.findings, result.failed = r.examine(ctx, c)
+		}()
+	}
+	all.Wait()
 }
 
 // examine runs one check when those it needs have passed.
-func (e *Exam) examine(ctx context.Context, c *Check, results map[*Check]*result, slots chan struct{}) ([]Finding, bool) {
+func (r *run) examine(ctx context.Context, c *Check) ([]Finding, bool) {
 	for _, n := range c.Needs {
-		need, ok := results[n]
+		need, ok := r.results[n]
 		if !ok {
 			continue // not one of this role's
 		}
-		<-need.done
+		select {
+		case <-need.done:
+		case <-ctx.Done():
+			return c.untold(ctx.Err())
+		}
 		if need.failed {
 			return []Finding{c.finding(skip("because of %s", n.Code)[0])}, true
 		}
 	}
-	if c.Wire && e.Passive {
-		return []Finding{c.finding(skip("nothing is put on the wire (--passive)")[0])}, false
+	if c.Wire && r.Passive {
+		return []Finding{c.finding(skip("%v", errPassive)[0])}, false
 	}
-	slots <- struct{}{}
-	defer func() { <-slots }()
-	if e.Watch != nil {
-		e.Watch(c, true)
-		defer e.Watch(c, false)
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-ctx.Done():
 	}
-	problems, err := c.Run(ctx, e)
-	if errors.Is(err, host.ErrNoView) {
-		return []Finding{c.finding(skip("%v", host.ErrNoView)[0])}, false
+	if ctx.Err() != nil {
+		return c.untold(ctx.Err())
+	}
+	if r.Watch != nil {
+		r.Watch(c, true)
+		defer r.Watch(c, false)
+	}
+	problems, err := c.Run(ctx, r.Exam)
+	return c.concluded(problems, err)
+}
+
+// concluded is what came of a check that has run. What it found before an error
+// counts beside it.
+func (c *Check) concluded(problems []Problem, err error) ([]Finding, bool) {
+	for _, unseen := range []error{host.ErrNoView, errPassive} {
+		if errors.Is(err, unseen) {
+			return c.findings(append(problems, skip("%v", unseen)...))
+		}
 	}
 	if err != nil {
-		p := Problem{Severity: Unknown, What: fmt.Sprintf("could not tell: %v", err)}
-		if errors.Is(err, fs.ErrPermission) {
-			p.Advice = "run it as root"
-		}
-		problems = append(problems, p)
+		problems = append(problems, unknown(err))
 	}
 	return c.findings(problems)
+}
+
+// untold is the conclusion of a check that an error kept from running.
+func (c *Check) untold(err error) ([]Finding, bool) { return c.findings([]Problem{unknown(err)}) }
+
+// unknown tells that an error kept a check from telling.
+func unknown(err error) Problem {
+	p := Problem{Severity: Unknown, What: fmt.Sprintf("could not tell: %v", err)}
+	if errors.Is(err, fs.ErrPermission) {
+		p.Advice = "run it as root"
+	}
+	return p
 }
 
 // findings flattens problems; failed tells whether there is one that mutes others.
@@ -128,43 +167,29 @@ func (c *Check) findings(problems []Problem) (findings []Finding, failed bool) {
 	return findings, failed
 }
 
-// steps are the names of those that findings tell of.
-type steps struct {
-	mu    sync.Mutex
-	names map[string]bool
-	ill   bool   // a check has failed
-	wait  func() // for all checks that are not of the rest
+// found is what the checks of a look have found, for those that run after all.
+type found struct {
+	steps  map[string]bool // that would mend a finding, or what was not looked at because of one
+	failed bool            // a check has failed
 }
 
-// name notes which steps' changes would mend what was found, or what was not looked
-// at because of another finding.
-func (e *Exam) name(c *Check, r *result) {
-	e.found.mu.Lock()
-	defer e.found.mu.Unlock()
-	if e.found.names == nil {
-		e.found.names = map[string]bool{}
+func (r *run) all() found {
+	all := found{steps: map[string]bool{}}
+	for c, result := range r.results {
+		if result.failed {
+			all.steps[c.Step], all.failed = true, true
+		}
+		for _, f := range result.findings {
+			all.steps[f.Step] = true
+		}
 	}
-	if r.failed {
-		e.found.names[c.Step], e.found.ill = true, true
-	}
-	for _, f := range r.findings {
-		e.found.names[f.Step] = true
-	}
+	return all
 }
 
-// named tells whether a finding of another check has the step to mend it. It waits
-// for all of them, so that only a check of the rest may ask.
-func (e *Exam) named(step string) bool {
-	e.found.wait()
-	e.found.mu.Lock()
-	defer e.found.mu.Unlock()
-	return e.found.names[step]
-}
+// Explained tells an AfterAll check whether a finding of another has this step to
+// mend it. Before all others have ended it is false.
+func (e *Exam) Explained(step string) bool { return e.found.steps[step] }
 
-// ill tells whether another check has failed; it waits as named does.
-func (e *Exam) ill() bool {
-	e.found.wait()
-	e.found.mu.Lock()
-	defer e.found.mu.Unlock()
-	return e.found.ill
-}
+// Failed tells an AfterAll check whether another one has failed. Before all others
+// have ended it is false.
+func (e *Exam) Failed() bool { return e.found.failed }

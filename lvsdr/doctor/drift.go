@@ -9,13 +9,13 @@ import (
 )
 
 var drift = &Check{
-	Code:  "drift",
-	Title: "this host is as the description of the cluster says",
-	Why:   "Somebody has changed what lvsdr set up, or the description, and the next set-up or reboot will change it back.",
-	Rest:  true,
-	Needs: []*Check{ipv6Disabled}, // with which addresses and routes went
+	Code:     "drift",
+	Title:    "this host is as the description of the cluster says",
+	Why:      "Somebody has changed what lvsdr set up, or the description, and the next set-up or reboot will change it back.",
+	AfterAll: true,
+	Needs:    []*Check{ipv6Disabled}, // with which addresses and routes went
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
-		here, err := e.arranged()
+		here, err := e.WasSetUp()
 		if err != nil {
 			return nil, err
 		}
@@ -28,28 +28,23 @@ var drift = &Check{
 		}
 		host := *e.Host
 		host.Runtime = !lasting
-		return e.unnamed(ctx, &host)
+		return e.unexplained(ctx, &host)
 	},
 }
 
-// unnamed plans every step while other checks are still at work, and returns what
-// is due of those that none of them names.
-func (e *Exam) unnamed(ctx context.Context, h *host.Host) ([]Problem, error) {
-	plans := make([][]Problem, len(e.Steps))
-	errs := make([]error, len(e.Steps))
-	for i, s := range e.Steps {
-		plans[i], errs[i] = e.due(ctx, h, s)
-	}
+// unexplained is what is due of the steps that would mend no other check's finding.
+func (e *Exam) unexplained(ctx context.Context, h *host.Host) ([]Problem, error) {
 	var problems []Problem
 	var failed error
-	for i, s := range e.Steps {
-		if e.named(s.Name()) {
+	for _, s := range e.Steps {
+		if e.Explained(s.Name()) {
 			continue
 		}
-		problems = append(problems, plans[i]...)
-		failed = errors.Join(failed, errs[i])
+		due, err := e.due(ctx, h, s)
+		problems = append(problems, due...)
+		failed = errors.Join(failed, err)
 	}
-	if e.ill() {
+	if e.Failed() {
 		failed = nil // what keeps a step from being planned has been told
 	}
 	return problems, failed
@@ -63,7 +58,7 @@ func (e *Exam) due(ctx context.Context, h *host.Host, s step.Step) ([]Problem, e
 	}
 	var problems []Problem
 	for _, c := range changes {
-		p := warning(e.setUp(), "set-up would %s", c)
+		p := warning(e.SetUpCommand(), "set-up would %s", c)
 		p.Step = s.Name()
 		problems = append(problems, p)
 	}

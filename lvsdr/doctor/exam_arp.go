@@ -13,7 +13,7 @@ import (
 // dropsARP tells whether rules of the packet filter keep this host from answering
 // ARP for the address and from asking in its name.
 func (e *Exam) dropsARP(ctx context.Context, ip netip.Addr) (bool, error) {
-	dropped, err := e.seen.arpDropped.get(func() ([]netip.Addr, error) { return e.Host.Observer.ARPDropped(ctx) })
+	dropped, err := e.seen.arpDropped.get(ctx, func() ([]netip.Addr, error) { return e.Host.Observer.ARPDropped(ctx) })
 	if errors.Is(err, host.ErrNoView) {
 		return false, nil
 	}

@@ -10,16 +10,15 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
-	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
-// errNoLAN: no interface of the host is on the VIP's LAN.
-var errNoLAN = errors.New("no interface of this host is on the VIP's LAN")
+// ErrNoLAN: no interface of the host is on the VIP's LAN.
+var ErrNoLAN = errors.New("no interface of this host is on the VIP's LAN")
 
-// lan is the interface on the LAN of the VIP's director and real servers. It fails
-// with errNoLAN, and with fs.ErrNotExist when the interface that was named is not
+// LAN returns the interface on the LAN of the VIP's director and real servers. It fails
+// with ErrNoLAN, and with fs.ErrNotExist when the interface that was named is not
 // there.
-func (e *Exam) lan(ctx context.Context, vip netip.Addr) (host.Link, error) {
+func (e *Exam) LAN(ctx context.Context, vip netip.Addr) (host.Link, error) {
 	name := e.lanName()
 	for _, find := range []func(context.Context, netip.Addr) (string, error){
 		e.lanOfRealServer, e.lanByRoute, e.lanBySubnet, e.lanByGateway,
@@ -33,9 +32,9 @@ func (e *Exam) lan(ctx context.Context, vip netip.Addr) (host.Link, error) {
 		}
 	}
 	if name == "" {
-		return host.Link{}, errNoLAN
+		return host.Link{}, ErrNoLAN
 	}
-	l, ok, err := e.link(ctx, name)
+	l, ok, err := e.Link(ctx, name)
 	if err == nil && !ok {
 		err = fmt.Errorf("interface %s: %w", name, fs.ErrNotExist)
 	}
@@ -52,9 +51,9 @@ func (e *Exam) lanName() string {
 
 // lanOfRealServer is the interface with the host's own RIP.
 func (e *Exam) lanOfRealServer(ctx context.Context, vip netip.Addr) (string, error) {
-	addresses, err := e.addresses(ctx)
+	addresses, err := e.Addresses(ctx)
 	for _, a := range addresses {
-		if a.Link != "lo" && slices.Contains(e.rips(vip), a.Prefix.Addr()) {
+		if a.Link != "lo" && slices.Contains(e.RealServers(vip), a.Prefix.Addr()) {
 			return a.Link, err
 		}
 	}
@@ -63,8 +62,8 @@ func (e *Exam) lanOfRealServer(ctx context.Context, vip netip.Addr) (string, err
 
 // lanByRoute is the interface by which a real server is reached, or the VIP.
 func (e *Exam) lanByRoute(ctx context.Context, vip netip.Addr) (string, error) {
-	for _, to := range append(e.rips(vip), vip) {
-		r, err := e.route(ctx, to)
+	for _, to := range append(e.RealServers(vip), vip) {
+		r, err := e.Route(ctx, to)
 		if err == nil && !r.Local && !r.Gateway.IsValid() && r.Link != "lo" {
 			return r.Link, nil
 		}
@@ -78,12 +77,12 @@ func (e *Exam) lanByRoute(ctx context.Context, vip netip.Addr) (string, error) {
 // lanBySubnet is an interface in whose subnet a real server or the VIP is; it finds
 // one that is down, too.
 func (e *Exam) lanBySubnet(ctx context.Context, vip netip.Addr) (string, error) {
-	addresses, err := e.addresses(ctx)
+	addresses, err := e.Addresses(ctx)
 	for _, a := range addresses {
 		if a.Link == "lo" || a.Prefix.IsSingleIP() || a.Prefix.Addr() == vip {
 			continue
 		}
-		if slices.ContainsFunc(append(e.rips(vip), vip), a.Prefix.Contains) {
+		if slices.ContainsFunc(append(e.RealServers(vip), vip), a.Prefix.Contains) {
 			return a.Link, err
 		}
 	}
@@ -93,7 +92,7 @@ func (e *Exam) lanBySubnet(ctx context.Context, vip netip.Addr) (string, error) 
 // lanByGateway is the interface towards clients, for a real server of which nothing
 // but the VIP is known, and that in no subnet of its own.
 func (e *Exam) lanByGateway(ctx context.Context, vip netip.Addr) (string, error) {
-	r, err := e.route(ctx, e.someClient(vip))
+	r, err := e.Route(ctx, e.someClient(vip))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && r.Local {
 		return "", nil
 	}
@@ -102,7 +101,7 @@ func (e *Exam) lanByGateway(ctx context.Context, vip netip.Addr) (string, error)
 
 // isVIP tells whether an address is a VIP of the configuration.
 func (e *Exam) isVIP(ip netip.Addr) bool {
-	vips, _ := e.seen.vips.get(func() (map[netip.Addr]bool, error) {
+	vips, _ := e.seen.vips.get(context.Background(), func() (map[netip.Addr]bool, error) {
 		all := map[netip.Addr]bool{}
 		for _, vip := range e.Config.VIPs() {
 			all[vip] = true
@@ -112,10 +111,10 @@ func (e *Exam) isVIP(ip netip.Addr) bool {
 	return vips[ip]
 }
 
-// takes tells whether the host takes packets to the VIP for its own: whether it is
+// Takes tells whether the host takes packets to the VIP for its own: whether it is
 // an address of it, on whatever interface, or a local route alone.
-func (e *Exam) takes(ctx context.Context, vip netip.Addr) (bool, error) {
-	r, err := e.route(ctx, vip)
+func (e *Exam) Takes(ctx context.Context, vip netip.Addr) (bool, error) {
+	r, err := e.Route(ctx, vip)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -126,7 +125,7 @@ func (e *Exam) takes(ctx context.Context, vip netip.Addr) (bool, error) {
 // that they carry is found: not loopback, not a dummy, and not a port of a bridge or
 // a bond, which has no say.
 func (e *Exam) answering(ctx context.Context) ([]host.Link, error) {
-	links, err := e.links(ctx)
+	links, err := e.Links(ctx)
 	return slices.DeleteFunc(slices.Clone(links), func(l host.Link) bool {
 		return !l.Up || l.Loopback || l.NoARP || l.Master != ""
 	}), err
@@ -134,7 +133,7 @@ func (e *Exam) answering(ctx context.Context) ([]host.Link, error) {
 
 // subnets are those of the host's addresses on an interface, but for VIPs.
 func (e *Exam) subnets(ctx context.Context, link string) ([]netip.Prefix, error) {
-	addresses, err := e.addresses(ctx)
+	addresses, err := e.Addresses(ctx)
 	var all []netip.Prefix
 	for _, a := range addresses {
 		if a.Link == link && !a.Prefix.IsSingleIP() && !e.isVIP(a.Prefix.Addr()) {
@@ -151,16 +150,10 @@ func (e *Exam) fronts(ctx context.Context, vip netip.Addr) ([]host.Link, error) 
 	if err != nil {
 		return nil, err
 	}
-	addresses, err := e.addresses(ctx)
+	addresses, err := e.Addresses(ctx)
 	return slices.DeleteFunc(links, func(l host.Link) bool {
 		return l.Name != e.lanName() && !slices.ContainsFunc(addresses, func(a host.Address) bool {
 			return a.Link == l.Name && !a.Prefix.IsSingleIP() && a.Prefix.Contains(vip)
 		})
 	}), err
-}
-
-// wasSetUp tells whether lvsdr set this host up for its role.
-func (e *Exam) wasSetUp() (bool, error) {
-	roles, err := step.Roles(e.Host)
-	return slices.Contains(roles, e.Role), err
 }

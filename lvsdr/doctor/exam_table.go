@@ -10,7 +10,6 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
-	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // A servedService is a virtual service that the configuration wants, and the one
@@ -23,8 +22,8 @@ type servedService struct {
 // served looks every configured service up in the table. Services of the table
 // that serve none of them are somebody else's.
 func (e *Exam) served(ctx context.Context) ([]servedService, error) {
-	return e.seen.served.get(func() ([]servedService, error) {
-		table, err := e.table(ctx)
+	return e.seen.served.get(ctx, func() ([]servedService, error) {
+		table, err := e.Table(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -117,12 +116,12 @@ type tally struct {
 // flows counts the connections of the table. Those of a service of all ports count
 // under its port 0.
 func (e *Exam) flows(ctx context.Context) (map[flow]*tally, error) {
-	return e.seen.flows.get(func() (map[flow]*tally, error) {
+	return e.seen.flows.get(ctx, func() (map[flow]*tally, error) {
 		services, err := e.ours(ctx)
 		if err != nil {
 			return nil, err
 		}
-		connections, err := e.connections(ctx)
+		connections, err := e.Connections(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -201,10 +200,4 @@ func ends(all []ipvs.Destination) string {
 		text += fmt.Sprintf(" and %d more", len(all)-few)
 	}
 	return text
-}
-
-// arranged tells whether lvsdr has set this host up in the role of the exam.
-func (e *Exam) arranged() (bool, error) {
-	trace, err := step.TraceOf(e.Host, e.Role)
-	return trace != "", err
 }

@@ -74,3 +74,14 @@ func TestExam(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
+
+// ofRole picks the codes of checks that the exam has.
+func ofRole(e *doctor.Exam, codes []string) []string {
+	var some []string
+	for _, c := range e.Checks {
+		if slices.Contains(codes, c.Code) {
+			some = append(some, c.Code)
+		}
+	}
+	return some
+}

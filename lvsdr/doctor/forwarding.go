@@ -90,7 +90,7 @@ var portMapping = &Check{
 			if len(wrong) == 0 {
 				return nil
 			}
-			p := problem(e.setUp(), "%s: %s is on another port, which direct routing cannot change: the packets arrive for port %d",
+			p := problem(e.SetUpCommand(), "%s: %s is on another port, which direct routing cannot change: the packets arrive for port %d",
 				s.live.ID, ends(wrong), s.live.Port)
 			p.Advice = "Have the server listen on the service's port, or redirect it there on the real server (iptables -j REDIRECT)."
 			return []Problem{p}

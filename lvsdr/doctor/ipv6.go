@@ -54,13 +54,13 @@ var ipv6Disabled = &Check{
 // server has not put it elsewhere, loopback.
 func (e *Exam) ipv6Links(ctx context.Context, vip netip.Addr) ([]string, error) {
 	var names []string
-	lan, err := e.lan(ctx, vip)
+	lan, err := e.LAN(ctx, vip)
 	if err == nil {
 		names = append(names, lan.Name)
-	} else if !errors.Is(err, errNoLAN) {
+	} else if !errors.Is(err, ErrNoLAN) {
 		return nil, err
 	}
-	taken, err := e.takes(ctx, vip)
+	taken, err := e.Takes(ctx, vip)
 	if e.Role == cluster.RealServerRole && !taken {
 		names = append(names, "lo")
 	}
@@ -79,9 +79,9 @@ func (e *Exam) ipv6Off(link string) ([]Problem, error) {
 		return nil, err
 	}
 	fix := sysctlCommand("0", key)
-	ours, err := e.wasSetUp()
+	ours, err := e.WasSetUp()
 	if ours {
-		fix = commands(fix, e.setUp())
+		fix = commands(fix, e.SetUpCommand())
 	}
 	p := problem(fix, "%s is %s", boot.SysctlDotted(key), v)
 	p.Advice = "IPv6 addresses went with it: those of " + link + " are to be added again"

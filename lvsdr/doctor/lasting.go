@@ -39,7 +39,7 @@ func (e *Exam) lostDropIn() (bool, error) {
 			return false, nil
 		}
 	}
-	boot, err := e.boot()
+	boot, err := e.BootSysctls()
 	if err != nil {
 		return false, err
 	}

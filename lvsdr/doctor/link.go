@@ -46,10 +46,10 @@ var linkUsable = &Check{
 // linksOf are the interfaces that the VIP's packets need here: the LAN's and, on a
 // director, those that carry the VIP; or the problem that there is none.
 func (e *Exam) linksOf(ctx context.Context, vip netip.Addr) (links []host.Link, missing *Problem, err error) {
-	lan, err := e.lan(ctx, vip)
+	lan, err := e.LAN(ctx, vip)
 	switch {
-	case errors.Is(err, errNoLAN) || errors.Is(err, fs.ErrNotExist):
-		there, err2 := e.links(ctx)
+	case errors.Is(err, ErrNoLAN) || errors.Is(err, fs.ErrNotExist):
+		there, err2 := e.Links(ctx)
 		p := problem("", "%v; this host has %s", err, linkStates(there))
 		p.Advice = "name the right one (--interface, or \"interface\" in the configuration), or give this host an address on the LAN"
 		if e.Role == cluster.ClientRole {
@@ -62,9 +62,9 @@ func (e *Exam) linksOf(ctx context.Context, vip netip.Addr) (links []host.Link, 
 	if err != nil || e.Role != cluster.DirectorRole {
 		return links, missing, err
 	}
-	at, err := e.addressesOf(ctx, vip)
+	at, err := e.AddressesOf(ctx, vip)
 	for _, a := range at {
-		l, ok, err := e.link(ctx, a.Link)
+		l, ok, err := e.Link(ctx, a.Link)
 		if err != nil {
 			return links, missing, err
 		}

@@ -20,7 +20,7 @@ var listenerThere = &Check{
 	Why: "The packets arrive for the VIP: a server that listens on the host's own address alone refuses them, " +
 		"although a health check of that address passes.",
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
-		all, err := e.listeners(ctx)
+		all, err := e.Listeners(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +52,7 @@ var listenerThere = &Check{
 // takenElsewhere tells whether the packets do not need a listener: they are
 // redirected, or the host balances them on.
 func (e *Exam) takenElsewhere(ctx context.Context, o host.Opening) (bool, error) {
-	table, err := e.table(ctx)
+	table, err := e.Table(ctx)
 	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		return false, err
 	}
@@ -68,7 +68,7 @@ func (e *Exam) takenElsewhere(ctx context.Context, o host.Opening) (bool, error)
 // are looked up: REDIRECT or DNAT.
 func (e *Exam) redirected(ctx context.Context, o host.Opening) (bool, error) {
 	p, err := e.passage(ctx, o.VIP)
-	if errors.Is(err, errNoLAN) {
+	if errors.Is(err, ErrNoLAN) {
 		return false, nil
 	}
 	if err != nil {

@@ -18,11 +18,11 @@ var mtu = &Check{
 		var problems []Problem
 		var asked []netip.Addr
 		for _, s := range e.Config.Services {
-			lan, err := e.lan(ctx, s.VIP)
+			lan, err := e.LAN(ctx, s.VIP)
 			if err != nil {
 				return nil, err
 			}
-			for _, rip := range e.rips(s.VIP) {
+			for _, rip := range e.RealServers(s.VIP) {
 				if slices.Contains(asked, rip) {
 					continue
 				}
@@ -43,11 +43,11 @@ var mtu = &Check{
 // link. A real server has the link's MTU, as a rule, and tells clients so (MSS); an
 // MTU of the route it does not know.
 func (e *Exam) narrow(ctx context.Context, rip netip.Addr, lan host.Link) ([]Problem, error) {
-	r, err := e.route(ctx, rip)
+	r, err := e.Route(ctx, rip)
 	if err != nil || r.Local {
 		return nil, nil // real-server tells
 	}
-	out, ok, err := e.link(ctx, r.Link)
+	out, ok, err := e.Link(ctx, r.Link)
 	if err != nil || !ok || r.MTU == 0 || r.MTU >= min(out.MTU, lan.MTU) {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (e *Exam) narrow(ctx context.Context, rip netip.Addr, lan host.Link) ([]Pro
 // large. The kernel itself switches that off where it forwards (dev_disable_lro in
 // net/ipv4/devinet.c), which a director need not.
 func (e *Exam) merging(ctx context.Context) ([]Problem, error) {
-	links, err := e.links(ctx)
+	links, err := e.Links(ctx)
 	var problems []Problem
 	for _, l := range links {
 		if l.LRO && l.Up {

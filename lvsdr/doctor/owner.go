@@ -36,13 +36,13 @@ var tableOwner = &Check{
 // kubeOwners tells of Kubernetes proxies in IPVS mode by the interface that each
 // makes for its addresses. They remove every service that is not theirs.
 func (e *Exam) kubeOwners(ctx context.Context) (problems []Problem, err error) {
-	running, err := e.running(ctx)
+	running, err := e.Processes(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, k := range [][2]string{{"kube-ipvs0", "kube-proxy"}, {"kube-dummy-if", "kube-router"}} {
 		link, proxy := k[0], k[1]
-		_, ok, err := e.link(ctx, link)
+		_, ok, err := e.Link(ctx, link)
 		if err != nil {
 			return problems, err
 		}
@@ -67,14 +67,14 @@ type tableOwnerFound struct{ name, fix, advice string }
 // tableOwners returns who sets up the VIP's services on this host: lvsdr, keepalived,
 // and the unit of ipvsadm that restores the table at boot.
 func (e *Exam) tableOwners(ctx context.Context) (all []tableOwnerFound, err error) {
-	ours, err := e.arranged()
+	ours, err := e.WasSetUp()
 	if err != nil {
 		return nil, err
 	}
 	if ours {
 		all = append(all, tableOwnerFound{name: "lvsdr"})
 	}
-	running, err := e.running(ctx)
+	running, err := e.Processes(ctx)
 	if err != nil {
 		return nil, err
 	}

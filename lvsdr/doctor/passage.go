@@ -35,17 +35,17 @@ const ipvsPriority = 99
 // passage is that of a VIP, for any client.
 func (e *Exam) passage(ctx context.Context, vip netip.Addr) (*passage, error) {
 	m, _ := e.seen.passages.LoadOrStore(vip, &memo[*passage]{})
-	return m.(*memo[*passage]).get(func() (*passage, error) { return e.newPassage(ctx, vip) })
+	return m.(*memo[*passage]).get(ctx, func() (*passage, error) { return e.newPassage(ctx, vip) })
 }
 
 func (e *Exam) newPassage(ctx context.Context, vip netip.Addr) (*passage, error) {
-	rules, err := e.rules(ctx)
+	rules, err := e.Rules(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p := &passage{rules: rules, director: e.Role == cluster.DirectorRole, vip: vip}
 	p.routeTo = func(to netip.Addr) (host.Route, error) { return e.Host.Routes.To(ctx, to) }
-	lan, err := e.lan(ctx, vip)
+	lan, err := e.LAN(ctx, vip)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (e *Exam) newPassage(ctx context.Context, vip netip.Addr) (*passage, error)
 	if r, err := p.routeTo(e.someClient(vip)); err == nil && !r.Local {
 		p.out = r.Link
 	}
-	addresses, err := e.addresses(ctx)
+	addresses, err := e.Addresses(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -167,7 +167,7 @@ func (e *Exam) idle(ctx context.Context, r *serverSeen) bool {
 	if e.Role != cluster.DirectorRole {
 		return false
 	}
-	table, err := e.table(ctx)
+	table, err := e.Table(ctx)
 	if err != nil || len(table) == 0 {
 		return false
 	}

@@ -15,26 +15,40 @@ import (
 
 var returnRoute = &Check{
 	Code:  "return-route",
-	Title: "replies to clients have a way that does not lead through the director",
+	Title: "replies to clients have a way, and it does not lead through the VIP",
 	Why:   "A reply comes from the VIP: without a route it is never sent, and a director drops a packet whose source is an address of its own.",
 	Needs: []*Check{linkUsable, vipHeld, vipMask},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
-		var problems []Problem
-		for _, vip := range e.Config.VIPs() {
-			found, err := e.wayBack(ctx, vip)
-			problems = append(problems, found...)
-			if err != nil {
-				return problems, err
-			}
-		}
-		return problems, nil
+		return e.aboutEachVIP(ctx, (*Exam).wayBack)
 	},
+}
+
+var returnGateway = &Check{
+	Code:  "return-gateway",
+	Title: "the gateway of replies to clients is not the director",
+	Why:   "A reply comes from the VIP, and a director drops a packet whose source is an address of its own.",
+	Wire:  true,
+	Needs: []*Check{returnRoute},
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		return e.aboutEachVIP(ctx, (*Exam).gatewayIsDirector)
+	},
+}
+
+// aboutEachVIP collects what a question finds about each VIP.
+func (e *Exam) aboutEachVIP(ctx context.Context, ask func(*Exam, context.Context, netip.Addr) ([]Problem, error)) ([]Problem, error) {
+	var problems []Problem
+	var errs []error
+	for _, vip := range e.Config.VIPs() {
+		found, err := ask(e, ctx, vip)
+		problems, errs = append(problems, found...), append(errs, err)
+	}
+	return problems, errors.Join(errs...)
 }
 
 // replyRoute is the route of replies from the VIP to where its clients are.
 func (e *Exam) replyRoute(ctx context.Context, vip netip.Addr) (host.Route, error) {
 	q := host.RouteQuery{To: e.someClient(vip), From: vip}
-	if taken, err := e.takes(ctx, vip); err != nil || !taken { // redirected: the kernel refuses a source that is not its own
+	if taken, err := e.Takes(ctx, vip); err != nil || !taken { // redirected: the kernel refuses a source that is not its own
 		q.From = netip.Addr{}
 	}
 	return e.Host.Observer.RouteOf(ctx, q)
@@ -54,10 +68,10 @@ func (e *Exam) wayBack(ctx context.Context, vip netip.Addr) ([]Problem, error) {
 		return []Problem{p}, nil
 	case errors.Is(err, fs.ErrNotExist): // no default route: all clients may be on the LAN
 		return nil, nil
-	case err != nil || !r.Gateway.IsValid():
+	case err != nil || !e.isVIP(r.Gateway):
 		return nil, err
 	}
-	return e.gatewayIsDirector(ctx, vip, r)
+	return []Problem{throughDirector(vip, r, "which is the VIP")}, nil
 }
 
 // unreachable tells the answers for routes of type blackhole, unreachable and prohibit
@@ -67,30 +81,30 @@ func unreachable(err error) bool {
 		func(errno error) bool { return errors.Is(err, errno) })
 }
 
-// gatewayIsDirector compares the gateway with who answers for the VIP on its LAN.
-func (e *Exam) gatewayIsDirector(ctx context.Context, vip netip.Addr, r host.Route) ([]Problem, error) {
-	same := ""
-	switch {
-	case e.isVIP(r.Gateway):
-		same = "which is the VIP"
-	case e.Passive:
-		return nil, nil
-	default:
-		answers, err := e.Host.Wire.Ask(ctx, r.Link, []probe.Question{{Target: vip}, {Target: r.Gateway}}, surveyTime)
-		if errors.Is(err, host.ErrNoView) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("whether the gateway %s is the director: %w", r.Gateway, err)
-		}
-		if same = sameMAC(answers[0], answers[1]); same == "" {
-			return nil, nil
-		}
+// gatewayIsDirector compares the MAC address of the gateway with that of who answers
+// for the VIP on its LAN.
+func (e *Exam) gatewayIsDirector(ctx context.Context, vip netip.Addr) ([]Problem, error) {
+	r, err := e.replyRoute(ctx, vip)
+	if err != nil || !r.Gateway.IsValid() || e.isVIP(r.Gateway) {
+		return nil, nil // there is no gateway to ask for, or return-route has told
 	}
-	p := problem("", "replies of the VIP %s leave by the gateway %s, %s: the director drops what comes from an address of its own", vip, r.Gateway, same)
+	answers, err := e.Host.Wire.Ask(ctx, r.Link, []probe.Question{{Target: vip}, {Target: r.Gateway}}, surveyTime)
+	if err != nil {
+		return nil, fmt.Errorf("whether the gateway %s is the director: %w", r.Gateway, err)
+	}
+	if same := sameMAC(answers[0], answers[1]); same != "" {
+		return []Problem{throughDirector(vip, r, same)}, nil
+	}
+	return nil, nil
+}
+
+// throughDirector tells that the route of a VIP's replies leads to the director, and
+// how that was seen.
+func throughDirector(vip netip.Addr, r host.Route, seen string) Problem {
+	p := problem("", "replies of the VIP %s leave by the gateway %s, %s: the director drops what comes from an address of its own", vip, r.Gateway, seen)
 	p.Advice = "let the LAN's router be the gateway, as its users know it: ip route replace default via ROUTER dev " + r.Link +
 		"; a director can be it only with ip_forward=1, accept_local=1 and rp_filter=0"
-	return []Problem{p}, nil
+	return p
 }
 
 // sameMAC tells that one host answers for both, empty when none does.

@@ -1,13 +1,15 @@
 package doctor
 
 import (
+	"slices"
+
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 )
 
 // The checks of each role, in the order of the report: what the host itself is
 // like first, then what the others do.
 var (
-	DirectorChecks = []*Check{
+	directorChecks = []*Check{
 		// The kernel and its table.
 		ipvsThere, ipvsScheduler, serviceThere, noDestination, directForwarding, portMapping, schedulerFallback,
 		quiescentTemplate, orphanConnections, ipvsSysctl, tableOwner,
@@ -41,9 +43,7 @@ var (
 		drift,
 	}
 
-	RealServerChecks = []*Check{
-		// The kernel.
-
+	realServerChecks = []*Check{
 		// Addresses, ARP and routes.
 		linkUsable,
 		ipv6Disabled,
@@ -61,6 +61,7 @@ var (
 		firewallIn, firewallOut, firewallICMP, firewallND, listenerThere,
 
 		// On the wire.
+		returnGateway,
 
 		// What was set up.
 		sysctlBoot,
@@ -69,7 +70,7 @@ var (
 		drift,
 	}
 
-	ClientChecks = []*Check{
+	clientChecks = []*Check{
 		linkUsable,
 
 		// On the wire.
@@ -83,15 +84,16 @@ var (
 )
 
 // Checks returns the checks of a role, in the order of the report; none for a
-// role that there is not.
+// role that there is not. The list is the caller's own, to leave checks out or to
+// add others; the checks in it are everybody's.
 func Checks(role string) []*Check {
 	switch role {
 	case cluster.DirectorRole:
-		return DirectorChecks
+		return slices.Clone(directorChecks)
 	case cluster.RealServerRole:
-		return RealServerChecks
+		return slices.Clone(realServerChecks)
 	case cluster.ClientRole:
-		return ClientChecks
+		return slices.Clone(clientChecks)
 	}
 	return nil
 }

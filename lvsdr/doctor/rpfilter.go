@@ -51,7 +51,7 @@ var rpFilter = &Check{
 func (e *Exam) entries(ctx context.Context, vip netip.Addr) ([]string, error) {
 	var names []string
 	if e.Role == cluster.DirectorRole {
-		at, err := e.addressesOf(ctx, vip)
+		at, err := e.AddressesOf(ctx, vip)
 		if err != nil {
 			return nil, err
 		}
@@ -68,8 +68,8 @@ func (e *Exam) entries(ctx context.Context, vip netip.Addr) ([]string, error) {
 	if len(names) > 0 {
 		return names, nil
 	}
-	lan, err := e.lan(ctx, vip)
-	if errors.Is(err, errNoLAN) {
+	lan, err := e.LAN(ctx, vip)
+	if errors.Is(err, ErrNoLAN) {
 		return nil, nil
 	}
 	return []string{lan.Name}, err

@@ -100,7 +100,7 @@ func (e *Exam) ask(ctx context.Context, link string, questions []probe.Question,
 	if len(questions) == 0 {
 		return nil
 	}
-	links, err := e.links(ctx)
+	links, err := e.Links(ctx)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (e *Exam) hearVIPs(ctx context.Context, link string, vips []*vipSeen) error
 	if len(vips) == 0 || e.Stage == BeforeSetUp {
 		return nil
 	}
-	links, err := e.links(ctx)
+	links, err := e.Links(ctx)
 	if err != nil {
 		return err
 	}

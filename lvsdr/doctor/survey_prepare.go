@@ -14,7 +14,7 @@ import (
 // prepare finds out where everybody should be. It reads the neighbour table first:
 // every answer changes it.
 func (e *Exam) prepare(ctx context.Context) (*survey, error) {
-	before, err := e.neighbours(ctx)
+	before, err := e.Neighbours(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func (e *Exam) prepare(ctx context.Context) (*survey, error) {
 		}
 		v.before = entry(before, vip, v.link.Name)
 		s.vips = append(s.vips, v)
-		for _, rip := range e.rips(vip) {
+		for _, rip := range e.RealServers(vip) {
 			if slices.ContainsFunc(s.servers, func(r *serverSeen) bool { return r.rip == rip }) {
 				continue
 			}
@@ -52,19 +52,19 @@ func entry(all []host.Neighbour, addr netip.Addr, link string) *host.Neighbour {
 
 func (e *Exam) prepareVIP(ctx context.Context, vip netip.Addr) (*vipSeen, error) {
 	v := &vipSeen{addr: vip}
-	at, err := e.addressesOf(ctx, vip)
+	at, err := e.AddressesOf(ctx, vip)
 	if err != nil {
 		return nil, err
 	}
 	v.mine = len(at) > 0
-	if v.link, v.err = e.lan(ctx, vip); v.err == nil && e.Role != cluster.DirectorRole && !v.mine {
+	if v.link, v.err = e.LAN(ctx, vip); v.err == nil && e.Role != cluster.DirectorRole && !v.mine {
 		// A client beyond a gateway has a LAN, but not this one.
 		if r, err := e.Host.Routes.To(ctx, vip); err != nil || r.Gateway.IsValid() {
-			v.err = errNoLAN
+			v.err = ErrNoLAN
 		}
 	}
 	for _, a := range at { // a director with two NICs carries it on one, and has the real servers on the other
-		l, ok, err := e.link(ctx, a.Link)
+		l, ok, err := e.Link(ctx, a.Link)
 		if err != nil {
 			return nil, err
 		}
@@ -81,13 +81,13 @@ func (e *Exam) prepareVIP(ctx context.Context, vip netip.Addr) (*vipSeen, error)
 
 func (e *Exam) prepareServer(ctx context.Context, rip netip.Addr) (*serverSeen, error) {
 	r := &serverSeen{rip: rip}
-	if r.route, r.err = e.route(ctx, rip); r.err != nil {
+	if r.route, r.err = e.Route(ctx, rip); r.err != nil {
 		if errors.Is(r.err, fs.ErrNotExist) {
 			return r, nil
 		}
 		return nil, r.err
 	}
-	l, _, err := e.link(ctx, r.route.Link)
+	l, _, err := e.Link(ctx, r.route.Link)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (e *Exam) prepareServer(ctx context.Context, rip netip.Addr) (*serverSeen, 
 // ownAddress is an address of this host on an interface, one in a subnet with near
 // where there is one, but no VIP: a real server takes a VIP for its own address.
 func (e *Exam) ownAddress(ctx context.Context, link string, near netip.Addr) (netip.Addr, error) {
-	all, err := e.addresses(ctx)
+	all, err := e.Addresses(ctx)
 	best := host.Address{}
 	better := func(a host.Address) bool {
 		switch {

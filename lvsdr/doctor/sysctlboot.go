@@ -22,7 +22,7 @@ var sysctlBoot = &Check{
 		if e.Stage == BeforeSetUp {
 			return skip("set-up is to write it"), nil
 		}
-		here, err := e.arranged()
+		here, err := e.WasSetUp()
 		if err != nil {
 			return nil, err
 		}
@@ -44,17 +44,17 @@ var sysctlBoot = &Check{
 // roleAtBoot judges what lvsdr has set up for the role: every key has its value in
 // the end, and no interface's own outdoes it.
 func (e *Exam) roleAtBoot(ctx context.Context) ([]Problem, error) {
-	atBoot, err := e.boot()
+	atBoot, err := e.BootSysctls()
 	if err != nil {
 		return nil, err
 	}
-	links, err := e.links(ctx)
+	links, err := e.Links(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var problems []Problem
 	var unset []string
-	report := bootReport{files: e.Host.Files, boot: atBoot, setUp: e.setUp(), own: step.SysctlDropIn(e.Role)}
+	report := bootReport{files: e.Host.Files, boot: atBoot, setUp: e.SetUpCommand(), own: step.SysctlDropIn(e.Role)}
 	for _, s := range step.NewSysctls(e.Role, e.Config).Wanted {
 		all := s.Value
 		last, ok := atBoot.Last(s.Key)
@@ -71,7 +71,7 @@ func (e *Exam) roleAtBoot(ctx context.Context) ([]Problem, error) {
 		}
 	}
 	if len(unset) > 0 {
-		problems = append(problems, warning(e.setUp(), "no file sets %s at boot", strings.Join(unset, ", ")))
+		problems = append(problems, warning(e.SetUpCommand(), "no file sets %s at boot", strings.Join(unset, ", ")))
 	}
 	if e.Role == cluster.DirectorRole {
 		e.conntrackAtBoot(&report)
@@ -126,15 +126,15 @@ func (e *Exam) carrierOfVIP(ctx context.Context) (host.Link, error) {
 		if s.VIP.Is6() {
 			continue
 		}
-		at, err := e.addressesOf(ctx, s.VIP)
+		at, err := e.AddressesOf(ctx, s.VIP)
 		if err != nil {
 			return host.Link{}, err
 		}
 		if len(at) == 0 {
 			continue
 		}
-		lan, err := e.lan(ctx, s.VIP)
-		if errors.Is(err, errNoLAN) || err == nil && lan.NoARP {
+		lan, err := e.LAN(ctx, s.VIP)
+		if errors.Is(err, ErrNoLAN) || err == nil && lan.NoARP {
 			continue
 		}
 		return lan, err
@@ -145,7 +145,7 @@ func (e *Exam) carrierOfVIP(ctx context.Context) (host.Link, error) {
 // arpLost tells what becomes of a key of ARP that is right now on the interface, and
 // how to keep it; empty when it stays right.
 func (e *Exam) arpLost(s step.Sysctl, link, name string) (what, fix string, err error) {
-	atBoot, err := e.boot()
+	atBoot, err := e.BootSysctls()
 	if err != nil {
 		return "", "", err
 	}
@@ -185,11 +185,11 @@ func (e *Exam) arpLost(s step.Sysctl, link, name string) (what, fix string, err 
 // tableAtBoot judges a director that somebody else has set up: IPVS's keys appear
 // with its module, so that a file alone sets none of them.
 func (e *Exam) tableAtBoot() ([]Problem, error) {
-	atBoot, err := e.boot()
+	atBoot, err := e.BootSysctls()
 	if err != nil {
 		return nil, err
 	}
-	report := bootReport{files: e.Host.Files, boot: atBoot, setUp: e.setUp()}
+	report := bootReport{files: e.Host.Files, boot: atBoot, setUp: e.SetUpCommand()}
 	e.conntrackAtBoot(&report)
 	problems := report.problems()
 	for _, line := range atBoot {

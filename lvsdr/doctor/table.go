@@ -28,11 +28,11 @@ var serviceThere = &Check{
 		var missing []Problem
 		for _, s := range all {
 			if s.live == nil {
-				missing = append(missing, problem(e.setUp(), "the IPVS table has no service %s", s.want.ID))
+				missing = append(missing, problem(e.SetUpCommand(), "the IPVS table has no service %s", s.want.ID))
 			}
 		}
 		if len(missing) == len(all) && len(all) > 1 {
-			return []Problem{problem(e.setUp(), "the IPVS table has none of the %d virtual services", len(all))}, nil
+			return []Problem{problem(e.SetUpCommand(), "the IPVS table has none of the %d virtual services", len(all))}, nil
 		}
 		return missing, nil
 	},
@@ -58,7 +58,7 @@ var noDestination = &Check{
 			case wants != "":
 				p.Advice = "Give a real server a weight in the configuration."
 			default:
-				p.Fix = e.setUp()
+				p.Fix = e.SetUpCommand()
 			}
 			return []Problem{p}
 		})

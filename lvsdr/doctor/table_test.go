@@ -30,7 +30,7 @@ func bad(t *testing.T, role lvsdr.Role, w *lvsdrtest.World, only ...string) []st
 func badFor(t *testing.T, role lvsdr.Role, w *lvsdrtest.World, client string, only ...string) []string {
 	t.Helper()
 	e := role.Exam(w.Host())
-	e.Only, e.SetUp = only, "SETUP"
+	e.Only, e.SetUp = ofRole(e, only), "SETUP"
 	e.Client, _ = netip.ParseAddr(client)
 	before, edits := w.Dump(), w.Edits()
 	var all []string

@@ -35,10 +35,10 @@ var vipHeld = &Check{
 
 // missing tells that the host does not take the VIP's packets, where it should.
 func (e *Exam) missing(ctx context.Context, vip netip.Addr) ([]Problem, error) {
-	if taken, err := e.takes(ctx, vip); taken || err != nil {
+	if taken, err := e.Takes(ctx, vip); taken || err != nil {
 		return nil, err
 	}
-	at, err := e.addressesOf(ctx, vip)
+	at, err := e.AddressesOf(ctx, vip)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (e *Exam) missing(ctx context.Context, vip netip.Addr) ([]Problem, error) {
 
 // missingOnDirector leaves the VIP to a program that moves it between directors.
 func (e *Exam) missingOnDirector(ctx context.Context, vip netip.Addr) ([]Problem, error) {
-	running, err := e.running(ctx)
+	running, err := e.Processes(ctx)
 	if err != nil && !errors.Is(err, host.ErrNoView) {
 		return nil, err
 	}
@@ -80,13 +80,13 @@ func (e *Exam) missingOnDirector(ctx context.Context, vip netip.Addr) ([]Problem
 			return skip("%s, which runs here, may have given the VIP %s to another director", name, vip), nil
 		}
 	}
-	lan, err := e.lan(ctx, vip)
+	lan, err := e.LAN(ctx, vip)
 	if err != nil {
 		return nil, err
 	}
 	fix, err := e.bringVIP(ctx, vip, lan.Name)
 	p := problem(fix, "the VIP %s is no address of this host", vip)
-	if fix != e.setUp() {
+	if fix != e.SetUpCommand() {
 		p.Advice = fmt.Sprintf("tell the LAN afterwards, which may know another MAC address for it: arping -U -c 3 -I %s %s", lan.Name, vip)
 	}
 	return []Problem{p}, err
@@ -119,7 +119,7 @@ func (e *Exam) returns(ctx context.Context, vip netip.Addr) (bool, error) {
 	if !forwards || err != nil {
 		return false, err
 	}
-	_, err = e.route(ctx, vip)
+	_, err = e.Route(ctx, vip)
 	if errors.Is(err, fs.ErrNotExist) { // no route, or a blackhole
 		return false, nil
 	}
@@ -130,8 +130,8 @@ func (e *Exam) returns(ctx context.Context, vip netip.Addr) (bool, error) {
 // set up its set-up, where more than the address is due.
 func (e *Exam) bringVIP(ctx context.Context, vip netip.Addr, link string) (string, error) {
 	if e.Role == cluster.DirectorRole {
-		if ours, err := e.wasSetUp(); ours || err != nil {
-			return e.setUp(), err
+		if ours, err := e.WasSetUp(); ours || err != nil {
+			return e.SetUpCommand(), err
 		}
 		return addVIP(vip, link, cluster.DirectorRole), nil
 	}
@@ -154,7 +154,7 @@ func addVIP(vip netip.Addr, link, role string) string {
 // removeAddress is the command that takes an address away and no other: a primary
 // one would take its secondaries along (see vip_secondary.go).
 func (e *Exam) removeAddress(ctx context.Context, a host.Address) (string, error) {
-	all, err := e.addresses(ctx)
+	all, err := e.Addresses(ctx)
 	v := step.VipView{Host: e.Host, All: all}
 	command := "ip addr del " + a.Prefix.String() + " dev " + a.Link
 	if v.Carries(a) && !v.Promotes("all") && !v.Promotes(a.Link) {

@@ -64,7 +64,7 @@ func (e *Exam) outOfSight(v *vipSeen) []Problem {
 			What: fmt.Sprintf("this host has the VIP %s itself: what it sends there never leaves it; examine it as a director or real server, "+
 				"and the cluster from another host", v.addr),
 		}}
-	case errors.Is(v.err, errNoLAN):
+	case errors.Is(v.err, ErrNoLAN):
 		return skip("this host is not on the LAN of the VIP %s, where it could be seen who answers for it", v.addr)
 	case v.err != nil:
 		return skip("%v", v.err)
@@ -142,7 +142,7 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 // followsVRRP tells whether the VIP's place is decided by a VRRP daemon: a backup
 // director rightly hears the master.
 func (e *Exam) followsVRRP(ctx context.Context) (bool, error) {
-	names, err := e.running(ctx)
+	names, err := e.Processes(ctx)
 	return slices.ContainsFunc(names, func(n string) bool { return n == "keepalived" || n == "vrrpd" || n == "ucarp" }), err
 }
 

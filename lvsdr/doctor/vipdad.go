@@ -15,7 +15,7 @@ var vipDAD = &Check{
 	Step:  step.VIP,
 	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
-		addresses, err := e.addresses(ctx)
+		addresses, err := e.Addresses(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -30,7 +30,7 @@ var vipLink = &Check{
 		}
 		var problems []Problem
 		for _, vip := range e.Config.VIPs() {
-			at, err := e.addressesOf(ctx, vip)
+			at, err := e.AddressesOf(ctx, vip)
 			if err != nil || len(at) == 0 {
 				return problems, err
 			}
@@ -60,8 +60,8 @@ func (e *Exam) exposed(ctx context.Context, a host.Address) (bool, error) {
 	if err != nil || slices.ContainsFunc(fronts, func(l host.Link) bool { return l.Name == a.Link }) {
 		return err == nil, err
 	}
-	lan, err := e.lan(ctx, a.Prefix.Addr())
-	if errors.Is(err, errNoLAN) || errors.Is(err, fs.ErrNotExist) {
+	lan, err := e.LAN(ctx, a.Prefix.Addr())
+	if errors.Is(err, ErrNoLAN) || errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	return lan.Name == a.Link, err
@@ -129,7 +129,7 @@ func (e *Exam) hidden(ctx context.Context, vip netip.Addr, at []host.Address) ([
 	}
 	problems, err := e.mute(ctx, carriers)
 	for _, a := range spare {
-		if l, _, err := e.link(ctx, a.Link); err != nil || !l.Loopback || !a.Prefix.IsSingleIP() { // a wide one is vip-mask's
+		if l, _, err := e.Link(ctx, a.Link); err != nil || !l.Loopback || !a.Prefix.IsSingleIP() { // a wide one is vip-mask's
 			continue
 		}
 		remove, err := e.removeAddress(ctx, a)
@@ -146,7 +146,7 @@ func (e *Exam) hidden(ctx context.Context, vip netip.Addr, at []host.Address) ([
 // carriedElsewhere tells whether the LAN finds a VIP that none of its interfaces carries: an
 // IPv4 one while the LAN's interface answers for every address of the host.
 func (e *Exam) carriedElsewhere(ctx context.Context, vip netip.Addr, at []host.Address) ([]Problem, error) {
-	lan, err := e.lan(ctx, vip)
+	lan, err := e.LAN(ctx, vip)
 	if err != nil {
 		return nil, err
 	}

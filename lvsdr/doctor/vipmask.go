@@ -21,7 +21,7 @@ var vipMask = &Check{
 		if e.Stage == BeforeSetUp {
 			return skip("set-up puts the VIP in its place"), nil
 		}
-		links, err := e.links(ctx)
+		links, err := e.Links(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -80,12 +80,12 @@ func (e *Exam) swallowed(ctx context.Context, lo string) ([]Problem, error) {
 // others tells whose addresses are in a prefix that are not this host's: the other
 // real servers, the default gateway, or an interface's subnet.
 func (e *Exam) others(ctx context.Context, p netip.Prefix) (string, error) {
-	addresses, err := e.addresses(ctx)
+	addresses, err := e.Addresses(ctx)
 	if err != nil {
 		return "", err
 	}
 	for _, a := range addresses {
-		l, ok, err := e.link(ctx, a.Link)
+		l, ok, err := e.Link(ctx, a.Link)
 		if err != nil {
 			return "", err
 		}
@@ -104,7 +104,7 @@ func (e *Exam) others(ctx context.Context, p netip.Prefix) (string, error) {
 
 // addressesIn are those of a link whose subnet is the prefix.
 func (e *Exam) addressesIn(ctx context.Context, link string, p netip.Prefix) ([]host.Address, error) {
-	addresses, err := e.addresses(ctx)
+	addresses, err := e.Addresses(ctx)
 	return slices.DeleteFunc(slices.Clone(addresses), func(a host.Address) bool {
 		return a.Link != link || a.Prefix.Masked() != p
 	}), err
@@ -147,11 +147,11 @@ func replaceByHosts(at []host.Address) string {
 // secondWays tells of VIPs with a subnet, on an interface that is not on the LAN:
 // the kernel has another route to the subnet then, and takes the one that came first.
 func (e *Exam) secondWays(ctx context.Context, link string) ([]Problem, error) {
-	addresses, err := e.addresses(ctx)
+	addresses, err := e.Addresses(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l, _, err := e.link(ctx, link)
+	l, _, err := e.Link(ctx, link)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func (e *Exam) secondWays(ctx context.Context, link string) ([]Problem, error) {
 		if err != nil || lost == "" {
 			return problems, err
 		}
-		r, err := e.route(ctx, neighbourIn(a.Prefix))
+		r, err := e.Route(ctx, neighbourIn(a.Prefix))
 		p := warning(replaceByHosts([]host.Address{a}), "the VIP %s is a second way to %s, and is taken when the other one goes and comes again", a, a.Prefix.Masked())
 		if err == nil && r.Link == a.Link {
 			p = problem(p.Fix, "the VIP %s draws the packets to %s there, away from %s", a, a.Prefix.Masked(), lost)

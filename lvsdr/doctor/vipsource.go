@@ -38,7 +38,7 @@ func (e *Exam) directorSources(ctx context.Context) ([]Problem, error) {
 	reached := map[host.Route][]string{}
 	var order []host.Route
 	for _, rip := range e.Config.RIPs() {
-		r, err := e.route(ctx, rip)
+		r, err := e.Route(ctx, rip)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -66,7 +66,7 @@ func (e *Exam) directorSources(ctx context.Context) ([]Problem, error) {
 
 // speaksFrom tells that real servers are reached from a VIP, and how that ends.
 func (e *Exam) speaksFrom(ctx context.Context, r host.Route, rips []string) (Problem, error) {
-	at, err := e.addressesOf(ctx, r.Source)
+	at, err := e.AddressesOf(ctx, r.Source)
 	if err != nil {
 		return Problem{}, err
 	}
@@ -93,7 +93,7 @@ func (e *Exam) speaksFrom(ctx context.Context, r host.Route, rips []string) (Pro
 
 // ownIn is the host's own address on a link by which an address there is reached.
 func (e *Exam) ownIn(ctx context.Context, link string, to netip.Addr) (netip.Addr, error) {
-	addresses, err := e.addresses(ctx)
+	addresses, err := e.Addresses(ctx)
 	for _, a := range addresses {
 		if a.Link == link && !e.isVIP(a.Prefix.Addr()) && !a.Prefix.IsSingleIP() && a.Prefix.Contains(to) {
 			return a.Prefix.Addr(), err
@@ -152,7 +152,7 @@ func (e *Exam) realServerSources(ctx context.Context) ([]Problem, error) {
 	told := map[string]bool{}
 	for _, vip := range e.Config.VIPs() {
 		for _, to := range e.partners(ctx, vip) {
-			r, err := e.route(ctx, to)
+			r, err := e.Route(ctx, to)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
@@ -178,16 +178,16 @@ func (e *Exam) realServerSources(ctx context.Context) ([]Problem, error) {
 // partners are addresses that a real server may have to talk to.
 func (e *Exam) partners(ctx context.Context, vip netip.Addr) []netip.Addr {
 	all := []netip.Addr{e.someClient(vip)}
-	if r, err := e.route(ctx, all[0]); err == nil && r.Gateway.IsValid() {
+	if r, err := e.Route(ctx, all[0]); err == nil && r.Gateway.IsValid() {
 		all = append(all, r.Gateway)
 	}
-	for _, rip := range e.rips(vip) {
-		if own, err := e.addressesOf(ctx, rip); err == nil && len(own) == 0 {
+	for _, rip := range e.RealServers(vip) {
+		if own, err := e.AddressesOf(ctx, rip); err == nil && len(own) == 0 {
 			all = append(all, rip)
 			break
 		}
 	}
-	if lan, err := e.lan(ctx, vip); err == nil {
+	if lan, err := e.LAN(ctx, vip); err == nil {
 		subnets, _ := e.subnets(ctx, lan.Name)
 		for _, p := range subnets {
 			if p.Addr().Is4() == vip.Is4() && !p.Addr().IsLinkLocalUnicast() {

@@ -51,7 +51,7 @@ func seen(t *testing.T, text, commands string) []string {
 			t.Fatal(err)
 		}
 		e := wireRole(t, name, text).Exam(w.Host())
-		e.Only = wireCodes
+		e.Only = ofRole(e, wireCodes)
 		before, edits := w.Dump(), w.Edits()
 		for _, f := range e.Run(t.Context()) {
 			if f.Severity == doctor.OK || f.Severity == doctor.Skipped {

@@ -57,7 +57,7 @@ ip route add default via 10.20.0.1 dev eth1; sysctl -qw net.ipv4.conf.all.rp_fil
 	Name: "gateway-is-director", Catalogue: "R15",
 	Title:  "a real server's gateway is the director, left over from NAT",
 	Inject: on("dev-2", "ip route add default via 10.10.10.30"),
-	Sights: []Sight{{Host: "dev-2", Code: "return-route"}},
+	Sights: []Sight{{Host: "dev-2", Code: "return-gateway"}},
 	Heal:   on("dev-2", "ip route del default"),
 }, {
 	Name: "default-unreachable", Catalogue: "R14",
