@@ -25,10 +25,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer hosts.Close()
-	host, err := hosts.RealServers[0].LVS()
-	if err != nil {
-		return err
-	}
+	host := hosts.RealServers[0].LVS()
 	role, err := lvsdr.RealServer(cluster.Config{Services: []cluster.Service{{VIP: netip.MustParseAddr("10.10.10.22")}}})
 	if err != nil {
 		return err

@@ -11,8 +11,8 @@ import (
 )
 
 // A Host is the machine a role is applied to, as the few small views of it that
-// the steps need. [Local] returns the running machine; package lvsdrtest has one
-// in memory.
+// the steps need. Local of package linux returns the running machine; package
+// lvsdrtest has one in memory.
 //
 // The ledger: what a step cannot read off its own mark at teardown, it writes
 // down before its first change, in /run/lvsdr, which lives as long as the

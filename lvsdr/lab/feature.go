@@ -14,6 +14,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/lvsdr/toolkit/lvsdr/linux"
 )
 
 // A Feature is something of the machine that a test may need. Its name is the one
@@ -83,7 +85,7 @@ var features = map[Feature]func() error{
 
 // inScratch calls f in namespaces that end with it.
 func inScratch(f func() error) error {
-	return onThread(func() error {
+	return linux.OnThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWNS); err != nil {
 			return fmt.Errorf("making namespaces takes root, or a user namespace (go test -exec 'unshare -Urn'): %w", err)
 		}

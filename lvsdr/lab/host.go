@@ -18,6 +18,9 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/linux"
 )
 
 // A Host is one machine of the lab.
@@ -178,6 +181,11 @@ func linkLocal(mac net.HardwareAddr) netip.Prefix {
 // /proc/net, which are the whole process's: use /proc/thread-self. In a test, f
 // reports with t.Error or an error, not with t.Fatal.
 func (h *Host) Do(f func() error) error { return h.ns.do(f) }
+
+// LVS is the host as the roles of package lvsdr see it, for a program that sets
+// up lab hosts without a process on each. It may be used from any goroutine:
+// every call is made on a thread inside the host.
+func (h *Host) LVS() *host.Host { return linux.In(h.Do) }
 
 // Start starts cmd on the host. The caller waits for it as usual. Pdeathsig does
 // not work: the starting thread ends at once.

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lvsdr/toolkit/lvsdr/linux"
 )
 
 // namespaces are those of one host, kept alive by their files: no process is needed.
@@ -19,35 +20,10 @@ type namespaces struct {
 // The kinds of namespaces a host has, in the order in which they are entered.
 const hostNamespaces = unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWNS
 
-// onThread calls f on a thread of its own, which ends with it: whatever f does to
-// the thread is gone afterwards. The process's first thread is left out, since
-// /proc/self and /proc/net mean that one to everybody.
-func onThread(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
-			done <- onThread(f)
-			runtime.UnlockOSThread()
-			return
-		}
-		finished := false
-		defer func() { // f called runtime.Goexit, as t.FailNow does
-			if !finished {
-				done <- errors.New("lab: the function ended its goroutine (t.Fatal in Do?)")
-			}
-		}()
-		err := f()
-		finished = true
-		done <- err
-	}() // never unlocked: the thread ends with the goroutine
-	return <-done
-}
-
 // newNamespaces makes namespaces and calls setUp in them.
 func newNamespaces(setUp func() error) (*namespaces, error) {
 	ns := &namespaces{}
-	err := onThread(func() (err error) {
+	err := linux.OnThread(func() (err error) {
 		if err := unix.Unshare(hostNamespaces); err != nil {
 			return fmt.Errorf("making namespaces (it takes root, or a user namespace: unshare -Urn): %w", err)
 		}
@@ -78,7 +54,7 @@ func (ns *namespaces) open() (err error) {
 // do calls f on a thread inside the namespaces.
 func (ns *namespaces) do(f func() error) error {
 	wd, _ := os.Getwd()
-	return onThread(func() error {
+	return linux.OnThread(func() error {
 		if err := unix.Unshare(unix.CLONE_FS); err != nil { // a mount namespace is entered alone
 			return fmt.Errorf("lab: leaving the process's root: %w", err)
 		}

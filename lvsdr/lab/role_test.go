@@ -94,10 +94,7 @@ func newBox(tb testing.TB, prepare string) lvsdrtest.Box {
 			tb.Fatalf("%v: %s", err, out)
 		}
 	}
-	lvs, err := l.Director.LVS()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	lvs := l.Director.LVS()
 	return box{tb, l.Director, lvs}
 }
 
@@ -130,10 +127,7 @@ func setUp(t *testing.T, l *lab.Lab, c cluster.Config) {
 
 func up(t *testing.T, h *lab.Host, r lvsdr.Role) {
 	t.Helper()
-	lvs, err := h.LVS()
-	if err != nil {
-		t.Fatal(err)
-	}
+	lvs := h.LVS()
 	if _, err := r.Up(context.Background(), lvs); err != nil {
 		t.Fatalf("%s: %v", h.Name, err)
 	}
@@ -247,10 +241,7 @@ func tearDown(t *testing.T, h *lab.Host, c cluster.Config, director bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lvs, err := h.LVS()
-	if err != nil {
-		t.Fatal(err)
-	}
+	lvs := h.LVS()
 	if _, err := role.Down(context.Background(), lvs); err != nil {
 		t.Fatalf("%s: %v", h.Name, err)
 	}

@@ -9,21 +9,14 @@ import (
 )
 
 // kernelIPVS is the running kernel's IPVS, of the network namespace of the thread
-// that made it. The module need not be loaded yet: it is looked for at each call
-// until it is there, and never loaded by looking.
+// that uses it first. The module need not be loaded yet: it is looked for at each
+// call until it is there, and never loaded by looking.
 type kernelIPVS struct {
 	mu     sync.Mutex
 	client *ipvs.Client
 }
 
-// newKernelIPVS opens the socket in the calling thread's network namespace. Where
-// that fails, the first use tries again and tells why not.
-func newKernelIPVS() *kernelIPVS {
-	k := &kernelIPVS{}
-	_, _ = k.open()
-	return k
-}
-
+// open opens the socket where it is not yet.
 func (k *kernelIPVS) open() (*ipvs.Client, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -51,7 +51,7 @@ func TestKernelIPVSAbsent(t *testing.T) {
 	if hasIPVS() {
 		t.Skip("this kernel has IPVS")
 	}
-	k := newKernelIPVS()
+	k := &kernelIPVS{}
 	lacksIPVS(t, k, addMissionService())
 }
 
@@ -69,7 +69,7 @@ func TestKernelIPVS(t *testing.T) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatal(err)
 	}
-	k := newKernelIPVS()
+	k := Local().IPVS
 	if !hasIPVS() {
 		lacksIPVS(t, k, addMissionService())
 	}
@@ -86,7 +86,7 @@ func TestKernelIPVS(t *testing.T) {
 	if got, err := k.Services(t.Context(), ipvs.Plain); err != nil || len(got) != 1 || got[0].ID != add.Service.ID {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if got, err := newKernelIPVS().Services(t.Context(), ipvs.Plain); err != nil || len(got) != 0 {
+	if got, err := Local().IPVS.Services(t.Context(), ipvs.Plain); err != nil || len(got) != 0 {
 		t.Errorf("another namespace: %v, %v", got, err)
 	}
 	want := ipvs.Timeouts{TCP: 30 * time.Second, TCPFin: 5 * time.Second, UDP: 60 * time.Second}

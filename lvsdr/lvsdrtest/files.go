@@ -62,7 +62,7 @@ func (s *state) resolve(op, name string, follow bool) (string, error) {
 	return at, nil
 }
 
-func (s *state) readFile(name string) ([]byte, error) {
+func (s files) ReadFile(name string) ([]byte, error) {
 	at, err := s.resolve("open", name, true)
 	if err != nil {
 		return nil, err
@@ -77,12 +77,12 @@ func (s *state) readFile(name string) ([]byte, error) {
 	return []byte(n.data), nil
 }
 
-// writeFile replaces whatever has the name, a link too, as rename(2) does.
-func (s *state) writeFile(name string, data []byte, perm fs.FileMode) error {
+// WriteFile replaces whatever has the name, a link too, as rename(2) does.
+func (s files) WriteFile(name string, data []byte, perm fs.FileMode) error {
 	return s.put("rename", name, node{mode: perm.Perm(), data: string(data)})
 }
 
-func (s *state) symlink(target, name string) error {
+func (s files) Symlink(target, name string) error {
 	if at, err := s.resolve("symlink", name, false); err == nil {
 		if n, ok := s.nodes[at]; ok && n.mode&fs.ModeSymlink == 0 {
 			return pathError("symlink", name, syscall.EEXIST)
@@ -115,7 +115,7 @@ func (s *state) makeParents(name string) {
 	}
 }
 
-func (s *state) readlink(name string) (string, error) {
+func (s files) Readlink(name string) (string, error) {
 	at, err := s.resolve("readlink", name, false)
 	if err != nil {
 		return "", err
@@ -126,7 +126,7 @@ func (s *state) readlink(name string) (string, error) {
 	return "", pathError("readlink", name, syscall.ENOENT)
 }
 
-func (s *state) remove(name string) error {
+func (s files) Remove(name string) error {
 	at, err := s.resolve("remove", name, false)
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func (s *state) remove(name string) error {
 	return nil
 }
 
-func (s *state) readDir(name string) ([]string, error) {
+func (s files) ReadDir(name string) ([]string, error) {
 	at, err := s.resolve("open", name, true)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package lvsdrtest
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -57,8 +58,11 @@ func drops(rules []string) bool {
 	})
 }
 
-// view returns the gates sorted by name, that of connection tracking last.
-func (f *firewall) view() []host.Gate {
+// Name implements [host.Firewall].
+func (f *firewall) Name() string { return f.name }
+
+// Gates returns the gates sorted by name, that of connection tracking last.
+func (f *firewall) Gates(context.Context) ([]host.Gate, error) {
 	var all []host.Gate
 	filters := false
 	for _, g := range f.gates {
@@ -74,11 +78,11 @@ func (f *firewall) view() []host.Gate {
 			Name: trackingGate, Untracked: true, Filters: filters, Openings: slices.Clone(f.untracked),
 		})
 	}
-	return all
+	return all, nil
 }
 
-// set puts the openings before everything else in the gate.
-func (f *firewall) set(name string, openings []host.Opening) {
+// Set puts the openings before everything else in the gate.
+func (f *firewall) Set(_ context.Context, name string, openings []host.Opening) error {
 	openings = slices.Clone(openings)
 	slices.SortFunc(openings, host.Opening.Compare)
 	openings = slices.Compact(openings)
@@ -89,6 +93,7 @@ func (f *firewall) set(name string, openings []host.Opening) {
 		g.openings = openings
 		g.rules, g.above = append(g.above, g.rules...), nil
 	}
+	return nil
 }
 
 // insertRule puts somebody else's rule first.

@@ -1,6 +1,7 @@
 package lvsdrtest
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -24,15 +25,15 @@ var defaultTimeouts = ipvs.Timeouts{TCP: 900 * time.Second, TCPFin: 120 * time.S
 // errNoService is the kernel's ESRCH for a service that is not there.
 var errNoService = &ipvs.Error{Errno: syscall.ESRCH}
 
-func (s *state) ipvsServices() []ipvs.Service {
+func (s table) Services(context.Context, ipvs.Detail) ([]ipvs.Service, error) {
 	var all []ipvs.Service
 	for _, svc := range s.services {
 		all = append(all, svc.Service)
 	}
-	return all
+	return all, nil
 }
 
-func (s *state) ipvsDestinations(id ipvs.ID) ([]ipvs.Destination, error) {
+func (s table) Destinations(_ context.Context, id ipvs.ID, _ ipvs.Detail) ([]ipvs.Destination, error) {
 	if !s.loaded("ip_vs") {
 		return nil, nil
 	}
@@ -60,11 +61,11 @@ func (s *state) findService(id ipvs.ID) *service {
 	return nil
 }
 
-func (s *state) ipvsTimeouts() ipvs.Timeouts {
+func (s table) Timeouts(context.Context) (ipvs.Timeouts, error) {
 	if !s.loaded("ip_vs") {
-		return ipvs.Timeouts{}
+		return ipvs.Timeouts{}, nil
 	}
-	return s.timeouts
+	return s.timeouts, nil
 }
 
 func (s *state) setIPVSTimeouts(t ipvs.Timeouts) error {

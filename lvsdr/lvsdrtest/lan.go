@@ -3,7 +3,6 @@ package lvsdrtest
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -47,92 +46,81 @@ type page struct {
 	small, large int64
 }
 
-type wire struct{ w *World }
+type wire struct{ *state }
 
-func (v wire) Ask(ctx context.Context, link string, questions []probe.Question, _ time.Duration) ([][]probe.Answer, error) {
-	return askCtx(ctx, v.w, func(s *state) ([][]probe.Answer, error) {
-		if s.link(link) == nil {
-			return nil, noLink(link)
+func (s wire) Ask(_ context.Context, link string, questions []probe.Question, _ time.Duration) ([][]probe.Answer, error) {
+	if s.link(link) == nil {
+		return nil, noLink(link)
+	}
+	all := make([][]probe.Answer, len(questions))
+	for i, q := range questions {
+		for _, mac := range s.who(q.Target) {
+			all[i] = append(all[i], probe.Answer{MAC: mac, From: mac})
 		}
-		all := make([][]probe.Answer, len(questions))
-		for i, q := range questions {
-			for _, mac := range s.who(q.Target) {
-				all[i] = append(all[i], probe.Answer{MAC: mac, From: mac})
-			}
-		}
-		return all, nil
-	})
+	}
+	return all, nil
 }
 
-func (v wire) Knock(ctx context.Context, link string, knocks []probe.Knock, _ time.Duration) ([]probe.Reply, error) {
-	return askCtx(ctx, v.w, func(s *state) ([]probe.Reply, error) {
-		if s.link(link) == nil {
-			return nil, noLink(link)
-		}
-		replies := make([]probe.Reply, len(knocks))
-		for i, k := range knocks {
-			replies[i] = s.knock(k)
-		}
-		return replies, nil
-	})
+func (s wire) Knock(_ context.Context, link string, knocks []probe.Knock, _ time.Duration) ([]probe.Reply, error) {
+	if s.link(link) == nil {
+		return nil, noLink(link)
+	}
+	replies := make([]probe.Reply, len(knocks))
+	for i, k := range knocks {
+		replies[i] = s.knock(k)
+	}
+	return replies, nil
 }
 
 // Claims hears all at once, so that cancelling comes too late.
-func (v wire) Claims(ctx context.Context, link string, addrs []netip.Addr, _ time.Duration) ([]probe.Claim, error) {
-	all, err := ask(v.w, func(s *state) (all []probe.Claim, err error) {
-		if s.link(link) == nil {
-			return nil, noLink(link)
+func (s wire) Claims(ctx context.Context, link string, addrs []netip.Addr, _ time.Duration) (all []probe.Claim, err error) {
+	if s.link(link) == nil {
+		return nil, noLink(link)
+	}
+	for _, c := range s.claims {
+		if slices.Contains(addrs, c.Addr) && !s.mine(c.MAC) {
+			all = append(all, c)
 		}
-		for _, c := range s.claims {
-			if slices.Contains(addrs, c.Addr) && !s.mine(c.MAC) {
-				all = append(all, c)
-			}
-		}
-		return all, nil
-	})
-	return all, errors.Join(err, ctx.Err())
+	}
+	return all, ctx.Err()
 }
 
 // connect goes to the first host that answers ARP for the address.
-func (v wire) connect(ctx context.Context, to netip.AddrPort) error {
-	return v.w.doCtx(ctx, func(s *state) error {
-		macs := s.who(to.Addr())
-		if len(macs) == 0 {
-			return fmt.Errorf("connect %s: %w", to, syscall.EHOSTUNREACH)
-		}
-		switch s.knock(probe.Knock{Kind: probe.SYN, To: to, MAC: macs[0]}).Outcome {
-		case probe.Accepted:
-			return nil
-		case probe.Reset:
-			return fmt.Errorf("connect %s: %w", to, syscall.ECONNREFUSED)
-		case probe.Unreachable:
-			return fmt.Errorf("connect %s: %w", to, syscall.EHOSTUNREACH)
-		}
-		return fmt.Errorf("connect %s: %w", to, os.ErrDeadlineExceeded)
-	})
+func (s wire) connect(to netip.AddrPort) error {
+	macs := s.who(to.Addr())
+	if len(macs) == 0 {
+		return fmt.Errorf("connect %s: %w", to, syscall.EHOSTUNREACH)
+	}
+	switch s.knock(probe.Knock{Kind: probe.SYN, To: to, MAC: macs[0]}).Outcome {
+	case probe.Accepted:
+		return nil
+	case probe.Reset:
+		return fmt.Errorf("connect %s: %w", to, syscall.ECONNREFUSED)
+	case probe.Unreachable:
+		return fmt.Errorf("connect %s: %w", to, syscall.EHOSTUNREACH)
+	}
+	return fmt.Errorf("connect %s: %w", to, os.ErrDeadlineExceeded)
 }
 
-func (v wire) Fetch(ctx context.Context, from netip.AddrPort, mss int) (int64, error) {
-	if err := v.connect(ctx, from); err != nil {
+func (s wire) Fetch(_ context.Context, from netip.AddrPort, mss int) (int64, error) {
+	if err := s.connect(from); err != nil {
 		return 0, err
 	}
-	return askCtx(ctx, v.w, func(s *state) (int64, error) {
-		// The latest counts.
-		for _, p := range slices.Backward(s.pages) {
-			switch {
-			case p.from != from:
-			case p.small == 0:
-				return 0, fmt.Errorf("fetch %s: %w", from, host.ErrNoHTTP)
-			case mss > 0:
-				return p.small, nil
-			case p.large < p.small:
-				return p.large, fmt.Errorf("fetch %s: %w", from, os.ErrDeadlineExceeded)
-			default:
-				return p.large, nil
-			}
+	// The latest counts.
+	for _, p := range slices.Backward(s.pages) {
+		switch {
+		case p.from != from:
+		case p.small == 0:
+			return 0, fmt.Errorf("fetch %s: %w", from, host.ErrNoHTTP)
+		case mss > 0:
+			return p.small, nil
+		case p.large < p.small:
+			return p.large, fmt.Errorf("fetch %s: %w", from, os.ErrDeadlineExceeded)
+		default:
+			return p.large, nil
 		}
-		return 0, fmt.Errorf("fetch %s: %w", from, host.ErrNoHTTP)
-	})
+	}
+	return 0, fmt.Errorf("fetch %s: %w", from, host.ErrNoHTTP)
 }
 
 func (s *state) mine(mac net.HardwareAddr) bool {

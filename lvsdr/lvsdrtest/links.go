@@ -1,6 +1,7 @@
 package lvsdrtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,13 +37,13 @@ func (s *state) link(name string) *host.Link {
 
 func noLink(name string) error { return fmt.Errorf("interface %s: %w", name, fs.ErrNotExist) }
 
-func (s *state) copyLinks() []host.Link {
+func (s links) Links(context.Context) ([]host.Link, error) {
 	all := slices.Clone(s.links)
 	for i := range all {
 		all[i].MAC = slices.Clone(all[i].MAC)
 		all[i].Carrier = all[i].Up && all[i].Carrier
 	}
-	return all
+	return all, nil
 }
 
 // copyAddresses returns the addresses as the kernel dumps them: by interface, the
@@ -199,15 +200,15 @@ func (s *state) promotes(link string) bool {
 		s.sysctls["net/ipv4/conf/"+link+"/promote_secondaries"] != "0"
 }
 
-// announce says nothing to anybody: the World has no LAN. It needs an interface
+// Announce says nothing to anybody: the World has no LAN. It needs an interface
 // that is up.
-func (s *state) announce(link string, addr netip.Addr) error {
+func (s links) Announce(_ context.Context, link string, addrs ...netip.Addr) error {
 	l := s.link(link)
 	switch {
 	case l == nil:
 		return noLink(link)
 	case !l.Up:
-		return fmt.Errorf("announce %s on %s: %w", addr, link, syscall.ENETDOWN)
+		return fmt.Errorf("announce %v on %s: %w", addrs, link, syscall.ENETDOWN)
 	}
 	return nil
 }

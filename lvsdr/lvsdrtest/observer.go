@@ -33,55 +33,40 @@ func (w *World) SetRules(r rules.Ruleset) *World {
 	return w
 }
 
-type observer struct{ w *World }
+type observer struct{ *state }
 
-func (v observer) Listeners(ctx context.Context) ([]host.Listener, error) {
-	return askCtx(ctx, v.w, func(s *state) ([]host.Listener, error) { return slices.Clone(s.listeners), nil })
+func (s observer) Listeners(context.Context) ([]host.Listener, error) {
+	return slices.Clone(s.listeners), nil
 }
 
-func (v observer) Neighbours(ctx context.Context) ([]host.Neighbour, error) {
-	return askCtx(ctx, v.w, func(s *state) ([]host.Neighbour, error) { return slices.Clone(s.neighbours), nil })
+func (s observer) Neighbours(context.Context) ([]host.Neighbour, error) {
+	return slices.Clone(s.neighbours), nil
 }
 
-func (v observer) Connections(ctx context.Context) ([]ipvs.Connection, error) {
-	return askCtx(ctx, v.w, func(s *state) ([]ipvs.Connection, error) {
-		if !s.loaded("ip_vs") {
-			return nil, nil
-		}
-		return slices.Clone(s.connections), nil
-	})
+func (s observer) Connections(context.Context) ([]ipvs.Connection, error) {
+	if !s.loaded("ip_vs") {
+		return nil, nil
+	}
+	return slices.Clone(s.connections), nil
 }
 
-func (v observer) Processes(ctx context.Context) ([]string, error) {
-	return askCtx(ctx, v.w, func(s *state) ([]string, error) {
-		names := slices.Sorted(slices.Values(s.processes))
-		return slices.Compact(names), nil
-	})
+func (s observer) Processes(context.Context) ([]string, error) {
+	return slices.Compact(slices.Sorted(slices.Values(s.processes))), nil
 }
 
-func (v observer) Rules(ctx context.Context) (*rules.Ruleset, error) {
-	return askCtx(ctx, v.w, func(s *state) (*rules.Ruleset, error) {
-		r := s.rules
-		return &r, nil
-	})
+func (s observer) Rules(context.Context) (*rules.Ruleset, error) {
+	r := s.rules
+	return &r, nil
 }
 
-func (v observer) ARPDropped(ctx context.Context) ([]netip.Addr, error) {
-	return askCtx(ctx, v.w, func(s *state) ([]netip.Addr, error) { return slices.Clone(s.arpDropped), nil })
+func (s observer) ARPDropped(context.Context) ([]netip.Addr, error) {
+	return slices.Clone(s.arpDropped), nil
 }
 
-func (v observer) RouteOf(ctx context.Context, q host.RouteQuery) (host.Route, error) {
-	return askCtx(ctx, v.w, func(s *state) (host.Route, error) { return s.routeOf(q) })
-}
-
-func (v observer) Local(ctx context.Context, link string) ([]netip.Prefix, error) {
-	return askCtx(ctx, v.w, func(s *state) ([]netip.Prefix, error) { return s.localRoutes(link) })
-}
-
-// routeOf is routeTo for a packet that may have come in: a strict reverse path
+// RouteOf is routeTo for a packet that may have come in: a strict reverse path
 // filter drops it when the way back is another one, and it is forwarded only when
 // the host forwards.
-func (s *state) routeOf(q host.RouteQuery) (host.Route, error) {
+func (s observer) RouteOf(_ context.Context, q host.RouteQuery) (host.Route, error) {
 	r, err := s.routeTo(q.To)
 	if err != nil || q.In == "" {
 		return r, err
@@ -102,8 +87,8 @@ func (s *state) routeOf(q host.RouteQuery) (host.Route, error) {
 	return r, nil
 }
 
-// localRoutes are those that follow from the link's addresses, and those added.
-func (s *state) localRoutes(link string) ([]netip.Prefix, error) {
+// Local are those that follow from the link's addresses, and those added.
+func (s observer) Local(_ context.Context, link string) ([]netip.Prefix, error) {
 	l := s.link(link)
 	if l == nil {
 		return nil, noLink(link)

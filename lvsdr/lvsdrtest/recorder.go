@@ -1,6 +1,7 @@
 package lvsdrtest
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -37,19 +38,16 @@ func (interrupted) Error() string { return "interrupted by the test" }
 // Record returns a Recorder around h. Its Host has the same Runtime as h.
 func Record(h *host.Host) *Recorder {
 	r := &Recorder{limit: -1}
-	r.host = &host.Host{
-		Files: recFiles{r, h.Files}, Sysctl: recSysctl{r, h.Sysctl}, Modules: recModules{r, h.Modules},
-		Links: recLinks{r, h.Links}, Routes: recRoutes{r, h.Routes}, IPVS: recIPVS{r, h.IPVS},
-		Runtime: h.Runtime,
-	}
-	if h.Observer != nil {
-		r.host.Observer = recObserver{r, h.Observer}
-	}
-	if h.Wire != nil {
-		r.host.Wire = recWire{r, h.Wire}
-	}
-	for _, f := range h.Firewalls {
-		r.host.Firewalls = append(r.host.Firewalls, recFirewall{r, f})
+	r.host = h.Through(r.read)
+	reads := *r.host // what is no edit
+	r.host.Files = recFiles{reads.Files, r, h.Files}
+	r.host.Sysctl = recSysctl{reads.Sysctl, r, h.Sysctl}
+	r.host.Modules = recModules{reads.Modules, r, h.Modules}
+	r.host.Links = recLinks{reads.Links, r, h.Links}
+	r.host.Routes = recRoutes{reads.Routes, r, h.Routes}
+	r.host.IPVS = recIPVS{reads.IPVS, r, h.IPVS}
+	for i, f := range h.Firewalls {
+		r.host.Firewalls[i] = recFirewall{r.host.Firewalls[i], r, f}
 	}
 	return r
 }
@@ -93,8 +91,16 @@ func (r *Recorder) Fail(call string, err error) {
 	}
 }
 
-// read returns the error injected into a call that changes nothing.
-func (r *Recorder) read(call string) error {
+// read makes a call that changes nothing, unless it is to fail.
+func (r *Recorder) read(_ context.Context, call string, do func() error) error {
+	if err := r.failing(call); err != nil {
+		return err
+	}
+	return do()
+}
+
+// failing returns the error injected into a call that changes nothing.
+func (r *Recorder) failing(call string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, f := range r.fails {

@@ -1,6 +1,7 @@
 package lvsdrtest
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -126,7 +127,7 @@ func ourBlackhole(addr netip.Addr) route {
 	return r
 }
 
-func (s *state) ourBlackholes() []netip.Addr {
+func (s routes) Blackholes(context.Context) ([]netip.Addr, error) {
 	var all []netip.Addr
 	for _, r := range s.routes {
 		if r == ourBlackhole(r.dst.Addr()) {
@@ -134,13 +135,13 @@ func (s *state) ourBlackholes() []netip.Addr {
 		}
 	}
 	slices.SortFunc(all, netip.Addr.Compare)
-	return all
+	return all, nil
 }
 
-// addBlackhole adds lvsdr's route. One of somebody else with the same address and
+// AddBlackhole adds lvsdr's route. One of somebody else with the same address and
 // metric stands in its way, whatever its protocol; as from a real kernel, that is
 // no error.
-func (s *state) addBlackhole(addr netip.Addr) error {
+func (s routes) AddBlackhole(_ context.Context, addr netip.Addr) error {
 	r := ourBlackhole(addr)
 	if !slices.ContainsFunc(s.routes, func(x route) bool { return x.dst == r.dst && x.metric == r.metric }) {
 		s.routes = append(s.routes, r)
@@ -148,7 +149,7 @@ func (s *state) addBlackhole(addr netip.Addr) error {
 	return nil
 }
 
-func (s *state) removeBlackhole(addr netip.Addr) error {
+func (s routes) RemoveBlackhole(_ context.Context, addr netip.Addr) error {
 	s.routes = slices.DeleteFunc(s.routes, func(x route) bool { return x == ourBlackhole(addr) })
 	return nil
 }

@@ -92,7 +92,7 @@ func (s *state) runCat(lines []string) (int, error) {
 	if strings.HasPrefix(comment, "no newline") {
 		text = strings.TrimSuffix(text, "\n")
 	}
-	return end + 1, s.writeFile(strings.TrimSpace(name), []byte(text), 0o644)
+	return end + 1, files{s}.WriteFile(strings.TrimSpace(name), []byte(text), 0o644)
 }
 
 func (s *state) runModprobe(words []string) error {
@@ -125,7 +125,7 @@ func (s *state) runSysctl(words []string) error {
 	} else if strings.IndexAny(key, "./") == strings.Index(key, ".") {
 		key = swapDots.Replace(key) // "net.ipv4.conf.eth0/100.arp_ignore"
 	}
-	return s.setSysctl(key, strings.Trim(value, `"`))
+	return sysctls{s}.Set(key, strings.Trim(value, `"`))
 }
 
 func (s *state) runChmod(words []string) error {
@@ -153,7 +153,7 @@ func (s *state) runLn(words []string) error {
 	if len(words) != 3 || words[0] != "-s" {
 		return errUsage
 	}
-	return s.symlink(words[1], words[2])
+	return files{s}.Symlink(words[1], words[2])
 }
 
 func (s *state) runMkdir(words []string) error {
@@ -168,7 +168,7 @@ func (s *state) runMkdir(words []string) error {
 	return nil
 }
 
-func (s *state) runRemove(words []string) error { return s.remove(words[len(words)-1]) }
+func (s *state) runRemove(words []string) error { return files{s}.Remove(words[len(words)-1]) }
 
 func (s *state) runIP(words []string) error {
 	if len(words) < 3 {

@@ -1,6 +1,7 @@
 package lvsdrtest
 
 import (
+	"context"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -69,8 +70,7 @@ func (f *firewall) addRule(name, line string, words []string, ours, first bool) 
 		return err
 	}
 	if g == nil {
-		f.set(name, append(f.untracked, o))
-		return nil
+		return f.Set(context.Background(), name, append(f.untracked, o))
 	}
 	g.openings = append([]host.Opening{o}, g.openings...)
 	return nil

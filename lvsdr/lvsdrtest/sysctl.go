@@ -107,7 +107,7 @@ func sysctlError(op, key string, errno syscall.Errno) error {
 	return &fs.PathError{Op: op, Path: "/proc/sys/" + key, Err: errno}
 }
 
-func (s *state) getSysctl(key string) (string, error) {
+func (s sysctls) Get(key string) (string, error) {
 	value, ok := s.sysctls[canonical(key)]
 	if !ok {
 		return "", sysctlError("open", key, syscall.ENOENT)
@@ -115,8 +115,8 @@ func (s *state) getSysctl(key string) (string, error) {
 	return value, nil
 }
 
-// setSysctl sets a key, and what the kernel sets along with it.
-func (s *state) setSysctl(key, value string) error {
+// Set sets a key, and what the kernel sets along with it.
+func (s sysctls) Set(key, value string) error {
 	name := canonical(key)
 	before, ok := s.sysctls[name]
 	if !ok {

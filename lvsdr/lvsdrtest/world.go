@@ -50,14 +50,7 @@ func New(commands ...string) *World {
 	w.makeLink(host.Link{Name: "lo", Loopback: true})
 	w.timeouts = defaultTimeouts
 	w.firewalls = []*firewall{{name: "nftables"}, {name: "iptables"}}
-	host := &host.Host{
-		Files: files{w}, Sysctl: sysctls{w}, Modules: modules{w}, Links: links{w}, Routes: routes{w}, IPVS: table{w},
-		Observer: observer{w}, Wire: wire{w},
-	}
-	for _, f := range w.firewalls {
-		host.Firewalls = append(host.Firewalls, filter{w, f})
-	}
-	w.Recorder = Record(host)
+	w.Recorder = Record(w.views().Through(w.alone))
 	for _, c := range commands {
 		if err := w.Run(c); err != nil {
 			panic(fmt.Sprintf("lvsdrtest.New: %v", err))

@@ -141,13 +141,10 @@ var tableFaults = []Fault{{
 
 // mapPort does what ipvsadm refuses to: it writes the service's port instead.
 func mapPort(ctx context.Context, c *Cluster) error {
-	director, err := c.Director.LVS()
-	if err != nil {
-		return err
-	}
+	director := c.Director.LVS()
 	service := &ipvs.Service{ID: ipvs.ID{Addr: lab.VIP, Port: 80, Protocol: ipvs.TCP}}
 	rip := netip.MustParseAddr("10.10.10.31")
-	_, err = director.IPVS.Apply(ctx, []ipvs.Command{
+	_, err := director.IPVS.Apply(ctx, []ipvs.Command{
 		{Op: ipvs.AddDestination, Service: service, Destination: &ipvs.Destination{
 			Addr: rip, Port: 8080, Forwarding: ipvs.DirectRoute, Weight: 1}},
 		{Op: ipvs.RemoveDestination, Service: service, Destination: &ipvs.Destination{Addr: rip, Port: 80}},
@@ -175,10 +172,7 @@ func clientsWait(ctx context.Context, c *Cluster) error {
 func (c *Cluster) goRound(ctx context.Context) func([]ipvs.Connection) bool {
 	c.knock(ctx, 6)
 	return func(all []ipvs.Connection) bool {
-		director, err := c.Director.LVS()
-		if err != nil {
-			return false
-		}
+		director := c.Director.LVS()
 		servers, err := director.IPVS.Destinations(ctx, ipvs.ID{Addr: lab.VIP, Port: 80, Protocol: ipvs.TCP}, ipvs.WithStats)
 		return err == nil && slices.ContainsFunc(servers, func(d ipvs.Destination) bool { return d.Stats.InPackets >= 60 }) &&
 			slices.ContainsFunc(all, func(x ipvs.Connection) bool { return x.State == "SYN_RECV" && x.Expires < 58*time.Second })

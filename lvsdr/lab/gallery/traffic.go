@@ -53,11 +53,7 @@ func unserved(ctx context.Context, c *Cluster) error {
 
 // connections are those of the director's IPVS table.
 func (c *Cluster) connections(ctx context.Context) ([]ipvs.Connection, error) {
-	director, err := c.Director.LVS()
-	if err != nil {
-		return nil, err
-	}
-	return director.Observer.Connections(ctx)
+	return c.Director.LVS().Observer.Connections(ctx)
 }
 
 // await polls the director's connections until ok.
