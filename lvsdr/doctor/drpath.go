@@ -101,6 +101,8 @@ func (s *survey) pathProblem(p *pathSeen) *Problem {
 		return rejected(p, to)
 	case probe.Silent:
 		return silent(p, to)
+	case probe.Misaddressed:
+		return misaddressed(p, to)
 	}
 	return s.forwarded(p, to)
 }
@@ -228,12 +230,32 @@ func (s *survey) pingProblem(p *pathSeen) *Problem {
 	return &skip("whether %s serves %s cannot be told from here: it answers no ping to the VIP", p.server.rip, p.id)[0]
 }
 
-// unsureOfUDP: a UDP server need not answer an empty datagram.
+// misaddressed: a UDP server that listens on all addresses has its answers sent from
+// the one that the route tells, the RIP, unless it sees to it itself (ip(7),
+// IP_PKTINFO). Whoever asked the VIP takes it for an answer of somebody else.
+func misaddressed(p *pathSeen, to netip.AddrPort) *Problem {
+	cure := fmt.Sprintf("have the server on %s listen on the VIP itself, or answer from the address that was asked (IP_PKTINFO)", p.server.rip)
+	if to.Port() == 53 {
+		listen := "listen-on"
+		if to.Addr().Is6() {
+			listen = "listen-on-v6"
+		}
+		cure += fmt.Sprintf("; unbound: \"interface-automatic: yes\" or \"interface: %s\"; named: \"%s { %s; };\"; dnsmasq: \"listen-address=%s\" with \"bind-interfaces\"",
+			to.Addr(), listen, to.Addr(), to.Addr())
+	}
+	return &Problem{
+		What: fmt.Sprintf("%s answers what is sent to %s/udp, but from %s: a client takes no answer from an address that it did not ask",
+			p.server.rip, to, netip.AddrPortFrom(p.reply.From, to.Port())),
+		Advice: cure,
+	}
+}
+
+// unsureOfUDP: a UDP server need not answer what it is asked.
 func unsureOfUDP(p *pathSeen, to netip.AddrPort) *Problem {
 	ping := "and no ping to the VIP"
 	if p.vip.Outcome == probe.Accepted {
 		ping = "but a ping to the VIP"
 	}
-	return &skip("whether %s serves %s/udp cannot be told from here: it answers nothing to an empty datagram, which a server need not, %s",
-		p.server.rip, to, ping)[0]
+	return &skip("whether %s serves %s/udp cannot be told from here: it answers nothing to %s, which a server need not, %s",
+		p.server.rip, to, probe.RequestName(to.Port()), ping)[0]
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
@@ -100,7 +101,7 @@ func (e *Exam) answerProblem(s *survey, r *serverSeen) *Problem {
 		}
 	case len(r.probed) > 1:
 		return &Problem{
-			What:   fmt.Sprintf("%d hosts answer ARP for the real server %s: %s", len(r.probed), r.rip, macs(r.probed)),
+			What:   fmt.Sprintf("%d hosts answer ARP for the real server %s: %s", len(r.probed)+r.probed[len(r.probed)-1].More, r.rip, macs(r.probed)),
 			Advice: "the address is used twice: find the other host by its MAC address and give it another one; afterwards " + forgetHow(r),
 		}
 	}
@@ -182,13 +183,14 @@ func (e *Exam) idle(ctx context.Context, r *serverSeen) bool {
 	return slices.ContainsFunc(table, func(v ipvs.Entry) bool { return slices.Contains(vips, v.Addr) })
 }
 
+// macs names some of those who answered, and counts the rest.
 func macs(answers []probe.Answer) string {
-	var text string
-	for i, a := range answers {
-		if i > 0 {
-			text += ", "
-		}
-		text += a.MAC.String()
+	var names []string
+	for _, a := range answers[:min(len(answers), mostNamed)] {
+		names = append(names, a.MAC.String())
 	}
-	return text
+	if more := len(answers) - len(names) + answers[len(answers)-1].More; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }

@@ -16,11 +16,21 @@ import (
 )
 
 // How often the VIP is knocked at: the first service so often that every real server
-// of a small cluster has its turn, the others to see that they are there at all.
+// of a small cluster has its turn, the others to see that they are there at all. Each
+// knock is an entry in the director's table for some seconds.
 const (
 	mostReplies  = 8
 	otherReplies = 2
 )
+
+// turns is how often a service of so many real servers is knocked at. Persistence
+// has the first one answer always.
+func turns(v ipvs.Entry, first bool) int {
+	if !first || v.Persistence > 0 {
+		return otherReplies
+	}
+	return max(otherReplies, min(mostReplies, 2*len(v.Destinations)))
+}
 
 var replies = &Check{
 	Code:  "replies",
@@ -63,10 +73,7 @@ func (e *Exam) knockVIP(ctx context.Context, v *vipSeen) ([]vipReplies, error) {
 		if service.Addr != v.addr || service.Protocol != cluster.TCP || service.Port == 0 || len(all) == mostServices {
 			continue
 		}
-		n := otherReplies
-		if len(all) == 0 {
-			n = mostReplies
-		}
+		n := turns(service, len(all) == 0)
 		to := netip.AddrPortFrom(v.addr, service.Port)
 		for range n {
 			knocks = append(knocks, probe.Knock{Kind: probe.SYN, To: to, From: v.source, MAC: v.holder()})

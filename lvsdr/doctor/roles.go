@@ -33,6 +33,7 @@ var (
 		vipClaim,
 		realServerAnswers,
 		drPath,
+		largeRequests,
 		packetLoop, synReceived, // what the table says of the ways that work from here
 
 		// What was set up.

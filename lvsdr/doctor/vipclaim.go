@@ -28,9 +28,10 @@ var vipClaim = &Check{
 		return e.eachVIP(s, func(v *vipSeen) ([]Problem, error) {
 			claimants := v.claimants()
 			if e.Role == cluster.DirectorRole {
-				return e.claimsOnDirector(ctx, s, v, claimants)
+				problems, err := e.claimsOnDirector(ctx, s, v, claimants)
+				return v.few(problems), err
 			}
-			return claimsOnClient(s, v, claimants), nil
+			return v.few(claimsOnClient(s, v, claimants)), nil
 		})
 	},
 }
@@ -211,6 +212,41 @@ func (s *survey) claimOfStranger(v *vipSeen, c claimant, holder string) Problem 
 		p.Advice = "find the host with this MAC address and switch proxy_arp off on it, or take its route to the VIP away"
 	}
 	return p
+}
+
+// mostNamed is how many of those who are no real servers are named; a flooded LAN has
+// thousands.
+const mostNamed = 4
+
+// few keeps what real servers do and some of what others do, and counts the rest.
+func (v *vipSeen) few(problems []Problem) []Problem {
+	more := v.more()
+	others := 0
+	problems = slices.DeleteFunc(problems, func(p Problem) bool {
+		if !p.On.IsValid() {
+			others++
+		}
+		return !p.On.IsValid() && others > mostNamed
+	})
+	if more += max(0, others-mostNamed); more == 0 {
+		return problems
+	}
+	return append(problems, Problem{
+		What: fmt.Sprintf("and %d more claims to the VIP %s, of further MAC addresses", more, v.addr),
+		Advice: "so many are hardly as many machines: find the switch port that they come in by, where one machine forges them or a loop repeats them, " +
+			"and close it",
+	})
+}
+
+// more is how many claims came of MAC addresses that were not kept.
+func (v *vipSeen) more() (n int) {
+	for _, a := range slices.Concat(v.probed, v.asked) {
+		n += a.More
+	}
+	for _, c := range v.claims {
+		n += c.More
+	}
+	return n
 }
 
 // how tells in which way the claimant claims.

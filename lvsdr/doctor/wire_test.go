@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +12,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
 )
 
-var wireCodes = []string{"vip-claim", "vip-neighbour", "real-server", "dr-path", "replies", "large-replies"}
+var wireCodes = []string{"vip-claim", "vip-neighbour", "real-server", "dr-path", "replies", "large-replies", "large-requests"}
 
 // wireRole is the role on the mission's cluster with one service, or on that of
 // another text.
@@ -129,15 +130,21 @@ func TestWireChecks(t *testing.T) {
 		{"D12", "lan answer 02:00:00:00:00:31 10.10.10.22:80 expired",
 			[]string{"* failure dr-path: 10.10.10.31 has the VIP but sends round until its TTL is over what is for 10.10.10.22:80: it balances the service itself"}},
 		{"D7", "lan answer 02:00:00:00:00:30 10.10.10.22:80 reset",
-			[]string{"client failure replies: 8 of 8 connections to 10.10.10.22:80 through 02:00:00:00:00:30 are refused (RST) by 02:00:00:00:00:30"}},
+			[]string{"client failure replies: 4 of 4 connections to 10.10.10.22:80 through 02:00:00:00:00:30 are refused (RST) by 02:00:00:00:00:30"}},
 		{"F1", "lan answer 02:00:00:00:00:30 10.10.10.22:80 silent",
-			[]string{"client failure replies: 8 of 8 connections to 10.10.10.22:80 through 02:00:00:00:00:30 are not answered"}},
+			[]string{"client failure replies: 4 of 4 connections to 10.10.10.22:80 through 02:00:00:00:00:30 are not answered"}},
 		{"one server for all", "lan answer 02:00:00:00:00:30 10.10.10.22:80 accepted from 02:00:00:00:00:32", nil},
 		{"no direct routing", "lan answer 02:00:00:00:00:30 10.10.10.22:80 accepted",
-			[]string{"client warning replies: all 8 replies of 10.10.10.22:80 come from the MAC address of the director"}},
+			[]string{"client warning replies: all 4 replies of 10.10.10.22:80 come from the MAC address of the director"}},
 		{"O2", "lan page 10.10.10.22:80 100000 0",
 			[]string{"client failure large-replies: an HTTP answer from 10.10.10.22:80 stalls after 0 bytes, but comes in segments of 536 bytes (100000 bytes)"}},
 		{"no HTTP", "lan page 10.10.10.22:80 0 0", nil},
+		{"O1, the director's", "ip link set eth0 mtu 1400\nlan answer 02:00:00:00:00:31 10.10.10.22:80 accepted mss 1460",
+			[]string{"director failure large-requests: 10.10.10.31 tells clients to send packets of up to 1500 bytes (MSS 1460), but eth0 of this director takes 1400: larger requests are lost here"}},
+		{"the same size", "ip link set eth0 mtu 1400\nlan answer 02:00:00:00:00:31 10.10.10.22:80 accepted mss 1360", nil},
+		{"the same size, IPv6", "lan answer 02:00:00:00:00:31 [fd00:10::22]:80 accepted mss 1440", nil},
+		{"jumbo frames", "lan answer 02:00:00:00:00:31 [fd00:10::22]:80 accepted mss 8940",
+			[]string{"director warning large-requests: fd00:10::31 tells clients to send packets of up to 9000 bytes (MSS 8940), but eth0 of this director takes 1500: larger requests are lost here, of clients whose own MTU is above 1500"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -170,6 +177,8 @@ func TestWireOutOfSight(t *testing.T) {
 		{"UDP and SCTP", udp, "lan answer 02:00:00:00:00:31 10.10.10.22:53 silent\nlan answer 02:00:00:00:00:32 10.10.10.22:53 accepted", nil},
 		{"UDP, nobody listens", udp, "lan answer 02:00:00:00:00:31 10.10.10.22:53 unreachable\nlan answer 02:00:00:00:00:32 10.10.10.22:53 accepted",
 			[]string{"director failure dr-path: 10.10.10.31 answers for 10.10.10.22:53: ICMP port unreachable", "client failure dr-path: "}},
+		{"UDP, answered from the RIP", udp, "lan answer 02:00:00:00:00:31 10.10.10.22:53 misaddressed\nlan answer 02:00:00:00:00:32 10.10.10.22:53 accepted",
+			[]string{"director failure dr-path: 10.10.10.31 answers what is sent to 10.10.10.22:53/udp, but from 10.10.10.31:53: a client takes no answer", "client failure dr-path: "}},
 		{"a drained real server", drained, "lan answer 02:00:00:00:00:32 10.10.10.22:80 reset", nil},
 		{"no real servers known", "services: [{vip: 10.10.10.22}]", "", nil},
 		{"six ports", many, "lan answer 02:00:00:00:00:31 10.10.10.22:81 accepted\nlan answer 02:00:00:00:00:31 10.10.10.22:82 accepted\n" +
@@ -212,5 +221,29 @@ func TestWireFromTheWrongPlace(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Of thousands that claim an address a few are named, the real servers among them all.
+func TestWireFlooded(t *testing.T) {
+	commands := "lan add 02:00:00:00:00:31 10.10.10.22\n"
+	for i := range 40 {
+		commands += fmt.Sprintf("lan add 02:00:00:00:77:%02x 10.10.10.22\nlan add 02:00:00:00:78:%02x 10.10.10.32\n", i, i)
+	}
+	for _, role := range []string{"director", "client"} {
+		var got []string
+		for _, line := range seen(t, "", commands) {
+			if strings.HasPrefix(line, role) {
+				got = append(got, line)
+			}
+		}
+		want := []string{
+			role + " failure vip-claim: the real server 10.10.10.31 (02:00:00:00:00:31) answers", role + " failure vip-claim: 02:00:00:00:77:00 ",
+			role + " failure vip-claim: 02:00:00:00:77:01 ", role + " failure vip-claim: 02:00:00:00:77:02 ", role + " failure vip-claim: 02:00:00:00:77:03 ",
+			role + " failure vip-claim: and 36 more claims to the VIP 10.10.10.22", role + " failure real-server: 41 hosts answer ARP for the real server 10.10.10.32: 02:00:00:00:00:32, 02:00:00:00:78:00, 02:00:00:00:78:01, 02:00:00:00:78:02, and 37 more",
+		}
+		if !slices.EqualFunc(got, want, strings.HasPrefix) {
+			t.Errorf("seen\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+		}
 	}
 }

@@ -49,6 +49,9 @@ func (s *state) dumpLinks() []string {
 		if !l.Carrier {
 			lines = append(lines, "ip link set "+l.Name+" carrier off")
 		}
+		if !l.Loopback && l.MTU != 1500 {
+			lines = append(lines, fmt.Sprintf("ip link set %s mtu %d", l.Name, l.MTU))
+		}
 		if l.LRO {
 			lines = append(lines, "ip link set "+l.Name+" lro on")
 		}

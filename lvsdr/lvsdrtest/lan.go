@@ -36,6 +36,7 @@ type answer struct {
 	to      netip.AddrPort // port 0: an echo request
 	outcome probe.Outcome
 	from    []net.HardwareAddr // who sends it, by turns; none: mac
+	mss     uint16             // of a SYN-ACK
 	turn    int
 }
 
@@ -156,7 +157,11 @@ func (s *state) knock(k probe.Knock) probe.Reply {
 			mac = a.from[a.turn%len(a.from)]
 			a.turn++
 		}
-		return reply(a.outcome, mac, to.Addr())
+		r := reply(a.outcome, mac, to.Addr())
+		if r.MSS = a.mss; r.Outcome == probe.Misaddressed {
+			r.From = s.addressOf(mac, to.Addr())
+		}
+		return r
 	}
 	own := func(n station) bool { return n.addr == to.Addr() && bytes.Equal(n.mac, k.MAC) }
 	switch {
@@ -168,6 +173,17 @@ func (s *state) knock(k probe.Knock) probe.Reply {
 		return reply(probe.Reset, k.MAC, to.Addr())
 	}
 	return reply(probe.Unreachable, k.MAC, to.Addr())
+}
+
+// addressOf is another address of the host at a MAC address.
+func (s *state) addressOf(mac net.HardwareAddr, but netip.Addr) netip.Addr {
+	i := slices.IndexFunc(s.stations, func(n station) bool {
+		return bytes.Equal(n.mac, mac) && n.addr != but && n.addr.Is4() == but.Is4()
+	})
+	if i < 0 {
+		return netip.Addr{}
+	}
+	return s.stations[i].addr
 }
 
 func reply(o probe.Outcome, mac net.HardwareAddr, from netip.Addr) probe.Reply {

@@ -256,6 +256,7 @@ func (s *state) runLinkSet(name, what string) error {
 		return noLink(name)
 	}
 	master, enslaved := strings.CutPrefix(what, "master ")
+	size, sized := strings.CutPrefix(what, "mtu ")
 	switch {
 	case what == "up" || what == "down":
 		return s.setUp(name, what == "up")
@@ -265,6 +266,10 @@ func (s *state) runLinkSet(name, what string) error {
 		l.Carrier = what == "carrier on"
 	case enslaved && s.link(master) != nil:
 		l.Master = master
+	case sized:
+		n, err := strconv.Atoi(size)
+		l.MTU = n
+		return err
 	case what == "lro on" || what == "lro off": // ethtool(8)'s
 		l.LRO = what == "lro on"
 	default:

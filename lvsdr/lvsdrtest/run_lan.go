@@ -15,7 +15,7 @@ import (
 //
 //	lan add MAC ADDR                       answers ARP for the address
 //	lan del MAC ADDR                       no longer
-//	lan answer MAC ADDR:PORT OUTCOME [from MAC,...]
+//	lan answer MAC ADDR:PORT OUTCOME [from MAC,...] [mss N]
 //	                                       of a packet to that address at that MAC; port 0: an echo request
 //	lan claim MAC ADDR [TARGET]            says to have the address, asking for the target
 //	lan page ADDR:PORT SMALL LARGE         bytes that HTTP brings, in small segments and in large ones; fewer in large ones: it stalls
@@ -55,7 +55,7 @@ func (s *state) runLAN(words []string) error {
 }
 
 func (s *state) runAnswer(mac net.HardwareAddr, words []string) error {
-	if len(words) != 2 && len(words) != 4 {
+	if len(words) < 2 || len(words)%2 != 0 {
 		return errUsage
 	}
 	a := answer{mac: mac, outcome: probe.Outcome(words[1])}
@@ -63,18 +63,34 @@ func (s *state) runAnswer(mac net.HardwareAddr, words []string) error {
 	if a.to, err = netip.ParseAddrPort(words[0]); err != nil {
 		return err
 	}
-	if len(words) == 4 {
-		for _, text := range strings.Split(words[3], ",") {
+	for more := words[2:]; len(more) > 0; more = more[2:] {
+		if err := a.more(more[0], more[1]); err != nil {
+			return err
+		}
+	}
+	s.answers = slices.DeleteFunc(s.answers, func(x answer) bool { return x.mac.String() == mac.String() && x.to == a.to })
+	s.answers = append(s.answers, a)
+	return nil
+}
+
+// more reads what follows the outcome.
+func (a *answer) more(word, value string) error {
+	switch word {
+	case "from":
+		for _, text := range strings.Split(value, ",") {
 			from, err := net.ParseMAC(text)
 			if err != nil {
 				return err
 			}
 			a.from = append(a.from, from)
 		}
+		return nil
+	case "mss":
+		n, err := strconv.ParseUint(value, 10, 16)
+		a.mss = uint16(n)
+		return err
 	}
-	s.answers = slices.DeleteFunc(s.answers, func(x answer) bool { return x.mac.String() == mac.String() && x.to == a.to })
-	s.answers = append(s.answers, a)
-	return nil
+	return errUsage
 }
 
 func (s *state) runPage(words []string) error {
@@ -102,6 +118,9 @@ func (s *state) dumpLAN() []string {
 		line := fmt.Sprintf("lan answer %s %s %s", a.mac, a.to, a.outcome)
 		for i, mac := range a.from {
 			line += []string{" from ", ","}[min(i, 1)] + mac.String()
+		}
+		if a.mss > 0 {
+			line += fmt.Sprintf(" mss %d", a.mss)
 		}
 		lines = append(lines, line)
 	}

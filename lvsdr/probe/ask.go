@@ -11,6 +11,11 @@ import (
 // grace is how long after the last first answer another one is waited for.
 const grace = 30 * time.Millisecond
 
+// most is how many MAC addresses are kept of those that answer a question, or claim an
+// address. Whoever floods the LAN has thousands, and each would make the next frame
+// dearer; what is more is counted.
+const most = 16
+
 // An asking is an [Ask] under way.
 type asking struct {
 	questions []Question
@@ -70,6 +75,10 @@ func (a *asking) answer(target, goal netip.Addr, got Answer) {
 	for i, q := range a.questions {
 		same := func(x Answer) bool { return bytes.Equal(x.MAC, got.MAC) }
 		if q.Target != target || !q.answers(goal) || slices.ContainsFunc(a.answers[i], same) {
+			continue
+		}
+		if n := len(a.answers[i]); n == most {
+			a.answers[i][n-1].More++
 			continue
 		}
 		if len(a.answers[i]) == 0 {

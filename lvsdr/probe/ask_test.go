@@ -83,7 +83,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestHearing(t *testing.T) {
-	h := hearing{addrs: []netip.Addr{testVIP, testV6}}
+	h := newHearing([]netip.Addr{testVIP, testV6})
 	question, _ := arpQuestion(serverMAC, testDIP, testVIP)
 	gratuitous, _ := GratuitousARP(ARPRequest, otherMAC, testVIP)
 	theProbe, _ := arpQuestion(otherMAC, testVIP, netip.Addr{})
@@ -94,8 +94,8 @@ func TestHearing(t *testing.T) {
 		h.take(frame)
 	}
 	want := []Claim{
-		{testVIP, serverMAC, testDIP}, {testVIP, otherMAC, testVIP},
-		{testV6, otherMAC, testV6}, {testV6, serverMAC, testDIP6},
+		{testVIP, serverMAC, testDIP, 0}, {testVIP, otherMAC, testVIP, 0},
+		{testV6, otherMAC, testV6, 0}, {testV6, serverMAC, testDIP6, 0},
 	}
 	if len(h.claims) != len(want) {
 		t.Fatalf("claims %v, want %v", h.claims, want)

@@ -11,6 +11,12 @@ import (
 type hearing struct {
 	addrs  []netip.Addr
 	claims []Claim
+	last   map[netip.Addr]int // the last one kept of an address
+	kept   map[netip.Addr]int // how many are
+}
+
+func newHearing(addrs []netip.Addr) *hearing {
+	return &hearing{addrs: addrs, last: map[netip.Addr]int{}, kept: map[netip.Addr]int{}}
 }
 
 // take looks at a frame that came in. An ARP packet, question or answer, claims its
@@ -39,7 +45,13 @@ func (h *hearing) claim(addr netip.Addr, mac net.HardwareAddr, target netip.Addr
 	known := slices.ContainsFunc(h.claims, func(c Claim) bool {
 		return c.Addr == addr && bytes.Equal(c.MAC, mac) && (c.Target == addr) == (target == addr)
 	})
-	if !known {
+	switch {
+	case known:
+	case h.kept[addr] == 2*most: // each may both answer and ask
+		h.claims[h.last[addr]].More++
+	default:
+		h.kept[addr]++
+		h.last[addr] = len(h.claims)
 		h.claims = append(h.claims, Claim{Addr: addr, MAC: mac, Target: target})
 	}
 }

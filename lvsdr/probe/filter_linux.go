@@ -4,9 +4,14 @@ import "golang.org/x/sys/unix"
 
 // Ancillary data of classic BPF (include/uapi/linux/filter.h), 32-bit offsets.
 const (
-	adOff     = 0xfffff000 // SKF_AD_OFF
-	adPktType = adOff + 4
-	adVLANTag = adOff + 44
+	adOff         = 0xfffff000 // SKF_AD_OFF
+	adProtocol    = adOff      // the EtherType, behind all VLAN tags
+	adPktType     = adOff + 4
+	adVLANTag     = adOff + 44
+	adVLANPresent = adOff + 48
+	// netOff is where the IP header begins (SKF_NET_OFF): behind the tags, which stand
+	// in the frame on a VLAN interface with "reorder_hdr off".
+	netOff = 0xfff00000
 )
 
 // A program is a classic BPF filter in the making. Its jumps go to labels, since
@@ -58,10 +63,16 @@ func (p *program) done() []unix.SockFilter {
 }
 
 // untagged drops what belongs to a VLAN on top of the interface, whose tag the kernel
-// has taken off the frame already.
+// has taken off the frame already. Whether there is a tag must be asked first: the
+// packet that a VLAN interface receives has none any more, but the kernel leaves its
+// number where it was (vlan_do_receive in net/8021q/vlan_core.c). A tag with the
+// number 0 is a priority alone, and the packet the interface's own (IEEE 802.1Q).
 func (p *program) untagged() {
+	p.load(unix.BPF_B, adVLANPresent)
+	p.branch(unix.BPF_JEQ, 0, "untagged", "")
 	p.load(unix.BPF_H, adVLANTag)
 	p.branch(unix.BPF_JSET, 0xfff, "drop", "")
+	p.label("untagged")
 }
 
 // neighbours lets ARP, neighbour solicitations and advertisements through, but for
@@ -71,12 +82,12 @@ func neighbours() []unix.SockFilter {
 	p.load(unix.BPF_W, adPktType)
 	p.branch(unix.BPF_JEQ, unix.PACKET_OUTGOING, "drop", "")
 	p.untagged()
-	p.load(unix.BPF_H, 12)
+	p.load(unix.BPF_H, adProtocol)
 	p.branch(unix.BPF_JEQ, etherARP, "take", "")
 	p.branch(unix.BPF_JEQ, etherIPv6, "", "drop")
-	p.load(unix.BPF_B, etherLen+6)
+	p.load(unix.BPF_B, netOff+6)
 	p.branch(unix.BPF_JEQ, protoICMPv6, "", "drop")
-	p.load(unix.BPF_B, etherLen+ipv6Len)
+	p.load(unix.BPF_B, netOff+ipv6Len)
 	p.branch(unix.BPF_JEQ, typeSolicitation, "take", "")
 	p.branch(unix.BPF_JEQ, typeAdvertisement, "take", "drop")
 	return p.done()
@@ -89,27 +100,27 @@ func answers(first, last uint16) []unix.SockFilter {
 	p.load(unix.BPF_W, adPktType)
 	p.branch(unix.BPF_JEQ, unix.PACKET_HOST, "", "drop")
 	p.untagged()
-	p.load(unix.BPF_H, 12)
+	p.load(unix.BPF_H, adProtocol)
 	p.branch(unix.BPF_JEQ, etherIPv6, "ipv6", "")
 	p.branch(unix.BPF_JEQ, etherIPv4, "", "drop")
-	p.load(unix.BPF_B, etherLen+9)
+	p.load(unix.BPF_B, netOff+9)
 	p.branch(unix.BPF_JEQ, protoICMP, "take", "")
 	p.branch(unix.BPF_JEQ, protoTCP, "ports", "")
 	p.branch(unix.BPF_JEQ, protoUDP, "ports", "drop")
 	p.label("ports")
-	p.emit(unix.BPF_LDX|unix.BPF_B|unix.BPF_MSH, etherLen) // X: the header's length
-	for _, at := range []uint32{etherLen, etherLen + 2} {
+	p.emit(unix.BPF_LDX|unix.BPF_B|unix.BPF_MSH, netOff) // X: the header's length
+	for _, at := range []uint32{netOff, netOff + 2} {
 		p.emit(unix.BPF_LD|unix.BPF_H|unix.BPF_IND, at)
 		p.within(first, last)
 	}
 	p.emit(unix.BPF_RET|unix.BPF_K, 0)
 	p.label("ipv6")
-	p.load(unix.BPF_B, etherLen+6)
+	p.load(unix.BPF_B, netOff+6)
 	p.branch(unix.BPF_JEQ, protoICMPv6, "take", "")
 	p.branch(unix.BPF_JEQ, protoTCP, "ports6", "")
 	p.branch(unix.BPF_JEQ, protoUDP, "ports6", "drop")
 	p.label("ports6")
-	for _, at := range []uint32{etherLen + ipv6Len, etherLen + ipv6Len + 2} {
+	for _, at := range []uint32{netOff + ipv6Len, netOff + ipv6Len + 2} {
 		p.load(unix.BPF_H, at)
 		p.within(first, last)
 	}

@@ -11,6 +11,9 @@ const (
 	etherLen  = 14
 	etherARP  = 0x0806
 	etherIPv6 = 0x86dd
+	etherVLAN = 0x8100 // IEEE 802.1Q
+	etherQinQ = 0x88a8 // IEEE 802.1ad
+	vlanLen   = 4
 )
 
 // Broadcast is everybody's MAC address.
@@ -50,6 +53,19 @@ func ether(dst, src net.HardwareAddr, proto uint16) []byte {
 	b = append(b, dst...)
 	b = append(b, src...)
 	return binary.BigEndian.AppendUint16(b, proto)
+}
+
+// untag takes VLAN tags out of a frame, where they stand on a VLAN interface with
+// "reorder_hdr off". It changes the frame in place.
+func untag(frame []byte) []byte {
+	for len(frame) >= etherLen+vlanLen {
+		if t := binary.BigEndian.Uint16(frame[12:]); t != etherVLAN && t != etherQinQ {
+			break
+		}
+		copy(frame[vlanLen:], frame[:12])
+		frame = frame[vlanLen:]
+	}
+	return frame
 }
 
 func check(mac net.HardwareAddr, addr netip.Addr, family bool) error {

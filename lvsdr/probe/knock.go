@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net"
-	"net/netip"
 	"time"
 )
 
@@ -90,10 +89,15 @@ func (k *knocking) takePorts(p packet, now time.Time) {
 		return
 	}
 	i, ok := k.byPort[dst]
-	if !ok || k.knocks[i].To != netip.AddrPortFrom(p.src, src) || k.knocks[i].From != p.dst {
+	if !ok || k.knocks[i].To.Port() != src || k.knocks[i].From != p.dst {
 		return
 	}
 	switch kind := k.knocks[i].Kind; {
+	case k.knocks[i].To.Addr() != p.src:
+		// A client drops it. TCP has no such answers.
+		if p.proto == protoUDP && kind == Datagram {
+			k.reply(i, p, Reply{Outcome: Misaddressed}, now)
+		}
 	case p.proto == protoUDP && kind == Datagram:
 		k.reply(i, p, Reply{Outcome: Accepted}, now)
 	case p.proto == protoTCP && kind == SYN && len(p.payload) >= tcpLen:
@@ -108,8 +112,8 @@ func (k *knocking) takeTCP(i int, p packet, now time.Time) {
 	case flags&flagRST != 0:
 		k.reply(i, p, Reply{Outcome: Reset}, now)
 	case flags&flagSYN != 0:
-		k.reply(i, p, Reply{Outcome: Accepted}, now)
-		k.resets = append(k.resets, k.reset(i, p.to))
+		k.reply(i, p, Reply{Outcome: Accepted, MSS: segmentSize(p.payload)}, now)
+		k.resets = append(k.resets, k.end(i, p.to)...)
 	}
 }
 
@@ -163,14 +167,16 @@ func rank(o Outcome) int {
 	switch o {
 	case Silent:
 		return 0
-	case Accepted, Reset:
+	case Misaddressed:
 		return 1
-	case Returned:
+	case Accepted, Reset:
 		return 2
-	case Expired:
+	case Returned:
 		return 3
+	case Expired:
+		return 4
 	}
-	return 4
+	return 5
 }
 
 // wait tells how much longer to wait at the most.

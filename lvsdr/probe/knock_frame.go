@@ -30,7 +30,9 @@ func (k *knocking) payload(i int) (proto uint8, b []byte) {
 	case Datagram:
 		b = binary.BigEndian.AppendUint16(nil, id)
 		b = binary.BigEndian.AppendUint16(b, n.To.Port())
-		b = append(b, 0, 8, 0, 0)
+		data := n.datagram(id)
+		b = binary.BigEndian.AppendUint16(b, uint16(udpLen+len(data)))
+		b = append(append(b, 0, 0), data...)
 		sum := checksum(n.From, n.To.Addr(), protoUDP, b)
 		if sum == 0 {
 			sum = 0xffff // 0 would say that there is none (RFC 768)
@@ -67,21 +69,51 @@ func tcpSegment(from netip.Addr, to netip.AddrPort, port uint16, seq uint32, fla
 	return b
 }
 
-// reset closes the half-open connection, the way the SYN went.
-func (k *knocking) reset(i int, mac net.HardwareAddr) []byte {
+// end ends the half-open connection, the way the SYN went. The first RST does so at the
+// server, whose program never hears of it. A director on the way takes no RST in
+// SYN_RECV, where its entry would stay for a minute; it takes an ACK for the connection
+// and then the RST for its end, and forgets it after 10 s (tcp_states in
+// net/netfilter/ipvs/ip_vs_proto_tcp.c). To the server that ACK belongs to nothing.
+func (k *knocking) end(i int, mac net.HardwareAddr) [][]byte {
+	return [][]byte{k.segment(i, mac, flagRST), k.segment(i, mac, flagACK), k.segment(i, mac, flagRST)}
+}
+
+// segment is one that follows the SYN.
+func (k *knocking) segment(i int, mac net.HardwareAddr, flags byte) []byte {
 	n := k.knocks[i]
 	return packet{
 		from: mac, to: n.MAC, src: n.From, dst: n.To.Addr(), ttl: TTL, proto: protoTCP,
-		payload: tcpSegment(n.From, n.To, k.port+uint16(i), k.seq+1, flagRST),
+		payload: tcpSegment(n.From, n.To, k.port+uint16(i), k.seq+1, flags),
 	}.frame()
 }
 
-// late are the resets for the SYNs on which nothing came, lest an answer on its way
+// segmentSize is the maximum segment size that a SYN-ACK announces, 0: none (RFC 9293
+// section 3.2). parsePacket has seen to the fixed part of the header.
+func segmentSize(segment []byte) uint16 {
+	end := min(int(segment[12]>>4)*4, len(segment))
+	for at := tcpLen; at < end; {
+		switch {
+		case segment[at] == 0:
+			return 0
+		case segment[at] == 1:
+			at++
+		case at+2 > end || segment[at+1] < 2 || at+int(segment[at+1]) > end:
+			return 0
+		case segment[at] == 2 && segment[at+1] == 4:
+			return binary.BigEndian.Uint16(segment[at+2:])
+		default:
+			at += int(segment[at+1])
+		}
+	}
+	return 0
+}
+
+// late end the connections of the SYNs on which nothing came, lest an answer on its way
 // leaves a half-open connection.
 func (k *knocking) late(mac net.HardwareAddr) (frames [][]byte) {
 	for i, r := range k.replies {
 		if r.Outcome == Silent && k.knocks[i].Kind == SYN {
-			frames = append(frames, k.reset(i, mac))
+			frames = append(frames, k.end(i, mac)...)
 		}
 	}
 	return frames

@@ -66,6 +66,14 @@ func TestOutcomes(t *testing.T) {
 			return swapped(p, 64, b)
 		}
 	}
+	answered := func(src netip.Addr, proto uint8) func([]byte) []byte {
+		return func(sent []byte) []byte {
+			p, _ := parsePacket(sent)
+			b := make([]byte, tcpLen)
+			copy(b, []byte{p.payload[2], p.payload[3], p.payload[0], p.payload[1], 0, 8, 0, 0})
+			return packet{from: serverMAC, to: testMAC, src: src, dst: p.src, proto: proto, ttl: 64, payload: b}.frame()
+		}
+	}
 	tcp := func(ack uint32, flags byte) func([]byte) []byte {
 		return func(sent []byte) []byte {
 			p, _ := parsePacket(sent)
@@ -101,10 +109,9 @@ func TestOutcomes(t *testing.T) {
 		{"echo returned", echo, fewer, Returned, false},
 		{"echo's time exceeded", echo, about(testRIP, timeExceeded, 0), Expired, false},
 		{"IPv6 echo", echo6, echoed(echoReply6), Accepted, true},
-		{"datagram's answer", udp, func(sent []byte) []byte {
-			p, _ := parsePacket(sent)
-			return swapped(p, 64, []byte{p.payload[2], p.payload[3], p.payload[0], p.payload[1], 0, 8, 0, 0})
-		}, Accepted, true},
+		{"datagram's answer", udp, answered(testVIP, protoUDP), Accepted, true},
+		{"datagram's answer from another address", udp, answered(testRIP, protoUDP), Misaddressed, false},
+		{"a segment from another address", syn, answered(testRIP, protoTCP), Silent, false},
 		{"datagram's port unreachable", udp, about(testVIP, unreachable, 3), Unreachable, true},
 	}
 	for _, test := range tests {
@@ -126,7 +133,7 @@ func TestOutcomes(t *testing.T) {
 			if r.MAC.String() != serverMAC.String() || r.After != time.Millisecond || r.TTL == 0 || !r.From.IsValid() {
 				t.Errorf("reply %+v", r)
 			}
-			if resets := len(k.resets); (resets == 1) != (r.Outcome == Accepted && test.knock.Kind == SYN) {
+			if resets := len(k.resets); (resets == 3) != (r.Outcome == Accepted && test.knock.Kind == SYN) {
 				t.Errorf("%d connections reset", resets)
 			}
 		})
@@ -166,7 +173,7 @@ func TestKnockFrames(t *testing.T) {
 	k := newKnocking([]Knock{
 		{Kind: SYN, To: netip.AddrPortFrom(testVIP, 80), From: testDIP, MAC: serverMAC},
 		{Kind: Echo, To: netip.AddrPortFrom(testVIP, 0), From: testDIP, MAC: serverMAC},
-		{Kind: Datagram, To: netip.AddrPortFrom(testVIP, 53), From: testDIP, MAC: serverMAC},
+		{Kind: Datagram, To: netip.AddrPortFrom(testVIP, 9), From: testDIP, MAC: serverMAC},
 	}, testSeq, firstPort)
 	frames, err := k.frames(testMAC, time.Now())
 	if err != nil {
@@ -175,7 +182,7 @@ func TestKnockFrames(t *testing.T) {
 	const ether, addresses = "020000000031 020000000030 0800 ", " 0a0a0a1e 0a0a0a16 "
 	equal(t, frames[0], ether+"4500 002c 0000 4000 04 06 4e85"+addresses+"ee48 0050 00001000 00000000 6002 faf0 7669 0000 020405a0")
 	equal(t, frames[1], ether+"4500 001c 0000 4000 04 01 4e9a"+addresses+"08 00 bd5f 4c56 ee49")
-	equal(t, frames[2], ether+"4500 001c 0000 4000 04 11 4e8a"+addresses+"ee4a 0035 0008 e916")
+	equal(t, frames[2], ether+"4500 001c 0000 4000 04 11 4e8a"+addresses+"ee4a 0009 0008 e942")
 	for name, knock := range map[string]Knock{
 		"no address": {MAC: serverMAC}, "no MAC": {To: netip.AddrPortFrom(testVIP, 80), From: testDIP},
 		"two families": {To: netip.AddrPortFrom(testVIP, 80), From: testDIP6, MAC: serverMAC},
@@ -238,6 +245,6 @@ func FuzzFrames(f *testing.F) {
 			t.Errorf("%d open and %d silent, counted %d and %d", open, silent, k.open, k.silent)
 		}
 		newAsking([]Question{{Target: testVIP}, {Target: testV6}}).take(frame)
-		(&hearing{addrs: []netip.Addr{testVIP, testV6}}).take(frame)
+		newHearing([]netip.Addr{testVIP, testV6}).take(untag(frame))
 	})
 }

@@ -16,6 +16,7 @@ const (
 	ipv4Len = 20
 	ipv6Len = 40
 	tcpLen  = 20
+	udpLen  = 8
 
 	flagSYN = 0x02
 	flagRST = 0x04

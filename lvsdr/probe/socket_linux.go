@@ -62,44 +62,66 @@ func (s *socket) send(frames ...[]byte) error {
 	return nil
 }
 
+// atOnce is how many frames are taken between two looks at the clock and the context:
+// a LAN can bring them faster than they are read.
+const atOnce = 64
+
+// queued is more than the socket keeps: what has come in by the end still counts, since
+// a busy machine gives us our turn late.
+const queued = 4096
+
 // receive hands each frame that comes in until the deadline to take. It comes back
 // earlier when nothing comes of it within the time that patience tells.
 func (s *socket) receive(ctx context.Context, deadline time.Time, take func([]byte) error, patience func() time.Duration) error {
-	buffer := make([]byte, frameLen)
 	since, last := time.Now(), patience()
 	for {
-		n, _, err := unix.Recvfrom(s.fd, buffer, unix.MSG_DONTWAIT)
-		switch {
-		case err == nil:
-			if err := take(bytes.Clone(buffer[:n])); err != nil { // what is read keeps parts of it
-				return err
-			}
-			continue
-		case errors.Is(err, unix.EINTR):
-			continue
-		case !errors.Is(err, unix.EAGAIN):
-			return fmt.Errorf("receive: %w", err)
+		more, err := s.drain(take, atOnce)
+		if err != nil {
+			return err
 		}
 		now := time.Now()
 		if p := patience(); p != last {
 			since, last = now, p
 		}
 		left := min(deadline.Sub(now), last-now.Sub(since))
-		if left <= 0 {
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
+		case left <= 0:
+			_, err := s.drain(take, queued)
+			return err
+		case more:
+			continue
 		}
-		if err := s.sleep(ctx, left); err != nil {
+		if err := s.sleep(left); err != nil {
 			return err
 		}
 	}
 }
 
-// sleep waits for a frame for so long, and looks at the context in between.
-func (s *socket) sleep(ctx context.Context, d time.Duration) error {
-	const look = 20 * time.Millisecond
-	if err := ctx.Err(); err != nil {
-		return err
+// drain takes the frames that are there, at the most so many; more tells that there
+// may be others.
+func (s *socket) drain(take func([]byte) error, most int) (more bool, err error) {
+	buffer := make([]byte, frameLen)
+	for range most {
+		n, _, err := unix.Recvfrom(s.fd, buffer, unix.MSG_DONTWAIT)
+		switch {
+		case err == nil:
+			if err := take(untag(bytes.Clone(buffer[:n]))); err != nil { // what is read keeps parts of it
+				return false, err
+			}
+		case errors.Is(err, unix.EAGAIN):
+			return false, nil
+		case !errors.Is(err, unix.EINTR):
+			return false, fmt.Errorf("receive: %w", err)
+		}
 	}
+	return true, nil
+}
+
+// sleep waits for a frame for so long, and not so long that the context is forgotten.
+func (s *socket) sleep(d time.Duration) error {
+	const look = 20 * time.Millisecond
 	ms := int(min(d, look)/time.Millisecond) + 1
 	_, err := unix.Poll([]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}, ms)
 	if err != nil && !errors.Is(err, unix.EINTR) {

@@ -24,6 +24,9 @@ type Answer struct {
 	MAC    net.HardwareAddr
 	From   net.HardwareAddr // of the frame
 	Router bool             // the flag of a neighbour advertisement
+	// More is how many further answers came from MAC addresses that are not kept, on
+	// the last one that is.
+	More int
 }
 
 // A Claim is a frame in which somebody says to have an IP address, asked for it or
@@ -32,6 +35,9 @@ type Claim struct {
 	Addr   netip.Addr
 	MAC    net.HardwareAddr
 	Target netip.Addr // whom it asked for; Addr itself in an answer or announcement
+	// More is how many further claims of Addr came from MAC addresses that are not
+	// kept, on the last one that is.
+	More int
 }
 
 // Kind is what a [Knock] sends.
@@ -39,9 +45,9 @@ type Kind uint8
 
 // The kinds.
 const (
-	SYN      Kind = iota // a TCP SYN, and a RST when it is answered
+	SYN      Kind = iota // a TCP SYN, and the end of the connection when it is answered
 	Echo                 // an ICMP echo request
-	Datagram             // an empty UDP datagram
+	Datagram             // a UDP datagram with what a server of the port answers, see [RequestName]
 )
 
 // A Knock is a packet to an IP address, sent to a MAC address of our choice: for
@@ -69,6 +75,9 @@ const (
 	Redirected  Outcome = "redirected"  // ICMP redirect: the host wants to route it
 	Expired     Outcome = "expired"     // ICMP time exceeded: it went round until its TTL ended
 	Returned    Outcome = "returned"    // the same packet came back with a smaller TTL
+	// Misaddressed is a UDP answer from another address than was asked, as a server gives
+	// that listens on all addresses and does not look at which one was: see From.
+	Misaddressed Outcome = "misaddressed"
 )
 
 // A Reply is what came back for a [Knock].
@@ -78,5 +87,6 @@ type Reply struct {
 	From       netip.Addr       // its source IP address
 	Type, Code uint8            // of ICMP
 	TTL        uint8
+	MSS        uint16 // of a SYN-ACK: the segment size that the server takes, 0: it does not say
 	After      time.Duration
 }

@@ -15,7 +15,7 @@ import (
 
 // Ask asks the LAN of the link with the given index and MAC address who has IP
 // addresses, all at once, and returns the answers to each question in its place,
-// each MAC address once. It waits for an answer to every question, at the most for
+// each MAC address once, the first 16. It waits for an answer to every question, at the most for
 // so long; cancelled, it fails with the context's error.
 func Ask(ctx context.Context, index int, mac net.HardwareAddr, questions []Question, wait time.Duration) ([][]Answer, error) {
 	if len(questions) == 0 {
@@ -75,8 +75,8 @@ func Knocks(ctx context.Context, index int, mac net.HardwareAddr, knocks []Knock
 }
 
 // Claims listens for so long to who says to have one of the IP addresses, and
-// returns each claimant once for its answers and once for its questions. It sends
-// nothing. What the host itself says it does not hear. Cancelled, it returns what it
+// returns each claimant once for its answers and once for its questions, the first 32
+// of an address. It sends nothing. What the host itself says it does not hear. Cancelled, it returns what it
 // has heard until then with the context's error.
 func Claims(ctx context.Context, index int, addrs []netip.Addr, wait time.Duration) ([]Claim, error) {
 	s, err := open(index, neighbours())
@@ -84,7 +84,7 @@ func Claims(ctx context.Context, index int, addrs []netip.Addr, wait time.Durati
 		return nil, fmt.Errorf("probe: listen: %w", err)
 	}
 	defer s.close()
-	h := hearing{addrs: addrs}
+	h := newHearing(addrs)
 	take := func(frame []byte) error { h.take(frame); return nil }
 	if err := s.receive(ctx, time.Now().Add(wait), take, func() time.Duration { return never }); err != nil {
 		return h.claims, fmt.Errorf("probe: listen: %w", err)
