@@ -28,8 +28,9 @@ var rooms = map[string][]string{
 	"lvsdr/step":     {"lvsdr/boot", "lvsdr/host", "lvsdr/cluster", "lvsdr/ipvs"},
 	"lvsdr/doctor": {"lvsdr/step", "lvsdr/boot", "lvsdr/firewall", "lvsdr/host", "lvsdr/cluster",
 		"lvsdr/ipvs", "lvsdr/filter", "lvsdr/probe"},
-	"lvsdr": {"lvsdr/doctor", "lvsdr/step", "lvsdr/linux", "lvsdr/host", "lvsdr/cluster"},
-	"units": {"lvsdr/step", "lvsdr/host", "lvsdr/cluster"},
+	"lvsdr":          {"lvsdr/doctor", "lvsdr/step", "lvsdr/linux", "lvsdr/host", "lvsdr/cluster"},
+	"lvsdr/mobyipvs": {"lvsdr/host", "lvsdr/ipvs"},
+	"units":          {"lvsdr/step", "lvsdr/host", "lvsdr/cluster"},
 }
 
 // TestRooms holds the direction of imports between the rooms.
@@ -44,7 +45,7 @@ func TestRooms(t *testing.T) {
 }
 
 // kernelRooms touch the kernel; the others see it through the views of package host.
-var kernelRooms = []string{"lvsdr/linux", "lvsdr/firewall", "lvsdr/filter", "lvsdr/probe", "lvsdr/ipvs"}
+var kernelRooms = []string{"lvsdr/linux", "lvsdr/firewall", "lvsdr/filter", "lvsdr/probe", "lvsdr/ipvs", "lvsdr/mobyipvs"}
 
 func TestKernelRooms(t *testing.T) {
 	kernel := []string{"github.com/vishvananda", "github.com/google/nftables", "github.com/mdlayher", "golang.org/x/sys", "os/exec"}

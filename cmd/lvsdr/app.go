@@ -13,8 +13,7 @@ func newApp(s *session) *cli.App {
 		HideHelp:    true, // help is ours, see help.go, and urfave/cli's is a global variable
 		HideVersion: true,
 		// Without it urfave/cli ends the process itself.
-		ExitErrHandler:            func(*cli.Context, error) {},
-		DisableSliceFlagSeparator: true,
+		ExitErrHandler: func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			setupCommand(s), planCommand(s), teardownCommand(s), statusCommand(s),
 			doctorCommand(s), unitsCommand(s), completionCommand(s), versionCommand(s),

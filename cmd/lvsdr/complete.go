@@ -9,6 +9,7 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // completeCommand is what the completion scripts ask: given the words of a
@@ -90,9 +91,9 @@ func (s *session) flagValues(ctx context.Context, flag string) []string {
 	case "output":
 		return []string{"text", "json"}
 	case "scheduler":
-		return cluster.Schedulers
+		return ipvs.Schedulers()
 	case "scheduler-flags":
-		return []string{"sh-fallback", "sh-port", "mh-fallback", "mh-port"}
+		return cluster.SchedulerFlags()
 	case "firewall":
 		return s.firewallNames()
 	case "port":

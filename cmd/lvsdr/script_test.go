@@ -68,7 +68,7 @@ func newStage(dir string) *stage {
 		getenv:  func(string) string { return "" },
 		readFile: func(name string) ([]byte, error) {
 			if strings.HasPrefix(name, dir) {
-				return os.ReadFile(name)
+				return readRegular(name)
 			}
 			return st.sys.host.Files.ReadFile(name)
 		},

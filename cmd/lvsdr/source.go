@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +19,8 @@ import (
 type source struct {
 	cluster.Config
 	file string   // empty when it was the command line
+	name string   // the file's name as it was given
+	text []byte   // what the file holds
 	args []string // flags that give the same description from any directory
 
 	addresses []netip.Addr // those by which this host says to be a real server
@@ -84,7 +87,7 @@ func (s *session) readConfigFile(name string) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	return source{Config: config, file: full, args: []string{"--config", full}}, nil
+	return source{Config: config, file: full, name: name, text: data, args: []string{"--config", full}}, nil
 }
 
 // thisHost lets the flags about this host override what the file says for all.
@@ -137,9 +140,12 @@ func (src *source) tell(err error) error {
 	if !errors.As(err, &wrong) || wrong.File != "" {
 		return err
 	}
-	e := &usageError{cause: err}
+	e := &usageError{}
 	var texts []string
+	var located []error
 	for _, err := range each(err) {
+		err = src.locate(err)
+		located = append(located, err)
 		text := err.Error()
 		if errors.As(err, &wrong) {
 			text = src.place(wrong)
@@ -149,8 +155,18 @@ func (src *source) tell(err error) error {
 		}
 		texts = append(texts, text)
 	}
-	e.text = strings.Join(texts, "\n")
+	e.text, e.cause = strings.Join(texts, "\n"), errors.Join(located...)
 	return e
+}
+
+// locate adds the place in the file, unless a flag about this host stands before what
+// the file says.
+func (src *source) locate(err error) error {
+	var wrong *cluster.ConfigError
+	if src.text == nil || !errors.As(err, &wrong) || slices.Contains(src.args, flagOf(wrong.Path)) {
+		return err
+	}
+	return cluster.LocateError(err, src.name, src.text)
 }
 
 // place renders one error with where to mend it.
@@ -159,7 +175,7 @@ func (src *source) place(wrong *cluster.ConfigError) string {
 	given := slices.Contains(src.args, flag) // --interface and --firewall go with a file
 	if src.file != "" && !given {
 		located := *wrong
-		located.File = src.file
+		located.File = cmp.Or(located.File, src.file)
 		return located.Error()
 	}
 	if wrong.Text == "" {

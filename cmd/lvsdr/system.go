@@ -56,7 +56,7 @@ func local() *system {
 	return &system{
 		host:         lvsdr.Local(),
 		dir:          dir,
-		readFile:     os.ReadFile,
+		readFile:     readRegular,
 		getenv:       os.Getenv,
 		terminal:     isTerminal(os.Stdout),
 		watched:      isTerminal(os.Stderr),

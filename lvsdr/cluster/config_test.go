@@ -131,7 +131,7 @@ func TestPortJSON(t *testing.T) {
 }
 
 func TestEveryScheduler(t *testing.T) {
-	for _, name := range Schedulers {
+	for _, name := range ipvs.Schedulers() {
 		text := fmt.Sprintf("services: [{vip: 10.0.0.1, scheduler: %s}]", name)
 		if _, err := ParseConfig("", []byte(text)); err != nil {
 			t.Error(err)

@@ -112,7 +112,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value) {
 
 // entry decodes one key with its value. seen has the keys before.
 func (d *decoder) entry(key, value *yaml.Node, v reflect.Value, names []string, seen []*yaml.Node) {
-	d.path = append(d.path, key.Value)
+	d.path = append(d.path, shown(key.Value))
 	defer func() { d.path = d.path[:len(d.path)-1] }()
 	at := -1
 	for i, name := range names {

@@ -12,7 +12,7 @@ type ConfigError struct {
 	File         string // empty when the configuration did not come from a file
 	Line, Column int    // 1-based; 0 when it did not come from a file
 	Path         string // "services[0].realServers[1].weight"; empty for a word on its own
-	Text         string // the offending text; empty when something is missing
+	Text         string // the offending text, cut at 60 characters; empty when something is missing
 	Reason       string // what is wrong and what is allowed
 }
 

@@ -81,14 +81,14 @@ func (s source) parse() (*yaml.Node, error) {
 }
 
 func (s source) errorAt(line, column int, path, text, reason string) *ConfigError {
-	return &ConfigError{File: s.file, Line: line, Column: column, Path: path, Text: text, Reason: reason}
+	return &ConfigError{File: s.file, Line: line, Column: column, Path: path, Text: short(text), Reason: reason}
 }
 
 // syntaxError tells where the text is not YAML.
 func (s source) syntaxError(err error) error {
 	var load *yaml.LoadError
 	if !errors.As(err, &load) {
-		return s.errorAt(1, 1, "", "", err.Error())
+		return s.errorAt(1, 1, "", "", shown(err.Error()))
 	}
 	line, column := load.Mark.Line, load.Mark.Column
 	if line == 0 { // the reader refused a character, and does not tell where
@@ -99,7 +99,7 @@ func (s source) syntaxError(err error) error {
 	if indent := s.line(line); strings.Contains(indent[:len(indent)-len(strings.TrimLeft(indent, " \t"))], "\t") {
 		return s.errorAt(line, column, "", text, "YAML is indented with spaces, and here stands a tab")
 	}
-	reason := "not YAML: " + load.Message
+	reason := "not YAML: " + shown(load.Message)
 	if load.ContextMsg != "" && load.ContextMark != load.Mark {
 		reason += " " + load.ContextMsg + " that begins at " +
 			strconv.Itoa(load.ContextMark.Line) + ":" + strconv.Itoa(load.ContextMark.Column)

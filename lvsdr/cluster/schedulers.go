@@ -6,27 +6,25 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
-// Schedulers are the names that [Service.Scheduler] may have: those that Linux
-// brings (net/netfilter/ipvs/Kconfig, ipvsadm(8)), each a module ip_vs_NAME.
-var Schedulers = []string{
-	"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf", "twos",
+// SchedulerFlags are the names that [Service.SchedulerFlags] may have.
+func SchedulerFlags() []string {
+	var all []string
+	for _, scheduler := range ipvs.Schedulers() {
+		all = append(all, ipvs.SchedulerFlags(scheduler)...)
+	}
+	return all
 }
 
-// A schedulerFlag is a flag of ipvsadm -b: the scheduler it belongs to, and the
-// bit that scheduler reads it from (include/uapi/linux/ip_vs.h).
-type schedulerFlag struct {
-	scheduler string
-	bit       ipvs.Flags
+// whichFlags tells which flag goes with which scheduler.
+func whichFlags() string {
+	var all []string
+	for _, scheduler := range ipvs.Schedulers() {
+		if names := ipvs.SchedulerFlags(scheduler); len(names) > 0 {
+			all = append(all, strings.Join(names, " and ")+" with "+scheduler)
+		}
+	}
+	return strings.Join(all, ", ")
 }
-
-var schedulerFlags = map[string]schedulerFlag{
-	"sh-fallback": {"sh", ipvs.Sched1},
-	"sh-port":     {"sh", ipvs.Sched2},
-	"mh-fallback": {"mh", ipvs.Sched1},
-	"mh-port":     {"mh", ipvs.Sched2},
-}
-
-const schedulerFlagNames = "sh-fallback and sh-port with sh, mh-fallback and mh-port with mh"
 
 // oneOf renders what is allowed: "a, b or c".
 func oneOf(names []string) string {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/invopop/jsonschema"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // The generator is a test, so that the library for it is in no importer's build.
@@ -94,11 +96,8 @@ func bound(defs jsonschema.Definitions) {
 	property("Config", "firewall").Enum = anys(firewallNames)
 	property("Config", "interface").Pattern = `^[^\s/:]{1,15}$`
 	property("Config", "services").MinItems = ptr(uint64(1))
-	property("Service", "scheduler").Enum = anys(Schedulers)
-	flags := []string{}
-	for name := range schedulerFlags {
-		flags = append(flags, name)
-	}
+	property("Service", "scheduler").Enum = anys(ipvs.Schedulers())
+	flags := SchedulerFlags()
 	slices.Sort(flags)
 	property("Service", "schedulerFlags").Items.Enum = anys(flags)
 	property("Service", "persistenceNetmask").Minimum = "1"

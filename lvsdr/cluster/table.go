@@ -91,7 +91,8 @@ func (s Service) flags() ipvs.Flags {
 		f |= ipvs.OnePacket
 	}
 	for _, name := range s.SchedulerFlags {
-		f |= schedulerFlags[name].bit
+		_, bit := ipvs.SchedulerFlag(name)
+		f |= bit
 	}
 	return f
 }

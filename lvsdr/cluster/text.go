@@ -13,7 +13,7 @@ import (
 
 // refuse is the error for a word that is not what it should be.
 func refuse(text, reason string) error {
-	return &ConfigError{Text: text, Reason: reason}
+	return &ConfigError{Text: short(text), Reason: reason}
 }
 
 // ParseAddress parses an IPv4 or IPv6 address. Names are refused, because a
@@ -25,7 +25,7 @@ func ParseAddress(s string) (netip.Addr, error) {
 		return netip.Addr{}, refuse(s, notAnAddress(s))
 	}
 	if a.Zone() != "" {
-		return netip.Addr{}, refuse(s, "an address without a zone is wanted: leave out %"+a.Zone())
+		return netip.Addr{}, refuse(s, "an address without a zone is wanted: leave out %"+shown(a.Zone()))
 	}
 	return a, nil
 }
@@ -180,7 +180,7 @@ func ParseDuration(s string) (Duration, error) {
 	case err == nil:
 		return Duration(d), nil
 	case s != "" && strings.Trim(s, "0123456789") == "":
-		return 0, refuse(s, "a duration needs its unit, h, m or s: "+s+"s")
+		return 0, refuse(s, "a duration needs its unit, h, m or s: "+short(s)+"s")
 	}
 	return 0, refuse(s, "a duration is wanted, a number and its unit h, m or s: 20s, 1m30s")
 }

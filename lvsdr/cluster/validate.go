@@ -68,7 +68,7 @@ func (v *validation) add(path, text, reason string) {
 		v.more++
 		return
 	}
-	v.errs = append(v.errs, &ConfigError{Path: path, Text: text, Reason: reason})
+	v.errs = append(v.errs, &ConfigError{Path: path, Text: short(text), Reason: reason})
 }
 
 func (v *validation) err() error {

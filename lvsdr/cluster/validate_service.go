@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // serviceValidation checks one service.
@@ -50,17 +52,17 @@ func (v serviceValidation) ports(claimed map[claim_]string) {
 
 func (v serviceValidation) scheduling() {
 	scheduler := v.s.scheduler()
-	if !slices.Contains(Schedulers, scheduler) {
-		v.add("scheduler", scheduler, "a scheduler of the kernel is wanted: "+oneOf(Schedulers))
+	if !slices.Contains(ipvs.Schedulers(), scheduler) {
+		v.add("scheduler", scheduler, "a scheduler of the kernel is wanted: "+oneOf(ipvs.Schedulers()))
 	}
 	for i, name := range v.s.SchedulerFlags {
 		key := fmt.Sprintf("schedulerFlags[%d]", i)
-		flag, known := schedulerFlags[name]
+		of, bit := ipvs.SchedulerFlag(name)
 		switch {
-		case !known:
-			v.add(key, name, "a scheduler's flag is wanted: "+schedulerFlagNames)
-		case flag.scheduler != scheduler:
-			v.add(key, name, fmt.Sprintf("the scheduler %s has no such flag: %s", scheduler, schedulerFlagNames))
+		case bit == 0:
+			v.add(key, name, "a scheduler's flag is wanted: "+whichFlags())
+		case of != scheduler:
+			v.add(key, name, fmt.Sprintf("the scheduler %s has no such flag: %s", shown(scheduler), whichFlags()))
 		case slices.Contains(v.s.SchedulerFlags[:i], name):
 			v.add(key, name, "a flag is given once")
 		}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
@@ -59,7 +59,7 @@ var ipvsScheduler = &Check{
 // hasSchedulers lists the schedulers that can be had.
 func (e *Exam) hasSchedulers(ctx context.Context) (string, error) {
 	var names []string
-	for _, name := range cluster.Schedulers {
+	for _, name := range ipvs.Schedulers() {
 		err := e.Host.Modules.Find(ctx, step.SchedulerModule(name))
 		if err == nil {
 			names = append(names, name)

@@ -198,10 +198,7 @@ func decodeStats(stats, stats64 []byte) (Stats, error) {
 	}, nil
 }
 
-// schedulers are the kernel's, listed so that no name need be allocated.
-var schedulers = [...]string{"wrr", "rr", "wlc", "lc", "sh", "mh", "dh", "lblc", "lblcr", "sed", "nq",
-	"fo", "ovf", "twos"}
-
+// schedulerName allocates nothing for a scheduler of Linux.
 func schedulerName(v []byte) string {
 	for _, s := range schedulers {
 		if string(v) == s {

@@ -7,29 +7,6 @@ import (
 	"strings"
 )
 
-// SchedulerFlags are the names of ipvsadm -b; any other scheduler's flags are
-// flag-1 to flag-3.
-var SchedulerFlags = map[string][]string{
-	"sh": {"sh-fallback", "sh-port"},
-	"mh": {"mh-fallback", "mh-port"},
-}
-
-// Of names the flags of a scheduler's own, as ipvsadm -b takes them.
-func (f Flags) Of(scheduler string) []string {
-	var names []string
-	for i, flag := range []Flags{Sched1, Sched2, Sched3} {
-		if f&flag == 0 {
-			continue
-		}
-		if known := SchedulerFlags[scheduler]; i < len(known) {
-			names = append(names, known[i])
-			continue
-		}
-		names = append(names, fmt.Sprintf("flag-%d", i+1))
-	}
-	return names
-}
-
 // Ipvsadm renders the command as a person would type it: "ipvsadm -a -t
 // 10.10.10.22:80 -r 10.10.10.31:80 -g -w 1".
 func (c Command) Ipvsadm() string {

@@ -158,7 +158,7 @@ func (p *ipvsParser) defaults() {
 		p.service.Netmask = p.service.Addr.BitLen()
 	}
 	for _, name := range strings.Split(p.flags, ",") {
-		at := slices.Index(ipvs.SchedulerFlags[p.service.Scheduler], name)
+		at := slices.Index(ipvs.SchedulerFlags(p.service.Scheduler), name)
 		if n, ok := strings.CutPrefix(name, "flag-"); ok {
 			at, _ = strconv.Atoi(n)
 			at--
