@@ -43,6 +43,7 @@ func flood(ctx context.Context, t *testing.T, s server) (done func()) {
 		s.inPeer(func() {
 			for i := 0; err == nil && ctx.Err() == nil; i = (i + 500) % len(frames) {
 				err = Send(index, frames[i:i+500]...)
+				time.Sleep(2 * time.Millisecond) // a guest has one processor, and we want some of it
 			}
 		})
 		ended <- err
