@@ -31,6 +31,7 @@ func (h *Host) ServeHTTP(addr string) (io.Closer, error) {
 			fmt.Fprintln(w, h.Name)
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       time.Minute, // a client's end is not heard where the director forgot the connection
 	}
 	go server.Serve(listener)
 	h.keep(server)

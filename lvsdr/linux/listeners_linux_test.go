@@ -49,6 +49,26 @@ func openSocket(t *testing.T, kind int, at string, options ...int) {
 	}
 }
 
+// socketsTell tells whether one process may ask another's sockets (pidfd_getfd(2)).
+// The system call filter of systemd-nspawn refuses it, even to one that may trace:
+// there a wildcard of IPv6 is taken for one that takes IPv4 too.
+func socketsTell(t *testing.T) bool {
+	t.Helper()
+	self, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		t.Log("pidfd_open: ", err)
+		return false
+	}
+	defer unix.Close(self)
+	fd, err := unix.PidfdGetfd(self, 0, 0)
+	if err != nil {
+		t.Log("pidfd_getfd: ", err)
+		return false
+	}
+	unix.Close(fd)
+	return true
+}
+
 func TestListeners(t *testing.T) {
 	observerNetns(t)
 	if all, err := (linux.Local().Observer).Listeners(t.Context()); err != nil || len(all) > 0 {
@@ -73,9 +93,10 @@ func TestListeners(t *testing.T) {
 		}
 		got = append(got, fmt.Sprintf("%v %v %v", l.Protocol, netip.AddrPortFrom(l.Addr, l.Port), l.Both))
 	}
+	only := fmt.Sprintf("tcp [::]:83 %v", !socketsTell(t))
 	want := []string{
 		"tcp 0.0.0.0:80 false", "tcp 10.10.10.31:81 false", "tcp 10.10.10.31:85 false", "tcp [::]:82 true",
-		"tcp [::]:83 false", "tcp [fd00:10::31]:84 false", "udp 127.0.0.1:53 false", "udp [::]:54 true",
+		only, "tcp [fd00:10::31]:84 false", "udp 127.0.0.1:53 false", "udp [::]:54 true",
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, want) {

@@ -11,9 +11,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -22,14 +27,18 @@ import (
 
 // What the client of the traffic part does.
 const (
-	connections = 200 // kept at any time, each with a request in flight
-	requests    = 4   // a connection's life; then the next begins
-	events      = 100 // changes of the table
+	connections = 200                   // kept at any time, each with a request in flight
+	requests    = 4                     // a connection's life; then the next begins
+	events      = 100                   // changes of the table
+	pause       = 50 * time.Millisecond // after a failure, before the next connection
 )
 
 // traffic counts the requests that fail while the table changes: by lvsdr's set-up
 // in place, and by flush and restore.
 func traffic(ctx context.Context, b *bench) error {
+	if err := raiseFiles(); err != nil {
+		return err
+	}
 	b.report.table(fmt.Sprintf("%d changes of weights and real servers, %d connections of %d requests each through the VIP all the while",
 		events, connections, requests), "how", "requests", "failed", "failed a change")
 	for _, how := range []struct {
@@ -44,6 +53,24 @@ func traffic(ctx context.Context, b *bench) error {
 			return fmt.Errorf("%s: %w", how.name, err)
 		}
 		b.report.row(how.name, fmt.Sprint(done), fmt.Sprint(failed), fmt.Sprintf("%.2f", float64(failed)/events))
+	}
+	return nil
+}
+
+// raiseFiles lets this process open as many files as the kernel allows: client and
+// servers are in it, and of a connection that the director has forgotten the server
+// keeps its end.
+func raiseFiles() error {
+	text, err := os.ReadFile("/proc/sys/fs/nr_open")
+	if err != nil {
+		return err
+	}
+	most, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return err
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: most, Max: most}); err != nil {
+		return fmt.Errorf("allow %d open files: %w", most, err)
 	}
 	return nil
 }
@@ -144,6 +171,7 @@ func startLoad(client *lab.Host) *load {
 			for !l.ended() {
 				if err := l.connection(); err != nil {
 					l.failed.Add(1)
+					time.Sleep(pause)
 				}
 			}
 		}()

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
@@ -86,7 +85,8 @@ type faultStory struct {
 
 func (s faultStory) before() error {
 	chapter("Before")
-	return s.visit()
+	s.Passive = s.fault.Passive
+	return s.visited()
 }
 
 func (s faultStory) inject() error {
@@ -96,33 +96,7 @@ func (s faultStory) inject() error {
 		return err
 	}
 	chapter("What a client sees")
-	_ = s.visit() // it may well be served, as yet
-	return nil
-}
-
-// visit requests the VIP a few times, and tells how it went.
-func (s faultStory) visit() (failed error) {
-	fmt.Println()
-	for range 4 {
-		ctx, cancel := context.WithTimeout(s.ctx, 2*time.Second)
-		who, err := s.Client.Get(ctx, s.URL())
-		cancel()
-		if err != nil {
-			failed, who = err, "failed: "+reason(err)
-		}
-		who, _, _ = strings.Cut(strings.TrimSpace(who), "\n")
-		fmt.Printf("client: GET %s → %.60s\n", s.URL(), who)
-	}
-	return failed
-}
-
-// reason is an error without the request that it repeats.
-func reason(err error) string {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "no answer within 2 s"
-	}
-	text := err.Error()
-	return strings.TrimSpace(text[strings.LastIndex(text, ":")+1:])
+	return s.symptom()
 }
 
 // hosts are those on which something is to be seen, the cause's first; the client
@@ -145,15 +119,23 @@ func (s faultStory) hosts() []string {
 func (s faultStory) doctor() error {
 	chapter("What the doctor says")
 	for _, host := range s.hosts() {
-		out, err := show(s.ctx, s.Host(host), s.line(host))
-		var exit *exec.ExitError
-		if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		if err := again(func() error { return s.names(host) }); err != nil {
 			return err
 		}
-		for _, sight := range s.fault.Sights {
-			if sight.Host == host && !strings.Contains(out, "  "+sight.Code+"\n") {
-				return fmt.Errorf("the doctor on %s did not name %s", host, sight.Code)
-			}
+	}
+	return nil
+}
+
+// names shows the doctor on the host, which is to name what the fault says.
+func (s faultStory) names(host string) error {
+	out, err := show(s.ctx, s.Host(host), s.line(host))
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		return err
+	}
+	for _, sight := range s.fault.Sights {
+		if sight.Host == host && !strings.Contains(out, "  "+sight.Code+"\n") {
+			return fmt.Errorf("the doctor on %s did not name %s", host, sight.Code)
 		}
 	}
 	return nil
@@ -161,43 +143,62 @@ func (s faultStory) doctor() error {
 
 // line is the doctor's command: where lvsdr set the host up, it needs no flags.
 func (s faultStory) line(host string) string {
-	if s.Role(host) == cluster.ClientRole {
+	switch {
+	case s.Role(host) == cluster.ClientRole || s.fault.Setup == "-":
 		return "lvsdr doctor " + s.DoctorArgs(host)
+	case s.Passive:
+		return "lvsdr doctor --passive"
 	}
 	return "lvsdr doctor"
 }
 
-// mend runs what the doctor says of the first sight, the cause.
+// mend does what the doctor says of the first sight, the cause.
 func (s faultStory) mend() error {
 	first := s.fault.Sights[0]
-	findings, err := s.Cluster.Doctor(s.ctx, first.Host)
+	var finding doctor.Finding
+	err := again(func() error {
+		findings, err := s.Cluster.Doctor(s.ctx, first.Host)
+		i := slices.IndexFunc(findings, func(f doctor.Finding) bool {
+			return f.Check == first.Code && f.Severity != doctor.OK && f.Severity != doctor.Skipped
+		})
+		if err == nil && i < 0 {
+			err = fmt.Errorf("the doctor on %s no longer names %s", first.Host, first.Code)
+		}
+		if err == nil {
+			finding = findings[i]
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(findings, func(f doctor.Finding) bool {
-		return f.Check == first.Code && f.Severity != doctor.OK && f.Severity != doctor.Skipped
-	})
-	if i < 0 {
-		return fmt.Errorf("the doctor on %s no longer names %s", first.Host, first.Code)
-	}
 	chapter("What the doctor says is done")
-	if findings[i].Fix != "" {
-		if err := s.Mend(s.ctx, first.Host, findings[i]); err != nil {
-			return err
-		}
-	}
-	if s.fault.Heal != nil {
-		return s.fault.Heal(s.ctx, s.Cluster)
-	}
-	return nil
+	return s.Follow(s.ctx, s.fault, finding)
 }
 
+// after demands that the doctors find nothing and the client is served.
 func (s faultStory) after() error {
 	chapter("Afterwards")
+	s.Passive = false
 	for _, host := range s.hosts() {
-		if _, err := show(s.ctx, s.Host(host), s.line(host)); err != nil {
+		err := again(func() error {
+			_, err := show(s.ctx, s.Host(host), s.line(host))
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("on %s: %w", host, err)
 		}
 	}
-	return s.visit()
+	return s.visited()
+}
+
+// again tries up to three times: a guest shares its one processor with whatever else
+// the machine does, and a host that has its turn too late answers too late.
+func again(try func() error) (err error) {
+	for range 3 {
+		if err = try(); err == nil {
+			return nil
+		}
+	}
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 
@@ -98,6 +99,33 @@ func (c *Cluster) Mend(ctx context.Context, host string, f doctor.Finding) error
 		}
 	}
 	return c.Sh(ctx, at.Name, f.Fix)
+}
+
+// Follow does what the doctor says of the fault's first sight, and what a person
+// does besides.
+func (c *Cluster) Follow(ctx context.Context, f Fault, finding doctor.Finding) error {
+	if finding.Fix != "" {
+		if err := c.Mend(ctx, f.Sights[0].Host, finding); err != nil {
+			return err
+		}
+	}
+	if f.Claimed(c.Client.Name) {
+		// The claimant's answers are in the client's neighbour table still, as the
+		// advice of vip-claim says.
+		if err := c.Sh(ctx, c.Client.Name, "ip neigh flush dev eth0"); err != nil {
+			return err
+		}
+	}
+	if f.Heal != nil {
+		return f.Heal(ctx, c)
+	}
+	return nil
+}
+
+// Claimed tells whether the host sees another than the director answer for the VIP,
+// or nobody.
+func (f Fault) Claimed(host string) bool {
+	return slices.ContainsFunc(f.Sights, func(s Sight) bool { return s.Host == host && s.Code == "vip-claim" })
 }
 
 // at returns the host with this address.

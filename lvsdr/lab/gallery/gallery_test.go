@@ -139,25 +139,11 @@ func check(ctx context.Context, l *looks, c *Cluster, f Fault) error {
 	first := f.Sights[0]
 	i := slices.IndexFunc(found[first.Host], func(x doctor.Finding) bool { return x.Check == first.Code && x.Severity == first.severity() })
 	finding := found[first.Host][i]
-	switch {
-	case finding.Fix != "":
-		if err := c.Mend(ctx, first.Host, finding); err != nil {
-			return fmt.Errorf("its own fix failed: %w", err)
-		}
-	case finding.Advice == "" || f.Heal == nil:
+	if finding.Fix == "" && (finding.Advice == "" || f.Heal == nil) {
 		return fmt.Errorf("no fix: %s", told(found[first.Host]))
 	}
-	if slices.Contains(f.Sights, Sight{Host: c.Client.Name, Code: "vip-claim"}) {
-		// The claimant's answers are in the client's neighbour table still, as the
-		// advice of vip-claim says.
-		if err := c.Sh(ctx, c.Client.Name, "ip neigh flush dev eth0"); err != nil {
-			return err
-		}
-	}
-	if f.Heal != nil {
-		if err := f.Heal(ctx, c); err != nil {
-			return fmt.Errorf("heal: %w", err)
-		}
+	if err := c.Follow(ctx, f, finding); err != nil {
+		return fmt.Errorf("what the doctor says is no help: %w", err)
 	}
 	if err := l.look(func() error { return healthy(ctx, c) }); err != nil || f.Undo == nil {
 		return err
