@@ -60,7 +60,7 @@ func thisHostFlags() []cli.Flag {
 		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, Category: clusterFlags,
 			Usage: "`FILE` the cluster as YAML instead of the flags above (default: " + defaultConfig + " when it exists and none of them is given)"},
 		&cli.StringFlag{Name: "interface", Aliases: []string{"i"}, Category: hostFlags,
-			Usage: "`NAME` the LAN interface that carries the VIP on a director (default: the one whose route reaches the real servers)"},
+			Usage: "`NAME` the LAN interface that carries the VIP on a director (default: the one whose subnet holds the VIP, or whose route reaches the real servers)"},
 		&cli.StringSliceFlag{Name: "address", Category: hostFlags,
 			Usage: "`ADDR` which of the file's real servers this host is; repeatable (default: those whose address it has)"},
 		&cli.StringFlag{Name: "firewall", Category: hostFlags,

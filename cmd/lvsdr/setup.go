@@ -113,6 +113,9 @@ func (s *session) prepare(c *cli.Context) (*patient, error) {
 		}
 		s.report.Role = name
 	}
+	if err := s.interfaceThere(c.Context, p.link); err != nil {
+		return nil, err
+	}
 	p.role, err = s.makeRole(c.Context, name, &p.src)
 	p.role.Steps = append(p.role.Steps, s.unitStep(name, p.src))
 	return p, err

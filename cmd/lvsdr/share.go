@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
@@ -67,6 +69,25 @@ func (s *session) notListed(src *source, own []netip.Addr) error {
 	return &hintError{
 		fmt.Errorf("%w in %s lists an address of this host (%s)", errNotListed, src.where(), joinAddrs(own)),
 		"list it under realServers; or say by flags what it is to serve: lvsdr setup realserver --vip ADDR",
+	}
+}
+
+// interfaceThere fails when this host has not got the interface that was named for it:
+// a real server has no step that would. At boot (--runtime) it may come later.
+func (s *session) interfaceThere(ctx context.Context, name string) error {
+	links, err := s.sys.host.Links.Links(ctx)
+	if name == "" || s.sys.host.Runtime || err != nil || slices.ContainsFunc(links, func(l host.Link) bool { return l.Name == name }) {
+		return err
+	}
+	var names []string
+	for _, l := range links {
+		if !l.Loopback {
+			names = append(names, l.Name)
+		}
+	}
+	return &hintError{
+		fmt.Errorf("there is no interface %s: this host has %s", name, cmp.Or(strings.Join(names, ", "), "none but loopback")),
+		"name one of them with --interface, or leave it out",
 	}
 }
 

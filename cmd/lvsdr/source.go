@@ -97,6 +97,10 @@ func (src *source) thisHost(c *cli.Context) error {
 		if src.Interface == "" {
 			return usage("--interface needs the name of an interface")
 		}
+		src.Services = slices.Clone(src.Services)
+		for i := range src.Services {
+			src.Services[i].Interface = "" // this host has one
+		}
 		src.args = append(src.args, "--interface", src.Interface)
 	}
 	if c.IsSet("firewall") {

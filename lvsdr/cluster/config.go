@@ -12,9 +12,13 @@ import (
 // Config is the cluster as data, the same on every host. What differs between
 // hosts is the role.
 type Config struct {
-	// Interface is the LAN interface that carries the VIP on a director; empty
-	// means the one whose route reaches the real servers.
+	// Interface is the LAN interface that carries the VIPs on a director, where a
+	// service names none; empty means the one whose subnet holds the VIP, or else
+	// whose route reaches the real servers.
 	Interface string `yaml:"interface,omitempty" json:"interface,omitempty"`
+	// Directors are the hosts that may be the director. A host is one of them, or it
+	// is none: nothing else makes a host the director unasked.
+	Directors []Director `yaml:"directors,omitempty" json:"directors,omitempty"`
 	// Services are the virtual services.
 	Services []Service `yaml:"services" json:"services"`
 	// Timeouts are IPVS's connection timeouts (ipvsadm --set), whole seconds; those
@@ -35,10 +39,26 @@ const DefaultDrain = 30 * time.Second
 // DefaultScheduler is weighted round robin.
 const DefaultScheduler = "wrr"
 
+// A Director is a host that may be the cluster's director.
+type Director struct {
+	// Address is the DIP, its own address on the LAN.
+	Address netip.Addr `yaml:"address" json:"address"`
+	// Priority decides between several directors, the highest first, 1 to 254; 100
+	// when not given.
+	Priority *int `yaml:"priority,omitempty" json:"priority,omitempty"`
+}
+
+// DefaultPriority is [Director.Priority] when it is nil, as VRRP has it (RFC 5798
+// section 5.2.4).
+const DefaultPriority = 100
+
 // A Service is one VIP with the ports that are balanced alike.
 type Service struct {
 	// VIP is the address that clients visit, IPv4 or IPv6.
 	VIP netip.Addr `yaml:"vip" json:"vip"`
+	// Interface is the LAN interface that carries this VIP on a director, where
+	// the VIPs are on several LANs.
+	Interface string `yaml:"interface,omitempty" json:"interface,omitempty"`
 	// Ports are the ports that are balanced; 80 when not given.
 	Ports []Port `yaml:"ports,omitempty" json:"ports,omitempty"`
 	// Scheduler is one of the kernel's (ipvsadm(8)); wrr when not given.

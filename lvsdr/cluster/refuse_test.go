@@ -39,14 +39,14 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"undefined alias", service("realServers: *all"), 3, 18, "", "*all", "unknown anchor"},
 		{"control character", "services:\n  - vip: \x01\n", 2, 10, "", "\x01", "control characters"},
 		{"not UTF-8", "services:\n  # \xff\n", 2, 5, "", "�", "UTF-8"},
-		{"a list", "- vip: 10.0.0.1\n", 1, 1, "", "- vip: 10.0.0.1", "interface, services, timeouts, firewall or drain"},
+		{"a list", "- vip: 10.0.0.1\n", 1, 1, "", "- vip: 10.0.0.1", "interface, directors, services, timeouts, firewall or drain"},
 		{"a word", "10.0.0.1\n", 1, 1, "", "10.0.0.1", "keys with values are wanted"},
 		{"tag", service("scheduler: !!str wrr"), 3, 16, "services[0].scheduler", "!!str wrr", "without a tag"},
 		{"alias bomb", "services: [" + bomb() + "]\n", 1, 3111, "services[256].ports[768]", "80, 80, 80, 80, 80, 80, 80, 80, 80, 80,…", "too large"},
 
 		// Keys.
-		{"unknown key", "services: [{vip: 10.0.0.1}]\nfoo: 1\n", 2, 1, "foo", "foo", "interface, services, timeouts, firewall or drain"},
-		{"unknown key in a service", service("port: 80"), 3, 5, "services[0].port", "port", "allowed here are vip, ports"},
+		{"unknown key", "services: [{vip: 10.0.0.1}]\nfoo: 1\n", 2, 1, "foo", "foo", "interface, directors, services, timeouts, firewall or drain"},
+		{"unknown key in a service", service("port: 80"), 3, 5, "services[0].port", "port", "allowed here are vip, interface, ports"},
 		{"unknown key in a server", servers("[{adress: 10.10.10.31}]"), 3, 20, "services[0].realServers[0].adress", "adress", "address, weight"},
 		{"unknown key in timeouts", vip + "timeouts: {icmp: 1s}\n", 2, 12, "timeouts.icmp", "icmp", "tcp, tcpFin or udp"},
 		{"case counts", "Services: []\n", 1, 1, "Services", "Services", "unknown key"},
@@ -152,6 +152,18 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"unknown firewall", vip + "firewall: pf\n", 2, 11, "firewall", "pf", "auto, nftables, iptables or none"},
 		{"firewalld", vip + "firewall: firewalld\n", 2, 11, "firewall", "firewalld", "not supported yet: open the ports yourself with `firewall-cmd --add-port=80/tcp && firewall-cmd --permanent --add-port=80/tcp`, and use none here"},
 		{"ufw", service("ports: [80, 53/udp]") + "firewall: ufw\n", 4, 11, "firewall", "ufw", "not supported yet: open the ports yourself with `ufw allow proto tcp to 10.10.10.22 port 80 && ufw allow proto udp to 10.10.10.22 port 53`, and use none here"},
+
+		// Directors and interfaces.
+		{"director a VIP", "services: [{vip: 10.0.0.1}]\ndirectors: [{address: 10.0.0.1}]\n", 2, 23, "directors[0].address", "10.0.0.1", "the VIP of services[0].vip cannot be a director"},
+		{"director a real server", service("realServers: [{address: 10.0.0.3}]") + "directors: [{address: 10.0.0.3}]\n", 4, 23, "directors[0].address", "10.0.0.3", "its own real server"},
+		{"director twice", vip + "directors: [{address: 10.0.0.3}, {address: 10.0.0.3}]\n", 2, 44, "directors[1].address", "10.0.0.3", "directors[0] already"},
+		{"director without address", vip + "directors: [{priority: 90}]\n", 2, 13, "directors[0].address", "", "needs its address"},
+		{"director's priority 0", vip + "directors: [{address: 10.0.0.3, priority: 0}]\n", 2, 43, "directors[0].priority", "0", "1 to 254"},
+		{"director's priority 255", vip + "directors: [{address: 10.0.0.3, priority: 255}]\n", 2, 43, "directors[0].priority", "255", "1 to 254"},
+		{"director's name", vip + "directors: [{address: dev-1}]\n", 2, 23, "directors[0].address", "dev-1", "not a name"},
+		{"a service's interface", service("interface: lo"), 3, 16, "services[0].interface", "lo", "the LAN interface is wanted"},
+		{"a VIP on two interfaces", "services:\n  - {vip: 10.0.0.1, interface: eth0}\n  - {vip: 10.0.0.1, ports: [81], interface: eth1}\n", 3, 45,
+			"services[1].interface", "eth1", "on interface eth0 in a service before"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := ParseConfig("f.yaml", []byte(tt.text))

@@ -17,6 +17,11 @@ func (c Config) For(addresses []netip.Addr) Config {
 	return c
 }
 
+// ListsDirector tells whether one of the addresses is a director's.
+func (c Config) ListsDirector(addresses []netip.Addr) bool {
+	return slices.ContainsFunc(c.Directors, func(d Director) bool { return slices.Contains(addresses, d.Address) })
+}
+
 // Listed returns those of the addresses that a service lists as a real server's, in
 // the configuration's order.
 func (c Config) Listed(addresses []netip.Addr) []netip.Addr {

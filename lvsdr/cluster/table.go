@@ -117,6 +117,28 @@ func (c Config) VIPs() []netip.Addr {
 	return all
 }
 
+// InterfaceOf is the LAN interface that somebody named for a VIP on a director, empty
+// when nobody did.
+func (c Config) InterfaceOf(vip netip.Addr) string {
+	for _, s := range c.Services {
+		if s.VIP == vip && s.Interface != "" {
+			return s.Interface
+		}
+	}
+	return c.Interface
+}
+
+// interfaces are those of services.
+func (c Config) interfaces() map[netip.Addr]string {
+	all := map[netip.Addr]string{}
+	for _, s := range c.Services {
+		if s.Interface != "" {
+			all[s.VIP] = s.Interface
+		}
+	}
+	return all
+}
+
 // Schedulers returns the names of the schedulers in use, sorted, each once.
 func (c Config) Schedulers() []string {
 	seen := map[string]bool{}
@@ -137,10 +159,12 @@ func (c Config) DrainTime() time.Duration {
 // Equal tells whether two configurations mean the same, one with its defaults
 // written out and the other without, or in another order.
 func (c Config) Equal(other Config) bool {
-	return c.Interface == other.Interface && c.Timeouts == other.Timeouts && c.DrainTime() == other.DrainTime() &&
+	return c.Interface == other.Interface && maps.Equal(c.interfaces(), other.interfaces()) && c.Timeouts == other.Timeouts && c.DrainTime() == other.DrainTime() &&
 		cmp.Or(c.Firewall, firewallNames[0]) == cmp.Or(other.Firewall, firewallNames[0]) &&
-		reflect.DeepEqual(c.sorted(), other.sorted())
+		slices.EqualFunc(c.Directors, other.Directors, sameDirector) && reflect.DeepEqual(c.sorted(), other.sorted())
 }
+
+func sameDirector(a, b Director) bool { return a.Address == b.Address && a.priority() == b.priority() }
 
 // sorted is virtualServices in an order that does not depend on the configuration's.
 func (c Config) sorted() []ipvs.Entry {

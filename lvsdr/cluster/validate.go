@@ -30,11 +30,13 @@ const (
 func (c Config) Validate(role string) error {
 	var v validation
 	v.cluster(c)
+	v.directors(c)
 	claimed := map[claim_]string{}
-	vips := c.vipPlaces()
+	vips, lans := c.vipPlaces(), map[netip.Addr]string{}
 	for i, s := range c.Services {
 		sv := serviceValidation{&v, i, s}
 		sv.vip()
+		sv.onLAN(lans)
 		sv.ports(claimed)
 		sv.scheduling()
 		sv.persistence()

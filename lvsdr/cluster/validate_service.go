@@ -28,6 +28,21 @@ func (v serviceValidation) vip() {
 	}
 }
 
+// onLAN checks the interface. Names has those of the services before.
+func (v serviceValidation) onLAN(names map[netip.Addr]string) {
+	name := v.s.Interface
+	if name == "" {
+		return
+	}
+	if reason := wrongInterface(name); reason != "" {
+		v.add("interface", name, reason)
+	} else if before := names[v.s.VIP]; before != "" && before != name {
+		v.add("interface", name, fmt.Sprintf("%s is on interface %s in a service before: a VIP is on one interface", v.s.VIP, before))
+	} else {
+		names[v.s.VIP] = name
+	}
+}
+
 // ports checks the ports against each other and against those of the services
 // before, which claimed holds.
 func (v serviceValidation) ports(claimed map[claim_]string) {

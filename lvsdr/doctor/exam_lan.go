@@ -19,9 +19,9 @@ var ErrNoLAN = errors.New("no interface of this host is on the VIP's LAN")
 // with ErrNoLAN, and with fs.ErrNotExist when the interface that was named is not
 // there.
 func (e *Exam) LAN(ctx context.Context, vip netip.Addr) (host.Link, error) {
-	name := e.lanName()
+	name := e.lanName(vip)
 	for _, find := range []func(context.Context, netip.Addr) (string, error){
-		e.lanOfRealServer, e.lanByRoute, e.lanBySubnet, e.lanByGateway,
+		e.lanOfVIP, e.lanOfRealServer, e.lanByRoute, e.lanBySubnet, e.lanByGateway,
 	} {
 		var err error
 		if name == "" {
@@ -42,11 +42,40 @@ func (e *Exam) LAN(ctx context.Context, vip netip.Addr) (host.Link, error) {
 }
 
 // lanName is the LAN interface that somebody named, empty: nobody did.
-func (e *Exam) lanName() string {
+func (e *Exam) lanName(vip netip.Addr) string {
 	if e.Interface == "" && e.Role == cluster.DirectorRole {
-		return e.Config.Interface
+		return e.Config.InterfaceOf(vip)
 	}
 	return e.Interface
+}
+
+// lanOfVIP is, on a director, the interface in whose subnet the VIP is: clients look for
+// it there, be the real servers behind another one. Of several it is the one that
+// reaches the real servers.
+func (e *Exam) lanOfVIP(ctx context.Context, vip netip.Addr) (string, error) {
+	if e.Role != cluster.DirectorRole {
+		return "", nil
+	}
+	links, err := e.answering(ctx)
+	if err != nil {
+		return "", err
+	}
+	var holding []string
+	for _, l := range links {
+		subnets, err := e.subnets(ctx, l.Name)
+		if err != nil {
+			return "", err
+		}
+		if slices.ContainsFunc(subnets, func(p netip.Prefix) bool { return p.Contains(vip) }) {
+			holding = append(holding, l.Name)
+		}
+	}
+	if len(holding) > 1 {
+		if by, err := e.lanByRoute(ctx, vip); err != nil || slices.Contains(holding, by) {
+			return by, err
+		}
+	}
+	return append(holding, "")[0], nil
 }
 
 // lanOfRealServer is the interface with the host's own RIP.
@@ -152,7 +181,7 @@ func (e *Exam) fronts(ctx context.Context, vip netip.Addr) ([]host.Link, error) 
 	}
 	addresses, err := e.Addresses(ctx)
 	return slices.DeleteFunc(links, func(l host.Link) bool {
-		return l.Name != e.lanName() && !slices.ContainsFunc(addresses, func(a host.Address) bool {
+		return l.Name != e.lanName(vip) && !slices.ContainsFunc(addresses, func(a host.Address) bool {
 			return a.Link == l.Name && !a.Prefix.IsSingleIP() && a.Prefix.Contains(vip)
 		})
 	}), err

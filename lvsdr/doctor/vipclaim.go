@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 var vipClaim = &Check{
@@ -121,8 +122,14 @@ func (c claimant) answers() bool { return c.probed || c.asked }
 // that it hears is a foreign one.
 func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, claimants []claimant) ([]Problem, error) {
 	var problems []Problem
+	links, err := e.Links(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, c := range claimants {
 		switch {
+		case slices.ContainsFunc(links, func(l host.Link) bool { return bytes.Equal(l.MAC, c.mac) }):
+			// Another leg of this director on the same LAN: whom it answers comes here.
 		case s.whose(c.mac, v.addr) != nil:
 			problems = append(problems, s.claimOfServer(v, c))
 		case v.mine:

@@ -123,7 +123,7 @@ func (e *Exam) hidden(ctx context.Context, vip netip.Addr, at []host.Address) ([
 			spare = append(spare, a)
 		}
 	}
-	onNamed := e.lanName() == "" || slices.ContainsFunc(carriers, func(a host.Address) bool { return a.Link == e.lanName() })
+	onNamed := e.lanName(vip) == "" || slices.ContainsFunc(carriers, func(a host.Address) bool { return a.Link == e.lanName(vip) })
 	if len(carriers) == 0 || !onNamed {
 		return e.carriedElsewhere(ctx, vip, at)
 	}

@@ -77,6 +77,21 @@ func seen(t *testing.T, text, commands string) []string {
 	return all
 }
 
+// A director with two legs on one LAN hears itself.
+func TestVIPClaimOfOwnLeg(t *testing.T) {
+	w := lvsdrtest.Director(carrying+lvsdrtest.HealthyLAN(), `ip link add eth1 address 02:00:00:00:00:77 type veth
+ip link set eth1 up
+ip addr add 10.10.10.29/24 dev eth1
+lan add 02:00:00:00:00:77 10.10.10.22`)
+	e := wireRole(t, cluster.DirectorRole, "").Exam(w.Host())
+	e.Only = []string{"vip-claim"}
+	for _, f := range e.Run(t.Context()) {
+		if f.Severity != doctor.OK {
+			t.Errorf("%s %s: %s", f.Severity, f.Check, f.What)
+		}
+	}
+}
+
 func TestWireChecks(t *testing.T) {
 	tests := []struct {
 		name, commands string

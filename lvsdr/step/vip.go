@@ -49,18 +49,34 @@ func (s vipStep) Plan(ctx context.Context, h *host.Host, want State) ([]Change, 
 	if want == Absent {
 		return v.absent()
 	}
-	link, err := s.link(ctx, v)
+	links, err := s.linksOf(ctx, v)
 	if err != nil {
 		return nil, err
 	}
-	return v.present(link)
+	return v.present(links)
 }
 
-// link returns the interface that is to carry the VIPs.
-func (s vipStep) link(ctx context.Context, v *VipView) (host.Link, error) {
-	if s.role == cluster.DirectorRole {
-		return s.lanLink(ctx, v)
+// linksOf returns the interface that is to carry each VIP.
+func (s vipStep) linksOf(ctx context.Context, v *VipView) (map[netip.Addr]host.Link, error) {
+	links := make(map[netip.Addr]host.Link, len(v.vips))
+	for _, service := range s.config.Services {
+		vip := service.VIP
+		if err := v.oneHost(vip); err != nil {
+			return nil, err
+		}
+		link, err := v.loopback()
+		if s.role == cluster.DirectorRole {
+			link, err = s.lanLink(ctx, v, service, links)
+		}
+		if err != nil {
+			return nil, err
+		}
+		links[vip] = link
 	}
+	return links, nil
+}
+
+func (v *VipView) loopback() (host.Link, error) {
 	i := slices.IndexFunc(v.links, func(l host.Link) bool { return l.Loopback })
 	if i < 0 {
 		return host.Link{}, fmt.Errorf("there is no loopback interface")
@@ -68,13 +84,14 @@ func (s vipStep) link(ctx context.Context, v *VipView) (host.Link, error) {
 	return v.links[i], nil
 }
 
-// present returns the changes that bring every VIP onto link and give back those
+// present returns the changes that bring every VIP onto its link and give back those
 // that are no longer in the configuration.
-func (v *VipView) present(link host.Link) ([]Change, error) {
+func (v *VipView) present(links map[netip.Addr]host.Link) ([]Change, error) {
 	var changes []Change
 	before := map[string]string{}
 	remember := sync.OnceValue(func() error { return v.ledger.remember(before) })
 	for _, vip := range v.vips {
+		link := links[vip]
 		want := v.wanted(vip, link)
 		wrong, there := v.compare(want)
 		if there && len(wrong) == 0 {

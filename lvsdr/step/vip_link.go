@@ -1,6 +1,7 @@
 package step
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,20 +10,23 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
-// lanLink returns the director's LAN interface: the configuration's, or the one
-// whose route reaches the real servers. It fails, with what to do, where no VIP
-// could work there.
-func (s vipStep) lanLink(ctx context.Context, v *VipView) (host.Link, error) {
-	rips := s.config.RIPs()
-	name := s.config.Interface
-	if name == "" && len(rips) == 0 {
+// lanLink returns the director's LAN interface for a service's VIP: the one that is
+// named, or that another service of the VIP has in chosen; the one whose subnet holds
+// the VIP, where clients look for it; or else the one whose route reaches the real
+// servers. It fails, with what to do, where no VIP could work there.
+func (s vipStep) lanLink(ctx context.Context, v *VipView, service cluster.Service, chosen map[netip.Addr]host.Link) (host.Link, error) {
+	vip, servers := service.VIP, service.RealServers
+	name := cmp.Or(s.config.InterfaceOf(vip), chosen[vip].Name, v.holding(ctx, service))
+	routed := name == ""
+	if routed && len(servers) == 0 {
 		return host.Link{}, errors.New("no interface and no real servers are configured: name the LAN interface that is to carry the VIP")
 	}
-	if name == "" {
-		route, err := v.route(ctx, rips[0])
+	if routed {
+		route, err := v.route(ctx, servers[0].Address)
 		if err != nil {
 			return host.Link{}, err
 		}
@@ -32,12 +36,60 @@ func (s vipStep) lanLink(ctx context.Context, v *VipView) (host.Link, error) {
 	if err != nil {
 		return host.Link{}, err
 	}
-	for _, rip := range rips {
-		if err := s.reach(ctx, v, link, rip); err != nil {
+	for _, r := range servers {
+		way, err := v.reach(ctx, link, r.Address)
+		if err != nil {
 			return host.Link{}, err
+		}
+		if routed && way != link.Name {
+			return host.Link{}, fmt.Errorf("real server %s is reached by interface %s, %s by %s: name the one that is to carry the VIP %s",
+				r.Address, way, servers[0].Address, link.Name, vip)
 		}
 	}
 	return link, nil
+}
+
+// holding returns the interface in whose subnet of the host's own the VIP is, empty
+// when there is none; of several the one that is up and reaches the real servers.
+func (v *VipView) holding(ctx context.Context, service cluster.Service) string {
+	var up, down []string
+	for _, l := range v.links {
+		if l.Loopback || l.NoARP || !slices.ContainsFunc(v.subnets(l), func(p netip.Prefix) bool { return p.Contains(service.VIP) }) {
+			continue
+		}
+		if l.Up {
+			up = append(up, l.Name)
+		} else {
+			down = append(down, l.Name)
+		}
+	}
+	if len(up) > 1 && len(service.RealServers) > 0 {
+		route, err := v.Host.Routes.To(ctx, service.RealServers[0].Address)
+		if err == nil && slices.Contains(up, route.Link) {
+			return route.Link
+		}
+	}
+	return append(append(up, down...), "")[0]
+}
+
+// oneHost fails when the VIP is not the address of one host in a subnet of this one.
+func (v *VipView) oneHost(vip netip.Addr) error {
+	for _, a := range v.All {
+		if !vip.Is4() || !a.Prefix.Addr().Is4() || a.Prefix.Bits() > 30 || !a.Prefix.Contains(vip) || a.Prefix.Addr() == vip {
+			continue
+		}
+		what := ""
+		if first := a.Prefix.Masked().Addr(); vip == first {
+			what = "network"
+		} else if vip == a.Broadcast || !a.Prefix.Contains(vip.Next()) {
+			what = "broadcast"
+		}
+		if what != "" {
+			return fmt.Errorf("the VIP %s is the %s address of %s, the subnet of %s on %s: a VIP is the address of one host, a free one of the LAN",
+				vip, what, a.Prefix.Masked(), a.Prefix.Addr(), a.Link)
+		}
+	}
+	return nil
 }
 
 // usable returns the link when it can carry a VIP that the LAN is to find.
@@ -45,7 +97,7 @@ func (v *VipView) usable(name string) (host.Link, error) {
 	link, ok := v.linkNamed(name)
 	switch {
 	case !ok:
-		return link, fmt.Errorf("interface %s: %w: this host has %s", name, fs.ErrNotExist, v.linkNames())
+		return link, noInterface{name, v.linkNames()}
 	case link.Loopback:
 		return link, fmt.Errorf("interface %s is the loopback interface: a director's VIP belongs on the LAN; this host has %s", name, v.linkNames())
 	case link.NoARP:
@@ -55,6 +107,15 @@ func (v *VipView) usable(name string) (host.Link, error) {
 	}
 	return link, nil
 }
+
+// noInterface is the error for an interface that the host has not got.
+type noInterface struct{ name, has string }
+
+func (e noInterface) Error() string {
+	return fmt.Sprintf("there is no interface %s: this host has %s", e.name, e.has)
+}
+
+func (noInterface) Is(target error) bool { return target == fs.ErrNotExist }
 
 func (v *VipView) linkNames() string {
 	var names []string
@@ -69,30 +130,53 @@ func (v *VipView) linkNames() string {
 	return strings.Join(names, ", ")
 }
 
-// reach fails when a real server cannot be reached by direct routing from link:
-// on the LAN, from an address of the director's own. Most real servers are in
-// the subnet of such an address; only about the others the kernel is asked.
-func (s vipStep) reach(ctx context.Context, v *VipView, link host.Link, rip netip.Addr) error {
+// reach returns the interface by which a real server is reached, and fails when it
+// cannot be by direct routing: on a LAN, from an address of the director's own. Most
+// real servers are in the subnet of such an address on the VIP's link; only about the
+// others the kernel is asked.
+func (v *VipView) reach(ctx context.Context, link host.Link, rip netip.Addr) (string, error) {
+	if way, ok := v.ways[way{link.Name, rip}]; ok {
+		return way, nil
+	}
 	if len(v.at[rip]) > 0 && !v.isVIP[rip] {
-		return fmt.Errorf("real server %s is this host: a director that is its own real server is not supported", rip)
+		return "", fmt.Errorf("real server %s is this host: a director that is its own real server is not supported", rip)
 	}
 	if a, ok := v.swallows(rip); ok {
-		return errSwallowed(a, rip)
+		return "", errSwallowed(a, rip)
 	}
-	if slices.ContainsFunc(v.subnets(link), func(p netip.Prefix) bool { return p.Contains(rip) }) {
-		return nil
+	by := link.Name
+	if !slices.ContainsFunc(v.subnets(link), func(p netip.Prefix) bool { return p.Contains(rip) }) {
+		route, err := v.route(ctx, rip)
+		if err != nil {
+			return "", err
+		}
+		if !route.Source.IsValid() || v.isVIP[route.Source] {
+			return "", v.noOwnAddress(route, rip)
+		}
+		by = route.Link
 	}
-	route, err := v.route(ctx, rip)
-	if err != nil {
-		return err
+	v.ways[way{link.Name, rip}] = by
+	return by, nil
+}
+
+// A way is from an interface to a real server.
+type way struct {
+	link string
+	rip  netip.Addr
+}
+
+// noOwnAddress tells what is missing on an interface from which a real server would
+// be asked for with the VIP: it holds the VIP itself and never answers.
+func (v *VipView) noOwnAddress(route host.Route, rip netip.Addr) error {
+	for _, a := range v.at[route.Source] {
+		if a.Link == route.Link && !a.Prefix.IsSingleIP() {
+			return fmt.Errorf("%s is this host's only address on %s towards real server %s, and a VIP cannot be it: the real servers hold the VIP "+
+				"themselves and would never answer this host. Give a free address of the LAN as the VIP; or keep this one as the VIP, and first give %s "+
+				"an address of its own, such as %q", a.Prefix, route.Link, rip, route.Link, OwnAddressCommand(rip, route.Link))
+		}
 	}
-	if route.Link != link.Name && s.config.Interface == "" {
-		return fmt.Errorf("real server %s is reached by interface %s, %s by %s: name the one that is to carry the VIP", rip, route.Link, s.config.RIPs()[0], link.Name)
-	}
-	if !route.Source.IsValid() || v.isVIP[route.Source] {
-		return fmt.Errorf("interface %s has no address of its own to reach real server %s from: a real server does not answer the VIP, which it takes for itself; add one, such as %q", route.Link, rip, OwnAddressCommand(rip, route.Link))
-	}
-	return nil
+	return fmt.Errorf("interface %s has no address of its own to reach real server %s from: a real server does not answer the VIP, "+
+		"which it takes for itself; add one, such as %q", route.Link, rip, OwnAddressCommand(rip, route.Link))
 }
 
 // OwnAddressCommand shows how an address in the subnet of rip is added.
@@ -106,15 +190,16 @@ func OwnAddressCommand(rip netip.Addr, link string) string {
 
 // subnets returns the subnets on link of the host's own addresses.
 func (v *VipView) subnets(link host.Link) []netip.Prefix {
-	if v.subnetsOf != link.Name {
-		v.subnetsOf, v.onLink = link.Name, nil
+	all, known := v.subnetsOf[link.Name]
+	if !known {
 		for _, a := range v.All {
 			if a.Link == link.Name && v.own(a) && !a.Prefix.IsSingleIP() && !a.Peer.IsValid() && !a.NoPrefixRoute {
-				v.onLink = append(v.onLink, a.Prefix.Masked())
+				all = append(all, a.Prefix.Masked())
 			}
 		}
+		v.subnetsOf[link.Name] = all
 	}
-	return v.onLink
+	return all
 }
 
 // route asks the kernel for the way to a real server, which must be on the LAN.

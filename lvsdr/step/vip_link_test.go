@@ -24,6 +24,16 @@ func vipConfig(iface string, rips ...string) cluster.Config {
 	return cluster.Config{Interface: iface, Services: []cluster.Service{s}}
 }
 
+func withVIP(vip string, c cluster.Config) cluster.Config {
+	c.Services[0].VIP = netip.MustParseAddr(vip)
+	return c
+}
+
+func onInterface(name string, c cluster.Config) cluster.Config {
+	c.Services[0].Interface = name
+	return c
+}
+
 // A host: eth0 10.10.10.30/24, eth1 10.20.0.30/24, eth2 without an address, eth3
 // down, tun0 NOARP, default route by 10.10.10.1.
 func vipHost(addresses ...host.Address) *host.Host {
@@ -70,9 +80,23 @@ func TestDirectorVIPsInterface(t *testing.T) {
 		{"no real servers", vipConfig("eth2"), vipHost(), "add 10.10.10.22/32 dev eth2 label eth2:0"},
 		{"on the link by a route only", vipConfig("", "10.30.0.5"), vipHost(), "add 10.10.10.22/32 dev eth0 label eth0:0"},
 		{"two legs, by name", vipConfig("eth0", "10.20.0.31"), vipHost(), "add 10.10.10.22/32 dev eth0 label eth0:0"},
-		{"two legs, by route", vipConfig("", "10.10.10.31", "10.20.0.31"), vipHost(), "10.20.0.31 is reached by interface eth1, 10.10.10.31 by eth0"},
-		{"nothing to go by", vipConfig(""), vipHost(), "name the LAN interface"},
-		{"no such interface", vipConfig("eth9", "10.10.10.31"), vipHost(), "this host has eth0, eth1, eth2, eth3, tun0"},
+		{"two legs, real servers on both", vipConfig("", "10.20.0.31", "10.10.10.31"), vipHost(), "add 10.10.10.22/32 dev eth0 label eth0:0"},
+		{"two legs, the VIP in the clients' subnet", vipConfig("", "10.20.0.31"), vipHost(), "add 10.10.10.22/32 dev eth0 label eth0:0"},
+		{"two legs, the VIP in no subnet", withVIP("192.0.2.22", vipConfig("", "10.10.10.31", "10.20.0.31")), vipHost(),
+			"10.20.0.31 is reached by interface eth1, 10.10.10.31 by eth0"},
+		{"two legs on one LAN, by route", vipConfig("", "10.10.10.31"), vipHost(vipAddress("10.10.10.30/24", "eth0"), vipAddress("10.10.10.29/24", "eth1")),
+			"add 10.10.10.22/32 dev eth0 label eth0:0"},
+		{"a service's own interface", onInterface("eth1", vipConfig("eth0", "10.10.10.31")), vipHost(), "add 10.10.10.22/32 dev eth1 label eth1:0"},
+		{"the VIP's LAN is down", withVIP("10.50.0.22", vipConfig("", "10.10.10.31")), vipHost(vipAddress("10.10.10.30/24", "eth0"),
+			vipAddress("10.50.0.30/24", "eth3")), "ip link set dev eth3 up"},
+		{"broadcast address", withVIP("10.10.10.255", vipConfig("", "10.10.10.31")), vipHost(),
+			"the VIP 10.10.10.255 is the broadcast address of 10.10.10.0/24, the subnet of 10.10.10.30 on eth0"},
+		{"network address", withVIP("10.20.0.0", vipConfig("", "10.10.10.31")), vipHost(), "the VIP 10.20.0.0 is the network address of 10.20.0.0/24"},
+		{"the DIP", withVIP("10.10.10.30", vipConfig("", "10.10.10.31")), vipHost(),
+			"10.10.10.30/24 is this host's only address on eth0 towards real server 10.10.10.31, and a VIP cannot be it"},
+		{"by its subnet", vipConfig(""), vipHost(), "add 10.10.10.22/32 dev eth0 label eth0:0"},
+		{"nothing to go by", withVIP("192.0.2.22", vipConfig("")), vipHost(), "name the LAN interface"},
+		{"no such interface", vipConfig("eth9", "10.10.10.31"), vipHost(), "there is no interface eth9: this host has eth0, eth1, eth2, eth3, tun0"},
 		{"loopback", vipConfig("lo", "10.10.10.31"), vipHost(), "loopback"},
 		{"no ARP", vipConfig("tun0", "10.10.10.31"), vipHost(), "ip link set dev tun0 arp on"},
 		{"down", vipConfig("eth3", "10.10.10.31"), vipHost(), "ip link set dev eth3 up"},

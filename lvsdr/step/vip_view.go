@@ -25,12 +25,13 @@ type VipView struct {
 	// lost: the role was set up, but its ledger is gone.
 	lost bool
 
-	subnetsOf string // the link that onLink is of
-	onLink    []netip.Prefix
+	subnetsOf map[string][]netip.Prefix // of the host's own addresses, by link
+	ways      map[way]string            // the interfaces by which real servers are reached
 }
 
 func (s vipStep) look(ctx context.Context, h *host.Host) (*VipView, error) {
-	v := &VipView{Host: h, role: s.role, vips: s.config.VIPs(), ledger: LedgerOf(h, s.role), at: map[netip.Addr][]host.Address{}}
+	v := &VipView{Host: h, role: s.role, vips: s.config.VIPs(), ledger: LedgerOf(h, s.role), at: map[netip.Addr][]host.Address{},
+		subnetsOf: map[string][]netip.Prefix{}, ways: map[way]string{}}
 	var err error
 	if v.links, err = h.Links.Links(ctx); err != nil {
 		return nil, err
