@@ -39,7 +39,7 @@ func (p *patient) exam() *doctor.Exam {
 	e := p.role.Exam(p.host)
 	e.Only, e.Passive, e.Stage, e.Client, e.Interface = p.only, p.passive, p.stage, p.client, p.link
 	if args := p.src.args; len(args) > 0 && p.role.Name != cluster.ClientRole {
-		e.SetUp = shellLine(append([]string{"lvsdr", "setup", p.role.Name}, args...))
+		e.SetUp = host.ShellLine(append([]string{"lvsdr", "setup", p.role.Name}, args...)...)
 	}
 	return e
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // finds is a check that finds this.
@@ -147,7 +148,7 @@ func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 func TestShellLine(t *testing.T) {
 	words := []string{"lvsdr", "setup", "--config", "/etc/my cluster's.yaml", "--vip", "fd00:10::22", "", "-r", "10.10.10.31=1"}
 	want := `lvsdr setup --config '/etc/my cluster'\''s.yaml' --vip fd00:10::22 '' -r 10.10.10.31=1`
-	if got := shellLine(words); got != want {
+	if got := host.ShellLine(words...); got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
 }

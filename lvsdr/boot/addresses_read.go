@@ -1,11 +1,14 @@
 package boot
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // settings are the lines of a file of "key = value" or "key value" with sections.
@@ -74,7 +77,7 @@ func readIfcfg(d Declaration, text string) (all []Declaration) {
 	if !boot {
 		return nil
 	}
-	d.Fix = "sed -i 's/^ONBOOT=.*//;$aONBOOT=no' " + d.File
+	d.Fix = host.ShellLine("sed", "-i", "s/^ONBOOT=.*//;$aONBOOT=no", d.File)
 	settings(text, func(line int, _, key, value string) {
 		if strings.HasPrefix(key, "IPADDR") || strings.HasPrefix(key, "IPV6ADDR") {
 			for _, addr := range strings.Fields(strings.Trim(value, `"'`)) {
@@ -93,15 +96,15 @@ func readNetplan(d Declaration, text string) (all []Declaration) {
 	if yaml.Unmarshal([]byte(text), &file) != nil {
 		return nil
 	}
-	for _, kind := range file.Network {
+	for _, kind := range inOrder(file.Network) {
 		var links map[string]struct {
 			Addresses []yaml.Node `yaml:"addresses"`
 		}
 		if kind.Decode(&links) != nil {
 			continue // "version: 2"
 		}
-		for link, l := range links {
-			for _, n := range l.Addresses {
+		for _, link := range slices.Sorted(maps.Keys(links)) {
+			for _, n := range links[link].Addresses {
 				if n.Kind == yaml.MappingNode && len(n.Content) > 0 { // with options
 					n = *n.Content[0]
 				}
@@ -110,6 +113,15 @@ func readNetplan(d Declaration, text string) (all []Declaration) {
 		}
 	}
 	return all
+}
+
+// inOrder are the values of a map by its keys: the same at every reading.
+func inOrder(all map[string]yaml.Node) []yaml.Node {
+	var nodes []yaml.Node
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		nodes = append(nodes, all[key])
+	}
+	return nodes
 }
 
 // readNetwork reads systemd.network(5).

@@ -28,10 +28,10 @@ var addressOwner = &Check{
 		var problems []Problem
 		for _, vip := range e.Config.VIPs() {
 			more, err := e.owners(ctx, vip, declared, here)
-			if err != nil {
-				return nil, err
-			}
 			problems = append(problems, more...)
+			if err != nil {
+				return problems, err
+			}
 		}
 		return problems, nil
 	},
@@ -56,16 +56,25 @@ func (e *Exam) owners(ctx context.Context, vip netip.Addr, declared []boot.Decla
 			problems = append(problems, declarationProblem(d, "%s: %s brings the VIP %s up on %s, where this host would answer ARP for it",
 				d.Place(), d.Owner, vip, d.Link))
 		case here:
-			if alive, err := e.alive(ctx, d.Owner); err != nil || !alive {
-				return nil, err
+			alive, err := e.alive(ctx, d.Owner)
+			if err != nil {
+				return problems, err
+			}
+			if !alive {
+				continue
 			}
 			problems = append(problems, declarationProblem(d, "%s: %s brings up the VIP %s, which lvsdr brings up too", d.Place(), d.Owner, vip))
 		}
 	}
-	if len(problems) > 0 {
-		return problems, nil
+	configured := slices.ContainsFunc(declared, func(d boot.Declaration) bool {
+		return d.Addr == vip && (d.Owner == "systemd-networkd" || d.Owner == "netplan")
+	})
+	if configured {
+		return problems, nil // systemd-networkd brings it up itself
 	}
-	return e.dropper(ctx, vip)
+	byKeepalived := slices.ContainsFunc(declared, func(d boot.Declaration) bool { return d.Addr == vip && d.Owner == boot.KeepalivedName })
+	dropped, err := e.dropper(ctx, vip, byKeepalived)
+	return append(problems, dropped...), err
 }
 
 // alive tells whether the owner of a configuration is at work at all: keepalived's
@@ -100,9 +109,9 @@ func declarationProblem(d boot.Declaration, format string, args ...any) Problem 
 // dropper is systemd-networkd where it manages the interface that has the VIP: when
 // it starts, it takes away every address that it has not configured itself, unless
 // KeepConfiguration= says otherwise (link_drop_foreign_config in
-// src/network/networkd-link.c, which leaves loopback alone). keepalived puts its
-// VIPs back.
-func (e *Exam) dropper(ctx context.Context, vip netip.Addr) ([]Problem, error) {
+// src/network/networkd-link.c, which leaves loopback alone). keepalived puts back the
+// VIPs of its own configuration.
+func (e *Exam) dropper(ctx context.Context, vip netip.Addr, byKeepalived bool) ([]Problem, error) {
 	at, err := e.AddressesOf(ctx, vip)
 	if err != nil {
 		return nil, err
@@ -120,11 +129,13 @@ func (e *Exam) dropper(ctx context.Context, vip netip.Addr) ([]Problem, error) {
 		if network == "" || boot.KeepsForeign(e.Host.Files, network) {
 			continue
 		}
-		if running, err := e.Processes(ctx); err != nil || slices.Contains(running, boot.KeepalivedName) {
-			return nil, err
+		if byKeepalived {
+			if running, err := e.Processes(ctx); err != nil || slices.Contains(running, boot.KeepalivedName) {
+				return problems, err
+			}
 		}
 		dir := "/etc/systemd/network/" + path.Base(network) + ".d"
-		fix := "mkdir -p " + dir + " && printf '[Network]\\nKeepConfiguration=static\\n' >" + dir + "/keep-vip.conf"
+		fix := host.ShellLine("mkdir", "-p", dir) + " && printf '[Network]\\nKeepConfiguration=static\\n' >" + host.ShellWord(dir+"/keep-vip.conf")
 		problems = append(problems, warning(fix,
 			"systemd-networkd manages %s by %s and takes the VIP %s away when it is started anew", a.Link, network, vip))
 	}

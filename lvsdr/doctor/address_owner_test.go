@@ -46,6 +46,18 @@ var ownerCases = []bootCase{
 		name: "keepalived's sample", role: cluster.DirectorRole,
 		does: "mkdir -p /etc/keepalived\n" + write("/etc/keepalived/keepalived.conf", vrrpConf),
 	}, {
+		name: "keepalived's sample beside ifupdown and networkd", role: cluster.DirectorRole,
+		does: "mkdir -p /etc/keepalived\nmkdir -p /etc/network\n" + write("/etc/keepalived/keepalived.conf", vrrpConf) + "\n" + write("/etc/network/interfaces", "auto eth0\niface eth0 inet static\n  up ip addr add 10.10.10.22/32 dev eth0") +
+			"\n" + links + write("/run/systemd/netif/links/2", managed) + "\n" + network + write("/run/systemd/network/10-netplan-eth0.network", "[Match]\nName=eth0"),
+		want: []string{"warning address-owner: /etc/network/interfaces:3: ifupdown brings up the VIP 10.10.10.22, which lvsdr brings up too",
+			"warning address-owner: systemd-networkd manages eth0 by /run/systemd/network/10-netplan-eth0.network and takes the VIP 10.10.10.22 away when it is started anew"},
+	}, {
+		name: "keepalived for something else", role: cluster.DirectorRole,
+		does: "ps add keepalived\n" + links + write("/run/systemd/netif/links/2", managed) + "\n" + network + write("/run/systemd/network/10-netplan-eth0.network", "[Match]\nName=eth0"),
+		want: []string{"warning address-owner: systemd-networkd manages eth0 by /run/systemd/network/10-netplan-eth0.network and takes the VIP 10.10.10.22 away when it is started anew"},
+		fix: "mkdir -p /etc/systemd/network/10-netplan-eth0.network.d && printf '[Network]\\nKeepConfiguration=static\\n' " +
+			">/etc/systemd/network/10-netplan-eth0.network.d/keep-vip.conf",
+	}, {
 		name: "keepalived alone", role: "-" + cluster.DirectorRole,
 		does: "ps add keepalived\nmkdir -p /etc/keepalived\n" + write("/etc/keepalived/keepalived.conf", vrrpConf) +
 			"\nip addr add 10.10.10.22/32 dev eth0\n" + links + write("/run/systemd/netif/links/2", managed) + "\n" +

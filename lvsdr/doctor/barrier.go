@@ -63,7 +63,7 @@ func (e *Exam) judgeOpenings(ctx context.Context, ask func(*barriers, *passage, 
 	for _, o := range step.OpeningsOf(e.Config) {
 		p, err := e.passage(ctx, o.VIP)
 		if err != nil {
-			return nil, err
+			return everybody.problems(ctx), err
 		}
 		ask(everybody, p, o)
 		if e.Client.IsValid() && e.Client.Is4() == o.VIP.Is4() {
@@ -88,9 +88,9 @@ func (b *barriers) bans(everybody *barriers) (all []Problem) {
 	return all
 }
 
-// judge adds the rule that a verdict speaks of, when that is against the packet. A
-// rule that perhaps drops it is a warning; one against some senders is none, nor is
-// a program that decides.
+// judge adds the rule that a verdict speaks of, when that is against the packet, and
+// tells whether the packet is dropped for certain. A rule that perhaps drops it is a
+// warning; one against some senders is none, nor is a program that decides.
 func (b *barriers) judge(v filter.Verdict, o host.Opening, what string, let packetMatch) bool {
 	switch {
 	case v.Drops():
@@ -101,10 +101,8 @@ func (b *barriers) judge(v filter.Verdict, o host.Opening, what string, let pack
 		b.add(*v.Rule, Failure, o, does+" "+what, let)
 	case v.Action == filter.Unsure && v.Depends == filter.ByMatch:
 		b.add(*v.Rule, Warning, o, "drops, under a condition that is not known here, "+what, let)
-	default:
-		return false
 	}
-	return true
+	return v.Drops()
 }
 
 func (b *barriers) add(r filter.Rule, severity Severity, o host.Opening, does string, let packetMatch) {
@@ -213,7 +211,7 @@ func (f *barrier) mend() (fix, advice string) {
 // comes to the rule.
 func letThrough(r filter.Rule, m packetMatch) string {
 	if r.Tool == filter.ByNftables {
-		return fmt.Sprintf("nft insert rule %s %s %s %s accept", r.Family, r.Table, r.Base, m.nft)
+		return fmt.Sprintf("nft insert rule %s %s %s %s accept", r.Family, host.ShellWord(r.Table), host.ShellWord(r.Base), m.nft)
 	}
 	table := ""
 	if r.Table != "filter" {

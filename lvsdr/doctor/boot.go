@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -53,7 +52,7 @@ func (e *Exam) forbiddenModules() ([]Problem, error) {
 			forbidden := len(l.Words) > 1 && strings.ReplaceAll(l.Words[1], "-", "_") == name &&
 				(l.Words[0] == "blacklist" || l.Words[0] == "install" && isFalse(l.Words[2:]))
 			if forbidden && strings.HasPrefix(l.File, "/etc/") {
-				problems = append(problems, warning(fmt.Sprintf("sed -i '%ds/^/#/' %s", l.Number, l.File),
+				problems = append(problems, warning(commentOut(l.Number, l.File),
 					"%s:%d keeps %s from being loaded at boot: %s", l.File, l.Number, name, strings.Join(l.Words, " ")))
 			}
 		}

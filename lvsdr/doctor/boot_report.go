@@ -84,7 +84,8 @@ func (r *bootReport) problems() []Problem {
 }
 
 // silence returns the commands that comment the lines out: in place in /etc,
-// elsewhere in a copy of the file that hides it.
+// elsewhere in a copy of the file in /etc/sysctl.d that hides it. One made before, by
+// the same command for another line, is kept.
 func silence(files host.Files, lines []boot.Assignment) []string {
 	var all []string
 	for _, a := range lines {
@@ -94,11 +95,18 @@ func silence(files host.Files, lines []boot.Assignment) []string {
 				file = path.Join(path.Dir(a.File), target)
 			}
 		}
-		command := fmt.Sprintf("sed -i '%ds/^/#/' %s", a.Line, file)
+		before := ""
 		if !strings.HasPrefix(file, "/etc/") {
-			command = fmt.Sprintf("sed '%ds/^/#/' %s >/etc/sysctl.d/%s", a.Line, file, path.Base(a.File))
+			copied := "/etc/sysctl.d/" + path.Base(a.File)
+			before = host.ShellLine("test", "-e", copied) + " || " + host.ShellLine("cp", file, copied) + "; "
+			file = copied
 		}
-		all = append(all, command)
+		all = append(all, before+commentOut(a.Line, file))
 	}
 	return all
+}
+
+// commentOut is the command that makes a line of a file a comment.
+func commentOut(line int, file string) string {
+	return host.ShellLine("sed", "-i", fmt.Sprintf("%ds/^/#/", line), file)
 }

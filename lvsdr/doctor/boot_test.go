@@ -120,7 +120,7 @@ var bootCases = []bootCase{
 		does: write("/etc/mine", "net.ipv4.conf.all.arp_announce=0") + "\nln -s ../mine /etc/sysctl.d/zzzz.conf\nmkdir -p /usr/lib/sysctl.d\n" +
 			write("/usr/lib/sysctl.d/zzz.conf", "net.ipv4.conf.all.arp_announce=1"),
 		want: []string{"warning sysctl-boot: /etc/sysctl.d/zzzz.conf:1 sets net.ipv4.conf.all.arp_announce to 0, not 2, at boot"},
-		fix:  "sed -i '1s/^/#/' /etc/mine\nsed '1s/^/#/' /usr/lib/sysctl.d/zzz.conf >/etc/sysctl.d/zzz.conf",
+		fix:  "sed -i '1s/^/#/' /etc/mine\ntest -e /etc/sysctl.d/zzz.conf || cp /usr/lib/sysctl.d/zzz.conf /etc/sysctl.d/zzz.conf; sed -i '1s/^/#/' /etc/sysctl.d/zzz.conf",
 	}, {
 		name: "an interface's own value", role: cluster.RealServerRole,
 		does: write("/etc/sysctl.d/10-x.conf", "net.ipv4.conf.eth0.arp_ignore = 3\nnet.ipv4.conf.default.arp_announce=1"),
@@ -192,7 +192,7 @@ var bootCases = []bootCase{
 		name: "by hand, keys of IPVS too early", role: "-" + cluster.DirectorRole,
 		does: write("/etc/sysctl.d/10-lvs.conf", "net.ipv4.vs.expire_nodest_conn=1"),
 		want: []string{"warning sysctl-boot: /etc/sysctl.d/10-lvs.conf:1 sets net.ipv4.vs.expire_nodest_conn at boot before anything loads ip_vs, with which the key appears"},
-		fix:  "echo ip_vs >/etc/modules-load.d/ip_vs.conf",
+		fix:  "echo ip_vs >>/etc/modules-load.d/ip_vs.conf",
 	}, {
 		name: "by hand, ip_vs loaded", role: "-" + cluster.DirectorRole,
 		does: write("/etc/sysctl.d/10-lvs.conf", "net.ipv4.vs.expire_nodest_conn=1") + "\n" + write("/etc/modules", "ip_vs # first"),

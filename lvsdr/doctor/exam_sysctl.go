@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/boot"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // effective is a setting of net.ipv4.conf as the kernel takes it on an interface:
@@ -52,7 +53,7 @@ func (v effective) command(want string) string {
 func sysctlCommand(value string, keys ...string) string {
 	command := "sysctl -w"
 	for _, key := range keys {
-		command += " " + boot.SysctlDotted(key) + "=" + value
+		command += " " + host.ShellWord(boot.SysctlDotted(key)+"="+value)
 	}
 	return command
 }

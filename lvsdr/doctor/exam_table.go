@@ -71,18 +71,32 @@ func destinationOf(v *ipvs.Entry, addr netip.Addr) *ipvs.Destination {
 	return &v.Destinations[i]
 }
 
-// ours are the services of the table that serve the configuration's, each once,
-// with the one that they serve.
+// ours are the services of the table that serve the configuration's, each once, with
+// the one that they serve; where they serve several (all ports, a firewall mark), with
+// the real servers of all.
 func (e *Exam) ours(ctx context.Context) ([]servedService, error) {
 	all, err := e.served(ctx)
-	seen := map[ipvs.ID]bool{}
-	return slices.DeleteFunc(slices.Clone(all), func(s servedService) bool {
-		if s.live == nil || seen[s.live.ID] {
-			return true
+	var ours []servedService
+	at := map[ipvs.ID]int{}
+	for _, s := range all {
+		if s.live == nil {
+			continue
 		}
-		seen[s.live.ID] = true
-		return false
-	}), err
+		i, ok := at[s.live.ID]
+		if !ok {
+			at[s.live.ID] = len(ours)
+			ours = append(ours, s)
+			continue
+		}
+		want := &ours[i].want
+		want.Destinations = slices.Clone(want.Destinations)
+		for _, d := range s.want.Destinations {
+			if destinationOf(want, d.Addr) == nil {
+				want.Destinations = append(want.Destinations, d)
+			}
+		}
+	}
+	return ours, err
 }
 
 // eachOurs collects what judge finds about every service of ours.

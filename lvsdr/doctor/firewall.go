@@ -91,15 +91,21 @@ var firewallOut = &Check{
 				}
 				return
 			}
+			unsure := false
 			for _, kind := range []clientPacket{firstPacket, laterPacket, lastPacket, resetPacket} {
 				// What is dropped on the way in is another check's.
 				v := p.receive(p.packet(o, kind))
 				if v.Drops() {
 					continue
 				}
-				if b.judge(p.send(p.onward(v.Packet)), o, fmt.Sprintf("on the way to the real servers %s of connections to", kind), inward(o)) {
+				sent := p.send(p.onward(v.Packet))
+				if unsure && !sent.Drops() {
+					continue // told of an earlier packet
+				}
+				if b.judge(sent, o, fmt.Sprintf("on the way to the real servers %s of connections to", kind), inward(o)) {
 					return
 				}
+				unsure = unsure || sent.Action == filter.Unsure
 			}
 		})
 	},

@@ -49,7 +49,10 @@ var ipvsScheduler = &Check{
 				return problems, err2
 			}
 			p := problem("", "this kernel has no scheduler %q to load", name)
-			p.Advice = fmt.Sprintf("%v. It has %s: choose one of them (scheduler: %s).", err, has, strings.Split(has, ",")[0])
+			p.Advice = fmt.Sprintf("%v. It has none at all: install the kernel's modules of IPVS (ip_vs_rr and the like), or boot a kernel that has them.", err)
+			if len(has) > 0 {
+				p.Advice = fmt.Sprintf("%v. It has %s: choose one of them (scheduler: %s).", err, strings.Join(has, ", "), has[0])
+			}
 			problems = append(problems, p)
 		}
 		return problems, nil
@@ -57,20 +60,16 @@ var ipvsScheduler = &Check{
 }
 
 // hasSchedulers lists the schedulers that can be had.
-func (e *Exam) hasSchedulers(ctx context.Context) (string, error) {
-	var names []string
+func (e *Exam) hasSchedulers(ctx context.Context) (names []string, err error) {
 	for _, name := range ipvs.Schedulers() {
 		err := e.Host.Modules.Find(ctx, step.SchedulerModule(name))
 		if err == nil {
 			names = append(names, name)
 		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-			return "", err
+			return nil, err
 		}
 	}
-	if names == nil {
-		return "none", nil
-	}
-	return strings.Join(names, ", "), nil
+	return names, nil
 }
 
 // A hurtfulSysctl is a value of net.ipv4.vs that hurts direct routing.

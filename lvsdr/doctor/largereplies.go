@@ -31,7 +31,8 @@ var largeReplies = &Check{
 		var problems []Problem
 		for _, v := range s.vips {
 			if v.mine {
-				return skip("this host has the VIP %s itself", v.addr), nil
+				problems = append(problems, skip("this host has the VIP %s itself", v.addr)...)
+				continue
 			}
 			problems = append(problems, e.fetchVIP(ctx, v.addr)...)
 		}

@@ -101,13 +101,13 @@ func unusable(l host.Link, vip netip.Addr) []Problem {
 		p = problem("", "interface %s is the loopback interface, which is on no LAN", l.Name)
 		p.Advice = "name the LAN's (--interface, or \"interface\" in the configuration)"
 	case !l.Up:
-		p = problem("ip link set dev "+l.Name+" up", "interface %s is down", l.Name)
+		p = problem(host.ShellLine("ip", "link", "set", "dev", l.Name, "up"), "interface %s is down", l.Name)
 		p.Advice = "routes that went through it, such as the default one, are gone and are to be added again"
 		if vip.Is6() {
 			p.Advice += "; so are its IPv6 addresses"
 		}
 	case l.NoARP:
-		p = problem("ip link set dev "+l.Name+" arp on", "interface %s does not answer ARP (NOARP)", l.Name)
+		p = problem(host.ShellLine("ip", "link", "set", "dev", l.Name, "arp", "on"), "interface %s does not answer ARP (NOARP)", l.Name)
 	case !l.Carrier:
 		p = problem("", "interface %s is up but has no carrier", l.Name)
 		p.Advice = "look at its cable, the switch's port, or the lower interface that it belongs to"

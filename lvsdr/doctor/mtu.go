@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
@@ -16,22 +15,22 @@ var mtu = &Check{
 	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		var problems []Problem
-		var asked []netip.Addr
+		told := map[netip.Addr]bool{}
 		for _, s := range e.Config.Services {
 			lan, err := e.LAN(ctx, s.VIP)
 			if err != nil {
-				return nil, err
+				return problems, err
 			}
 			for _, rip := range e.RealServers(s.VIP) {
-				if slices.Contains(asked, rip) {
+				if told[rip] { // not merely asked: another VIP's LAN may have larger packets
 					continue
 				}
-				asked = append(asked, rip)
 				more, err := e.narrow(ctx, rip, lan)
-				if err != nil {
-					return nil, err
-				}
 				problems = append(problems, more...)
+				if err != nil {
+					return problems, err
+				}
+				told[rip] = len(more) > 0
 			}
 		}
 		lro, err := e.merging(ctx)
@@ -55,7 +54,7 @@ func (e *Exam) narrow(ctx context.Context, rip netip.Addr, lan host.Link) ([]Pro
 	if r.Gateway.IsValid() {
 		way = " via " + r.Gateway.String()
 	}
-	return []Problem{warning(fmt.Sprintf("ip route replace %s%s dev %s mtu %d", rip, way, r.Link, out.MTU),
+	return []Problem{warning(fmt.Sprintf("ip route replace %s%s dev %s mtu %d", rip, way, host.ShellWord(r.Link), out.MTU),
 		"the route to the real server %s takes packets of %d bytes, requests come in over %s with up to %d",
 		rip, r.MTU, lan.Name, min(out.MTU, lan.MTU))}, nil
 }
@@ -68,7 +67,7 @@ func (e *Exam) merging(ctx context.Context) ([]Problem, error) {
 	var problems []Problem
 	for _, l := range links {
 		if l.LRO && l.Up {
-			problems = append(problems, warning("ethtool -K "+l.Name+" lro off",
+			problems = append(problems, warning(host.ShellLine("ethtool", "-K", l.Name, "lro", "off"),
 				"%s merges packets that it receives (LRO), which do not fit on the way to the real servers", l.Name))
 		}
 	}

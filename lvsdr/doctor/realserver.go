@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/probe"
 )
@@ -55,7 +56,9 @@ func (s *survey) unknownServers() []Problem {
 // from it.
 func (e *Exam) serverProblems(s *survey, r *serverSeen) []Problem {
 	switch {
-	case r.err != nil && slices.ContainsFunc(s.vips, func(v *vipSeen) bool { return v.err == nil && !usable(v.link) }):
+	case r.err != nil && slices.ContainsFunc(s.vips, func(v *vipSeen) bool {
+		return v.err == nil && !usable(v.link) && slices.Contains(e.RealServers(v.addr), r.rip)
+	}):
 		return nil // the link is down, and took the route with it
 	case r.err != nil:
 		return []Problem{{
@@ -134,7 +137,7 @@ func (e *Exam) aliveButSilent(r *serverSeen) *Problem {
 		On:   r.rip,
 		What: fmt.Sprintf("the real server %s is there (%s answers a ping to everybody) but answers no ARP, so this director cannot find it", r.rip, r.mac),
 		Advice: fmt.Sprintf("arp_ignore=8 or a rule keeps it silent there: arp_ignore=1 is silent for the VIP alone; or write it down here: ip neigh replace %s lladdr %s dev %s nud permanent",
-			r.rip, r.mac, r.link.Name),
+			r.rip, r.mac, host.ShellWord(r.link.Name)),
 	}
 }
 
@@ -145,7 +148,7 @@ func (e *Exam) entryProblem(r *serverSeen) []Problem {
 	if e.Role != cluster.DirectorRole || n == nil || n.MAC == nil || len(r.asked) == 0 || n.State == "FAILED" || n.State == "INCOMPLETE" || n.State == "NOARP" {
 		return nil
 	}
-	del := fmt.Sprintf("ip neigh del %s dev %s", r.rip, r.link.Name)
+	del := fmt.Sprintf("ip neigh del %s dev %s", r.rip, host.ShellWord(r.link.Name))
 	switch right := answered(r.asked, n.MAC) || answered(r.probed, n.MAC); {
 	case !right && n.State == "PERMANENT":
 		return []Problem{problem(del, "the neighbour entry of the real server %s is static, %s, but %s answers for it", r.rip, n.MAC, r.mac)}

@@ -102,7 +102,7 @@ func (e *Exam) gatewayIsDirector(ctx context.Context, vip netip.Addr) ([]Problem
 // how that was seen.
 func throughDirector(vip netip.Addr, r host.Route, seen string) Problem {
 	p := problem("", "replies of the VIP %s leave by the gateway %s, %s: the director drops what comes from an address of its own", vip, r.Gateway, seen)
-	p.Advice = "let the LAN's router be the gateway, as its users know it: ip route replace default via ROUTER dev " + r.Link +
+	p.Advice = "let the LAN's router be the gateway, as its users know it: ip route replace default via ROUTER dev " + host.ShellWord(r.Link) +
 		"; a director can be it only with ip_forward=1, accept_local=1 and rp_filter=0"
 	return p
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // prepare finds out where everybody should be. It reads the neighbour table first:
@@ -120,10 +121,26 @@ func (e *Exam) ownAddress(ctx context.Context, link string, near netip.Addr) (ne
 	return best.Prefix.Addr(), err
 }
 
+// vipsInTurn are the virtual services, those first that are the first of their VIP:
+// where not all can be tried, each VIP has its turn.
+func vipsInTurn(c cluster.Config) []ipvs.Entry {
+	seen := map[netip.Addr]bool{}
+	var first, others []ipvs.Entry
+	for _, v := range c.VirtualServices() {
+		if seen[v.Addr] {
+			others = append(others, v)
+		} else {
+			first = append(first, v)
+		}
+		seen[v.Addr] = true
+	}
+	return append(first, others...)
+}
+
 // plan lists the paths to try. A real server of weight 0 gets no new connections.
 func (s *survey) plan(c cluster.Config) {
 	tried := map[netip.Addr]int{}
-	for _, v := range c.VirtualServices() {
+	for _, v := range vipsInTurn(c) {
 		for _, d := range v.Destinations {
 			i := slices.IndexFunc(s.servers, func(r *serverSeen) bool { return r.rip == d.Addr })
 			switch {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/boot"
@@ -91,23 +92,28 @@ func (e *Exam) conntrackAtBoot(report *bootReport) {
 // arpAtBoot judges a real server that somebody else has set up: whether ARP, silent
 // for the VIP now, is silent after a reboot too.
 func (e *Exam) arpAtBoot(ctx context.Context) ([]Problem, error) {
-	lan, err := e.carrierOfVIP(ctx)
-	if err != nil || lan.Name == "" {
+	lans, err := e.carriersOfVIPs(ctx)
+	if err != nil || len(lans) == 0 {
 		return skip("no IPv4 VIP is an address of this host"), err
 	}
 	var lost []string
 	var fixes []string
-	for _, s := range step.RoleSysctls(cluster.RealServerRole) {
-		name, ok := strings.CutPrefix(s.Key, "net/ipv4/conf/all/arp_")
-		if !ok {
-			continue
-		}
-		what, fix, err := e.arpLost(s, lan.Name, "arp_"+name)
-		if err != nil {
-			return nil, err
-		}
-		if what != "" {
-			lost, fixes = append(lost, what), append(fixes, fix)
+	for _, lan := range lans {
+		for _, s := range step.RoleSysctls(cluster.RealServerRole) {
+			name, ok := strings.CutPrefix(s.Key, "net/ipv4/conf/all/arp_")
+			if !ok {
+				continue
+			}
+			what, fix, err := e.arpLost(s, lan, "arp_"+name)
+			if err != nil {
+				return nil, err
+			}
+			if what != "" {
+				lost = append(lost, what)
+			}
+			if what != "" && !slices.Contains(fixes, fix) {
+				fixes = append(fixes, fix)
+			}
 		}
 	}
 	if len(lost) == 0 {
@@ -119,27 +125,31 @@ func (e *Exam) arpAtBoot(ctx context.Context) ([]Problem, error) {
 	return []Problem{warning(strings.Join(fixes, "\n"), "%s", strings.Join(lost, "; "))}, nil
 }
 
-// carrierOfVIP is the LAN interface of an IPv4 VIP that is an address of this host
-// elsewhere, none when there is none.
-func (e *Exam) carrierOfVIP(ctx context.Context) (host.Link, error) {
-	for _, s := range e.Config.Services {
-		if s.VIP.Is6() {
+// carriersOfVIPs are the LAN interfaces, each once, of the IPv4 VIPs that are
+// addresses of this host.
+func (e *Exam) carriersOfVIPs(ctx context.Context) ([]string, error) {
+	var names []string
+	for _, vip := range e.Config.VIPs() {
+		if vip.Is6() {
 			continue
 		}
-		at, err := e.AddressesOf(ctx, s.VIP)
+		at, err := e.AddressesOf(ctx, vip)
 		if err != nil {
-			return host.Link{}, err
+			return names, err
 		}
 		if len(at) == 0 {
 			continue
 		}
-		lan, err := e.LAN(ctx, s.VIP)
-		if errors.Is(err, ErrNoLAN) || err == nil && lan.NoARP {
+		lan, err := e.LAN(ctx, vip)
+		if errors.Is(err, ErrNoLAN) || err == nil && (lan.NoARP || slices.Contains(names, lan.Name)) {
 			continue
 		}
-		return lan, err
+		if err != nil {
+			return names, err
+		}
+		names = append(names, lan.Name)
 	}
-	return host.Link{}, nil
+	return names, nil
 }
 
 // arpLost tells what becomes of a key of ARP that is right now on the interface, and
@@ -178,7 +188,7 @@ func (e *Exam) arpLost(s step.Sysctl, link, name string) (what, fix string, err 
 	if len(lines) == 0 {
 		what += " (no file sets it)"
 	}
-	lines = append(lines, fmt.Sprintf("echo '%s = %s' >>/etc/sysctl.d/zz-lvs.conf", boot.SysctlDotted(all), value))
+	lines = append(lines, host.ShellLine("echo", boot.SysctlDotted(all)+" = "+value)+" >>/etc/sysctl.d/zz-lvs.conf")
 	return what, strings.Join(lines, "\n"), nil
 }
 
@@ -201,7 +211,7 @@ func (e *Exam) tableAtBoot() ([]Problem, error) {
 			return nil, err
 		}
 		if !early {
-			problems = append(problems, warning("echo ip_vs >/etc/modules-load.d/ip_vs.conf",
+			problems = append(problems, warning("echo ip_vs >>/etc/modules-load.d/ip_vs.conf",
 				"%s:%d sets %s at boot before anything loads ip_vs, with which the key appears", line.File, line.Line, boot.SysctlDotted(line.Key)))
 			break
 		}

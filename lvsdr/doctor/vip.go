@@ -87,7 +87,7 @@ func (e *Exam) missingOnDirector(ctx context.Context, vip netip.Addr) ([]Problem
 	fix, err := e.bringVIP(ctx, vip, lan.Name)
 	p := problem(fix, "the VIP %s is no address of this host", vip)
 	if fix != e.SetUpCommand() {
-		p.Advice = fmt.Sprintf("tell the LAN afterwards, which may know another MAC address for it: arping -U -c 3 -I %s %s", lan.Name, vip)
+		p.Advice = fmt.Sprintf("tell the LAN afterwards, which may know another MAC address for it: arping -U -c 3 -I %s %s", host.ShellWord(lan.Name), vip)
 	}
 	return []Problem{p}, err
 }
@@ -141,10 +141,10 @@ func (e *Exam) bringVIP(ctx context.Context, vip netip.Addr, link string) (strin
 
 // addVIP is the command that puts a VIP on a link as set-up does.
 func addVIP(vip netip.Addr, link, role string) string {
-	command := "ip addr add " + host.HostPrefix(vip).String() + " dev " + link
+	command := "ip addr add " + host.HostPrefix(vip).String() + " dev " + host.ShellWord(link)
 	switch {
 	case vip.Is4() && step.VipLabel(link) != link:
-		command += " label " + step.VipLabel(link)
+		command += " label " + host.ShellWord(step.VipLabel(link))
 	case vip.Is6() && role == cluster.DirectorRole:
 		command += " nodad preferred_lft 0"
 	}
@@ -156,7 +156,7 @@ func addVIP(vip netip.Addr, link, role string) string {
 func (e *Exam) removeAddress(ctx context.Context, a host.Address) (string, error) {
 	all, err := e.Addresses(ctx)
 	v := step.VipView{Host: e.Host, All: all}
-	command := "ip addr del " + a.Prefix.String() + " dev " + a.Link
+	command := "ip addr del " + a.Prefix.String() + " dev " + host.ShellWord(a.Link)
 	if v.Carries(a) && !v.Promotes("all") && !v.Promotes(a.Link) {
 		command = commands(sysctlCommand("1", step.PromoteSysctl(a.Link)), command)
 	}

@@ -51,10 +51,10 @@ func (e *Exam) eachVIP(s *survey, look func(*vipSeen) ([]Problem, error)) ([]Pro
 		found, err := look(v)
 		problems, errs, looked = append(problems, found...), append(errs, err), true
 	}
-	if !looked {
-		problems = skipped
+	if looked && len(problems) == 0 && len(skipped) > 0 {
+		problems = []Problem{{Severity: OK, What: "nothing is wrong with the VIPs that could be looked at from here"}}
 	}
-	return problems, errors.Join(errs...)
+	return append(problems, skipped...), errors.Join(errs...)
 }
 
 // outOfSight tells why a VIP cannot be judged from here, nothing when it can.
@@ -197,7 +197,7 @@ func (s *survey) claimOfServer(v *vipSeen, c claimant) Problem {
 		}
 	}
 	p.Advice = fmt.Sprintf("run \"lvsdr doctor realserver\" on it: arp_ignore is to be 1 and the VIP on lo; those who took it for the VIP do so until "+
-		"they forget (ip neigh flush to %s) or hear the director (arping -U -c 3 -I %s %s there)", v.addr, v.link.Name, v.addr)
+		"they forget (ip neigh flush to %s) or hear the director (arping -U -c 3 -I %s %s there)", v.addr, host.ShellWord(v.link.Name), v.addr)
 	if v.addr.Is6() {
 		p.Advice = "run \"lvsdr doctor realserver\" on it: the VIP is to be on lo, where neighbour solicitations for it are not answered"
 	}

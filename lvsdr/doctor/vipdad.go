@@ -51,7 +51,7 @@ func (e *Exam) notInUse(a host.Address) Problem {
 		link = "lo"
 	}
 	vip := a.Prefix.Addr()
-	fix := commands("ip addr del "+a.Prefix.String()+" dev "+a.Link, addVIP(vip, link, e.Role))
+	fix := commands("ip addr del "+a.Prefix.String()+" dev "+host.ShellWord(a.Link), addVIP(vip, link, e.Role))
 	if !a.DADFailed {
 		return problem(fix, "the VIP %s is tentative: duplicate address detection has not ended", a)
 	}

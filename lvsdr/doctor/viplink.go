@@ -31,8 +31,11 @@ var vipLink = &Check{
 		var problems []Problem
 		for _, vip := range e.Config.VIPs() {
 			at, err := e.AddressesOf(ctx, vip)
-			if err != nil || len(at) == 0 {
+			if err != nil {
 				return problems, err
+			}
+			if len(at) == 0 {
+				continue // vip tells of one that is missing
 			}
 			found, err := judge(ctx, vip, at)
 			problems = append(problems, found...)

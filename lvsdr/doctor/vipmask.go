@@ -115,10 +115,10 @@ func (e *Exam) vipsAlone(lo string, p netip.Prefix) string {
 	fix := ""
 	for _, vip := range e.Config.VIPs() {
 		if p.Contains(vip) {
-			fix = commands(fix, fmt.Sprintf("ip route replace local %s dev %s", host.HostPrefix(vip), lo))
+			fix = commands(fix, fmt.Sprintf("ip route replace local %s dev %s", host.HostPrefix(vip), host.ShellWord(lo)))
 		}
 	}
-	return commands(fix, fmt.Sprintf("ip route del local %s dev %s", p, lo))
+	return commands(fix, fmt.Sprintf("ip route del local %s dev %s", p, host.ShellWord(lo)))
 }
 
 // replaceByHosts is the command that has addresses of one subnet as /32 or /128
@@ -127,13 +127,13 @@ func (e *Exam) vipsAlone(lo string, p netip.Prefix) string {
 func replaceByHosts(at []host.Address) string {
 	var add, remove string
 	for _, a := range slices.Backward(at) {
-		remove = commands(remove, fmt.Sprintf("ip addr del %s dev %s", a.Prefix, a.Link))
+		remove = commands(remove, fmt.Sprintf("ip addr del %s dev %s", a.Prefix, host.ShellWord(a.Link)))
 	}
 	for _, a := range at {
-		one := fmt.Sprintf("ip addr add %s dev %s", host.HostPrefix(a.Prefix.Addr()), a.Link)
+		one := fmt.Sprintf("ip addr add %s dev %s", host.HostPrefix(a.Prefix.Addr()), host.ShellWord(a.Link))
 		if a.Prefix.Addr().Is4() {
 			if label := step.VipLabel(a.Link); label != a.Link {
-				one += " label " + label
+				one += " label " + host.ShellWord(label)
 			}
 		}
 		add = commands(add, one)
@@ -162,8 +162,11 @@ func (e *Exam) secondWays(ctx context.Context, link string) ([]Problem, error) {
 			continue
 		}
 		lost, err := e.others(ctx, a.Prefix.Masked())
-		if err != nil || lost == "" {
+		if err != nil {
 			return problems, err
+		}
+		if lost == "" {
+			continue // its subnet is nobody's
 		}
 		r, err := e.Route(ctx, neighbourIn(a.Prefix))
 		p := warning(replaceByHosts([]host.Address{a}), "the VIP %s is a second way to %s, and is taken when the other one goes and comes again", a, a.Prefix.Masked())

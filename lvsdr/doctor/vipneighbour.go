@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 var vipNeighbour = &Check{
@@ -28,7 +30,7 @@ func (s *survey) staleVIP(v *vipSeen) []Problem {
 	if n == nil || n.MAC == nil || holder == nil || n.State == "FAILED" || n.State == "INCOMPLETE" {
 		return nil
 	}
-	forget := fmt.Sprintf("ip neigh del %s dev %s", v.addr, v.link.Name)
+	forget := fmt.Sprintf("ip neigh del %s dev %s", v.addr, host.ShellWord(v.link.Name))
 	switch right := bytes.Equal(n.MAC, holder); {
 	case right && n.State == "PERMANENT":
 		return []Problem{warning(forget, "the neighbour entry of the VIP %s is static (%s): it stays when another director takes the VIP", v.addr, n.MAC)}
@@ -36,7 +38,7 @@ func (s *survey) staleVIP(v *vipSeen) []Problem {
 		return nil
 	}
 	p := problem(forget, "the neighbour entry of the VIP %s is %s, state %s, but only %s answers for it", v.addr, s.name(n.MAC, v.addr), n.State, holder)
-	p.Advice = fmt.Sprintf("other hosts may have it too: on the director, \"arping -U -c 3 -I %s %s\" tells all", v.link.Name, v.addr)
+	p.Advice = fmt.Sprintf("other hosts may have it too: on the director, \"arping -U -c 3 -I %s %s\" tells all", host.ShellWord(v.link.Name), v.addr)
 	if v.addr.Is6() {
 		p.Advice = "other hosts may have it too, until they look for it again"
 	}

@@ -77,7 +77,7 @@ func (e *Exam) speaksFrom(ctx context.Context, r host.Route, rips []string) (Pro
 	case err != nil:
 		return p, err
 	case r.Source.Is6() && i >= 0 && own.IsValid():
-		p.Fix = fmt.Sprintf("ip addr change %s dev %s preferred_lft 0", at[i].Prefix, r.Link)
+		p.Fix = fmt.Sprintf("ip addr change %s dev %s preferred_lft 0", at[i].Prefix, host.ShellWord(r.Link))
 	case own.IsValid() && i >= 0 && !at[i].Prefix.IsSingleIP():
 		if p.Fix, err = e.secondPlace(ctx, at[i]); err != nil {
 			return p, err
@@ -125,9 +125,9 @@ func (e *Exam) ownFirst(rip netip.Addr, r host.Route, at []host.Address) string 
 		if a.Link == r.Link && !a.Prefix.IsSingleIP() {
 			fix := addVIP(r.Source, r.Link, cluster.DirectorRole)
 			if r.Source.Is4() {
-				fix = commands(sysctlCommand("1", step.PromoteSysctl(r.Link)), fix, fmt.Sprintf("ip addr del %s dev %s", a.Prefix, a.Link))
+				fix = commands(sysctlCommand("1", step.PromoteSysctl(r.Link)), fix, fmt.Sprintf("ip addr del %s dev %s", a.Prefix, host.ShellWord(a.Link)))
 			} else {
-				fix = commands(fmt.Sprintf("ip addr del %s dev %s", a.Prefix, a.Link), fix)
+				fix = commands(fmt.Sprintf("ip addr del %s dev %s", a.Prefix, host.ShellWord(a.Link)), fix)
 			}
 			steps = append(steps, "then make the VIP a host address beside it: "+fix)
 		}
