@@ -26,7 +26,13 @@ var listenerThere = &Check{
 		}
 		var problems []Problem
 		for _, o := range step.OpeningsOf(e.Config) {
-			if o.Port == 0 || slices.ContainsFunc(all, func(l host.Listener) bool { return l.Takes(o.VIP, o.Port, o.Protocol) }) {
+			lan, err := e.LAN(ctx, o.VIP)
+			if err != nil && !errors.Is(err, ErrNoLAN) && !errors.Is(err, fs.ErrNotExist) {
+				return problems, err
+			}
+			if o.Port == 0 || slices.ContainsFunc(all, func(l host.Listener) bool {
+				return l.Takes(o.VIP, o.Port, o.Protocol) && hears(l, lan)
+			}) {
 				continue
 			}
 			elsewhere, err := e.takenElsewhere(ctx, o)
@@ -39,7 +45,7 @@ var listenerThere = &Check{
 			near := slices.DeleteFunc(slices.Clone(all), func(l host.Listener) bool {
 				return l.Protocol != o.Protocol || l.Port != o.Port || l.Addr.IsLoopback()
 			})
-			p := noListener(o, near)
+			p := noListener(o, near, lan)
 			if len(near) == 0 && e.Stage != InService {
 				p.Severity = Warning // the server is often installed after
 			}
@@ -47,6 +53,14 @@ var listenerThere = &Check{
 		}
 		return problems, nil
 	},
+}
+
+// hears tells whether the listener gets what comes in by lan: a socket that is bound
+// to an interface gets what comes in by that one, or by those of the VRF that it is
+// (inet_sk_bound_dev_eq in include/net/inet_sock.h). Without a LAN all are taken
+// to hear.
+func hears(l host.Listener, lan host.Link) bool {
+	return l.Link == "" || lan.Name == "" || l.Link == lan.Name || l.Link == lan.Master
 }
 
 // takenElsewhere tells whether the packets do not need a listener: they are
@@ -89,7 +103,7 @@ func (e *Exam) someClient(vip netip.Addr) netip.Addr {
 }
 
 // noListener tells who listens on the port for other addresses.
-func noListener(o host.Opening, near []host.Listener) Problem {
+func noListener(o host.Opening, near []host.Listener, lan host.Link) Problem {
 	at := netip.AddrPortFrom(o.VIP, o.Port)
 	if len(near) == 0 {
 		p := problem("", "nobody listens on port %d/%s", o.Port, o.Protocol)
@@ -98,10 +112,18 @@ func noListener(o host.Opening, near []host.Listener) Problem {
 	}
 	var who []string
 	for _, l := range near {
-		who = append(who, listenerText(l))
+		text := listenerText(l)
+		if !hears(l, lan) {
+			text += ", and there for what comes in by " + l.Link + ", not by " + lan.Name
+		}
+		who = append(who, text)
 	}
 	p := problem("", "nobody listens on %s/%s: %s", at, o.Protocol, strings.Join(who, ", "))
 	p.Advice = listenAdvice(near[0].Process, o)
+	if bound := near[0]; !hears(bound, lan) {
+		p.Advice = fmt.Sprintf("Have it bind to no interface, or to %s instead of %s (SO_BINDTODEVICE: bind … interface %s in haproxy, "+
+			"BindToDevice=%s in a systemd socket).", lan.Name, bound.Link, bound.Link, bound.Link)
+	}
 	return p
 }
 

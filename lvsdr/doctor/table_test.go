@@ -215,6 +215,8 @@ func TestListenerCheck(t *testing.T) {
 		"IPv6 only":            {[]string{dns, "listen tcp [::]:80 nginx v6only"}, one},
 		"IPv4 only":            {[]string{dns, "listen tcp 0.0.0.0:80 nginx"}, one},
 		"the RIP only":         {[]string{dns, "listen tcp 10.10.10.31:80 nginx"}, two},
+		"another interface":    {[]string{dns, "ip link add eth1 type dummy", "listen tcp [::]:80 nginx dev eth1"}, two},
+		"the LAN's interface":  {[]string{dns, "listen tcp [::]:80 nginx dev eth0"}, nil},
 		"nobody":               {[]string{dns}, two},
 		"no DNS":               {[]string{"listen tcp [::]:80 nginx", "listen udp 127.0.0.1:53 named"}, one},
 		"balanced on":          {[]string{dns, "listen tcp [::]:80 x v6only", "modprobe ip_vs_wlc", "ipvsadm -A -t 10.10.10.22:80"}, nil},

@@ -8,9 +8,6 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
-// firewallMark is the comment that tells lvsdr's rules from everybody else's.
-const firewallMark = "lvsdr"
-
 // Local are the packet filters that this host has; each answers for the network
 // namespace of the thread that asks. A firewall manager is one line here, and its
 // name in package cluster. "auto" takes all of them.

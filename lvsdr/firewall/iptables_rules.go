@@ -13,6 +13,9 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
+// firewallMark is the comment that tells lvsdr's rules from everybody else's.
+const firewallMark = "lvsdr"
+
 // iptablesRules is the table filter as iptables -S prints it.
 type iptablesRules struct {
 	policy map[string]string         // of the built-in chains

@@ -150,6 +150,11 @@ type Route struct {
 	MTU     int  // of the route, or learned of the path; 0: the link's
 }
 
+// RouteProtocol is the routing protocol number that lvsdr's routes carry, as in
+// "ip route show proto 76". No other software is known to use it: it is in
+// neither include/uapi/linux/rtnetlink.h nor iproute2's rt_protos.
+const RouteProtocol = 76
+
 // Routes is the host's routing table, as far as a role needs it.
 type Routes interface {
 	// To fails with fs.ErrNotExist when there is no route.

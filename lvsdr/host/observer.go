@@ -58,7 +58,8 @@ type Listener struct {
 	Process string // "nginx[123]", empty when it cannot be told
 }
 
-// Takes tells whether the listener gets what comes to the address and port.
+// Takes tells whether the listener gets what comes to the address and port, by the
+// interface that it is bound to where it is.
 func (l Listener) Takes(addr netip.Addr, port uint16, protocol cluster.Protocol) bool {
 	if l.Protocol != protocol || l.Port != port {
 		return false

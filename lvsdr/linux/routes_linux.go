@@ -15,11 +15,6 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
-// RouteProtocol is the routing protocol number that lvsdr's routes carry, as in
-// "ip route show proto 76". No other software is known to use it: it is in
-// neither include/uapi/linux/rtnetlink.h nor iproute2's rt_protos.
-const RouteProtocol = 76
-
 // blackholeMetric lets every other route to the VIP win.
 const blackholeMetric = 1 << 30
 
@@ -81,7 +76,7 @@ func unmapped(ip net.IP, like netip.Addr) net.IP {
 
 // Blackholes implements [host.Routes].
 func (linuxRoutes) Blackholes(ctx context.Context) ([]netip.Addr, error) {
-	ours := &netlink.Route{Protocol: RouteProtocol, Type: unix.RTN_BLACKHOLE, Table: unix.RT_TABLE_MAIN}
+	ours := &netlink.Route{Protocol: host.RouteProtocol, Type: unix.RTN_BLACKHOLE, Table: unix.RT_TABLE_MAIN}
 	const filter = netlink.RT_FILTER_PROTOCOL | netlink.RT_FILTER_TYPE | netlink.RT_FILTER_TABLE
 	var addrs []netip.Addr
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
@@ -138,7 +133,7 @@ func blackhole(addr netip.Addr) *netlink.Route {
 	return &netlink.Route{
 		Dst:      &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(addr.BitLen(), addr.BitLen())},
 		Type:     unix.RTN_BLACKHOLE,
-		Protocol: RouteProtocol,
+		Protocol: host.RouteProtocol,
 		Table:    unix.RT_TABLE_MAIN,
 		Priority: blackholeMetric,
 	}

@@ -10,12 +10,11 @@ import (
 	"syscall"
 
 	"github.com/lvsdr/toolkit/lvsdr/host"
-	"github.com/lvsdr/toolkit/lvsdr/linux"
 )
 
 // ours is how lvsdr's blackhole routes are marked: the routing protocol, and a
 // metric that lets every other route win.
-var ours = route{blackhole: true, protocol: strconv.Itoa(linux.RouteProtocol), metric: 1 << 30}
+var ours = route{blackhole: true, protocol: strconv.Itoa(host.RouteProtocol), metric: 1 << 30}
 
 // A route of the main table that somebody added; those that follow from the
 // addresses are not kept.

@@ -16,7 +16,7 @@ import (
 // it came from, and again, until its TTL ends: 32 packets at the director for one
 // SYN. A blackhole route for the VIP behind the local one drops it instead. It
 // has no say while the real server has the VIP, because table local is looked up
-// first. Its mark is the routing protocol number [RouteProtocol].
+// first. Its mark is the routing protocol number [host.RouteProtocol].
 func RealServerBlackholes(c cluster.Config) Step { return blackholeStep{c.VIPs()} }
 
 type blackholeStep struct{ vips []netip.Addr }
