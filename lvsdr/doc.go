@@ -8,15 +8,10 @@
 // printed they are the plan, made they are the set-up, none of them means the host is
 // as it should be, and asked for [step.Absent] they are the teardown.
 //
-//	role, err := lvsdr.RealServer(cluster.Config{Services: []cluster.Service{{
-//		VIP:   netip.MustParseAddr("10.10.10.22"),
-//		Ports: []cluster.Port{{Number: 80, Protocol: cluster.TCP}},
-//	}}})
+//	role, err := lvsdr.RealServer(cluster.Config{Services: []cluster.Service{{VIP: vip}}})
 //	…
 //	changes, err := role.Up(ctx, lvsdr.Local())
-//
-// The cluster is described in package cluster; the two ordered lists of steps stand
-// here, in role.go, and are the only place that knows the order.
+//	findings, err := role.Prove(ctx, lvsdr.Local())
 //
 // The package never logs, prints, exits or runs a shell. Whatever it changes carries a
 // mark of its own or stands in the ledger in /run/lvsdr, so that it can be given back

@@ -11,26 +11,6 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
-// Doctor examines the host with the role's checks, in their order. It changes
-// nothing; checks on the wire send a few frames.
-func (r Role) Doctor(ctx context.Context, h *host.Host) []doctor.Finding {
-	return r.Exam(h).Run(ctx)
-}
-
-// Exam prepares an examination of the host, for a caller that wants to choose.
-func (r Role) Exam(h *host.Host) *doctor.Exam {
-	return &doctor.Exam{Host: h, Role: r.Name, Config: r.config, Checks: slices.Clone(r.Checks), Steps: slices.Clone(r.Steps)}
-}
-
-// Examined is the role of that name for [Role.Doctor] alone, on a configuration as
-// [doctor.Found] returns it: one that set-up might refuse.
-func Examined(name string, c cluster.Config) (Role, error) {
-	if name == cluster.ClientRole {
-		return Role{Name: name, Checks: doctor.Checks(cluster.ClientRole), config: c}, nil
-	}
-	return Former(name, c)
-}
-
 // A Role is what a host is to be, as the ordered list of its steps. The order is
 // safety: a real server silences ARP before it carries the VIP, a director takes
 // the VIP last and gives it up first. Importers add steps of their own by
@@ -108,17 +88,37 @@ func (r Role) Plan(ctx context.Context, h *host.Host, want step.State) ([]step.C
 	return all, nil
 }
 
-// Up brings the host to the role. It plans every step before it touches anything,
-// makes exactly the planned changes, and looks again after each step. It returns
-// the changes it made, also on error. Interrupted and run again, it converges.
+// Up brings the host to the role: it asks the [Role.Preflight] and, when nothing stops
+// it, makes what is due as [Role.Apply] does. No other lvsdr comes in between.
 func (r Role) Up(ctx context.Context, h *host.Host) ([]step.Change, error) {
+	h, unlock, err := h.Lock(ctx, host.Waiting{})
+	if err != nil {
+		return nil, fmt.Errorf("lvsdr: %w", err)
+	}
+	defer unlock()
+	if _, err := r.Preflight(ctx, h); err != nil {
+		return nil, err
+	}
 	return r.apply(ctx, h, step.Present)
 }
 
-// Down gives back everything Up did, in the reverse order, and leaves everything
-// else. It returns the changes it made, also on error.
+// Down gives back everything that was done for the role, in the reverse order, and
+// leaves everything else. It is [Role.Apply] with [step.Absent].
 func (r Role) Down(ctx context.Context, h *host.Host) ([]step.Change, error) {
-	return r.apply(ctx, h, step.Absent)
+	return r.Apply(ctx, h, step.Absent)
+}
+
+// Apply makes exactly the changes that [Role.Plan] tells, without a preflight, as the
+// only lvsdr on the host (see [host.Host.Lock]). It plans every step before it touches
+// anything, and looks again after each step. It returns the changes it made, also on
+// error. Interrupted and run again, it converges.
+func (r Role) Apply(ctx context.Context, h *host.Host, want step.State) ([]step.Change, error) {
+	h, unlock, err := h.Lock(ctx, host.Waiting{})
+	if err != nil {
+		return nil, fmt.Errorf("lvsdr: %w", err)
+	}
+	defer unlock()
+	return r.apply(ctx, h, want)
 }
 
 type stepPlan struct {
@@ -151,6 +151,9 @@ func (r Role) apply(ctx context.Context, h *host.Host, want step.State) ([]step.
 		return nil, err
 	}
 	l := step.LedgerOf(h, r.Name)
+	if err := l.Forget(); err != nil { // what a killed writer has left goes
+		return nil, fmt.Errorf("lvsdr: %w", err)
+	}
 	due := slices.ContainsFunc(parts, func(p stepPlan) bool { return len(p.changes) > 0 })
 	if want == step.Present && due {
 		if err := l.Open(); err != nil {
@@ -214,40 +217,4 @@ func (p stepPlan) fail(at int, err error) error {
 		return &step.StepError{Step: p.step.Name(), Err: err}
 	}
 	return &step.StepError{Step: p.step.Name(), Change: &p.changes[at], Err: err}
-}
-
-// Former is the role of that name for [Role.Down] alone: to be given back. What
-// it did is found by its marks and in the ledger, so c need not be valid and may
-// be empty. Where the ledger is lost, the VIPs and ports of c tell what was the
-// role's.
-func Former(name string, c cluster.Config) (Role, error) {
-	switch name {
-	case cluster.DirectorRole:
-		return director(c), nil
-	case cluster.RealServerRole:
-		return realServer(c), nil
-	}
-	return Role{}, fmt.Errorf("lvsdr: there is no role %q: %s or %s", name, cluster.DirectorRole, cluster.RealServerRole)
-}
-
-// claim fails with [step.ErrOtherRole] when a host that is to get the role already has
-// another one: a director that is its own real server is not supported, and the
-// two roles' sysctls and addresses contradict each other.
-func claim(h *host.Host, role string, want step.State) error {
-	if want == step.Absent {
-		return nil
-	}
-	roles, err := step.Roles(h)
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(roles, func(other string) bool { return other != role })
-	if i < 0 {
-		return nil
-	}
-	trace, err := step.TraceOf(h, roles[i])
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("lvsdr: %w: %s of a %s", step.ErrOtherRole, trace, roles[i])
 }

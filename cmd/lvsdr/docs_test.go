@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/lvsdr/toolkit/lvsdr/status"
 )
 
 // TestOutputIsDocumented finds every field of every JSON document in docs/output.md.
 func TestOutputIsDocumented(t *testing.T) {
 	docs := read(t, "../../docs/output.md")
-	for _, v := range []any{report{}, diagnosis{}, status{}, unitDocument{}, build{}} {
+	for _, v := range []any{report{}, diagnosis{}, status.Status{}, unitDocument{}, build{}} {
 		for _, name := range fields(reflect.TypeOf(v)) {
 			if !strings.Contains(docs, "`"+name+"`") && !strings.Contains(docs, "."+name+"`") &&
 				!strings.Contains(docs, "`"+name+"[]`") {

@@ -97,19 +97,11 @@ func (s *session) doctor(c *cli.Context) error {
 	return err
 }
 
-// examine takes a look at the patient. What checks that are ignored have found it
-// demotes to warnings; it hides nothing.
+// examine takes a look at the patient.
 func (s *session) examine(ctx context.Context, p *patient) ([]doctor.Finding, error) {
 	e := p.exam()
-	done := s.watch(e)
-	findings := e.Run(ctx)
-	done()
-	for i, f := range findings {
-		if slices.Contains(p.ignored, f.Check) && isBad(f) {
-			findings[i].Severity = doctor.Warning
-		}
-	}
-	return findings, ctx.Err()
+	defer s.watch(e)()
+	return e.Run(ctx), ctx.Err()
 }
 
 func isBad(f doctor.Finding) bool {

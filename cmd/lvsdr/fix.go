@@ -7,6 +7,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
@@ -29,8 +30,8 @@ func (s *session) fix(ctx context.Context, p *patient, d *diagnosis, dryRun bool
 		s.closeFix(d.Changes, dryRun)
 		return nil
 	}
-	err = s.change(ctx, role.Name, func(ctx context.Context) (err error) {
-		d.Changes, err = role.Up(ctx, p.host)
+	err = s.change(ctx, p.host, func(ctx context.Context, h *host.Host) (err error) {
+		d.Changes, err = role.Apply(ctx, h, step.Present)
 		return err
 	})
 	if err != nil {

@@ -14,7 +14,6 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/host"
-	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
@@ -28,7 +27,6 @@ type patient struct {
 
 	only, ignored []string
 	passive       bool
-	stage         doctor.Stage
 	client        netip.Addr
 	link          string // the LAN interface, where it was given
 	found         bool   // the description was found on the host itself: set-up might refuse it
@@ -37,7 +35,7 @@ type patient struct {
 // exam is a fresh look.
 func (p *patient) exam() *doctor.Exam {
 	e := p.role.Exam(p.host)
-	e.Only, e.Passive, e.Stage, e.Client, e.Interface = p.only, p.passive, p.stage, p.client, p.link
+	e.Only, e.Ignore, e.Passive, e.Client, e.Interface = p.only, p.ignored, p.passive, p.client, p.link
 	if args := p.src.args; len(args) > 0 && p.role.Name != cluster.ClientRole {
 		e.SetUp = host.ShellLine(append([]string{"lvsdr", "setup", p.role.Name}, args...)...)
 	}
@@ -102,7 +100,7 @@ func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err erro
 	installed, unitErr := s.installed(name)
 	switch {
 	case err == nil && name == "":
-		name, why, err = s.guessRole(c.Context, p.src.Config)
+		name, why, err = doctor.Recognise(c.Context, s.sys.host, p.src.Config)
 	case !errors.Is(err, errNothingGiven):
 	case unitErr == nil:
 		err = nil
@@ -196,39 +194,4 @@ func (s *session) found(ctx context.Context, name string, otherwise error) (stri
 		where = "what lvsdr brought here"
 	}
 	return role, source{Config: config, file: where, args: flagsOf(config)}, nil
-}
-
-// guessRole takes a host without marks of lvsdr for what it looks like: it has a
-// real server's address, or the table of a director, or the VIP on its loopback or
-// on its LAN; otherwise it is a client.
-func (s *session) guessRole(ctx context.Context, config cluster.Config) (role, why string, err error) {
-	addresses, err := s.sys.host.Links.Addresses(ctx)
-	if err != nil {
-		return "", "", err
-	}
-	links, err := s.sys.host.Links.Links(ctx)
-	if err != nil {
-		return "", "", err
-	}
-	servers := realServers(config)
-	for _, a := range addresses {
-		if slices.Contains(servers, a.Prefix.Addr()) {
-			return cluster.RealServerRole, "it has the real server's address " + a.Prefix.Addr().String(), nil
-		}
-	}
-	// Without the right to read it nothing is known of a table.
-	if services, err := s.sys.host.IPVS.Services(ctx, ipvs.Plain); err == nil && len(services) > 0 {
-		return cluster.DirectorRole, "it has virtual services", nil
-	}
-	for _, a := range addresses {
-		if !slices.ContainsFunc(config.Services, func(x cluster.Service) bool { return x.VIP == a.Prefix.Addr() }) {
-			continue
-		}
-		role := cluster.DirectorRole
-		if slices.ContainsFunc(links, func(l host.Link) bool { return l.Name == a.Link && (l.Loopback || l.NoARP) }) {
-			role = cluster.RealServerRole
-		}
-		return role, "it has the VIP on " + a.Link, nil
-	}
-	return cluster.ClientRole, "it has neither the VIP nor a real server's address; if it is the director, say so", nil
 }

@@ -68,9 +68,9 @@ func (r *report) complete() *report {
 }
 
 // print prints the changes, also those made before an error. Err is nil or
-// errUnproved when all of them were made.
+// a proof that failed when all of them were made.
 func (r *report) print(o *output, err error) {
-	ok := err == nil || errors.Is(err, errUnproved)
+	ok := err == nil || isUnproved(err)
 	if !o.quiet || r.DryRun {
 		for _, line := range lines(o, r.Changes) {
 			o.printf("%s", line)

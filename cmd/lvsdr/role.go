@@ -3,9 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -61,61 +58,14 @@ func (s *session) makeRole(ctx context.Context, name string, src *source) (lvsdr
 	return lvsdr.RealServer(share)
 }
 
-// findRole finds this host's role in the configuration, which names the real
-// servers but not the director. A host with a real server's address is one. A
-// host without can be the director only when it is on one LAN with all of them:
-// direct routing needs that; a router away it can only be a stranger.
+// findRole finds this host's role in the configuration.
 func (s *session) findRole(ctx context.Context, src source) (string, error) {
-	addresses, err := s.sys.host.Links.Addresses(ctx)
-	if err != nil {
-		return "", err
+	role, why, err := lvsdr.Find(ctx, s.sys.host, src.Config)
+	if errors.Is(err, lvsdr.ErrNoRole) {
+		return "", &hintError{err, "name the role: lvsdr setup director, or lvsdr setup realserver"}
 	}
-	servers := realServers(src.Config)
-	for _, a := range addresses {
-		if slices.Contains(servers, a.Prefix.Addr()) {
-			s.note("this host has %s, a real server's address in %s: role realserver", a.Prefix.Addr(), src.where())
-			return cluster.RealServerRole, nil
-		}
+	if err == nil {
+		s.note("role %s, by %s: %s", role, src.where(), why)
 	}
-	if len(servers) == 0 {
-		return "", nameTheRole("no real server is listed in " + src.where() + ", so this host's role cannot be found")
-	}
-	for _, addr := range servers {
-		if why, err := s.notOnLAN(ctx, addr); err != nil {
-			return "", err
-		} else if why != "" {
-			return "", nameTheRole(why + ": this host is neither a real server nor on their LAN")
-		}
-	}
-	s.note("this host has no real server's address of %s and is on their LAN: role director", src.where())
-	return cluster.DirectorRole, nil
-}
-
-// notOnLAN tells why addr is not on a LAN of this host, empty when it is.
-func (s *session) notOnLAN(ctx context.Context, addr netip.Addr) (string, error) {
-	route, err := s.sys.host.Routes.To(ctx, addr)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Sprintf("there is no route to the real server %s", addr), nil
-	case err != nil:
-		return "", err
-	case route.Gateway.IsValid():
-		return fmt.Sprintf("the real server %s is behind the gateway %s", addr, route.Gateway), nil
-	}
-	return "", nil
-}
-
-// realServers lists every real server, in the order of the configuration.
-func realServers(c cluster.Config) []netip.Addr {
-	var all []netip.Addr
-	for _, service := range c.Services {
-		for _, server := range service.RealServers {
-			all = append(all, server.Address)
-		}
-	}
-	return all
-}
-
-func nameTheRole(why string) error {
-	return &hintError{errors.New(why), "name the role: lvsdr setup director, or lvsdr setup realserver"}
+	return role, err
 }

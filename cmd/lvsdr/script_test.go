@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -74,10 +73,7 @@ func newStage(dir string) *stage {
 		},
 		capabilities: func() (uint64, error) { return ^uint64(0), nil },
 		writable:     func(string) error { return nil },
-		lock: lockConfig{
-			file:     filepath.Join(dir, ".run", "lvsdr", "lock"),
-			patience: 50 * time.Millisecond, silence: time.Millisecond, interval: 5 * time.Millisecond,
-		},
+		waiting:      host.Waiting{Patience: 50 * time.Millisecond, Silence: time.Millisecond},
 	}
 	st.enter(lvsdrtest.Director(strings.Split(strings.TrimSpace(lvsdrtest.HealthyLAN()), "\n")...))
 	return st
@@ -118,10 +114,10 @@ func scriptLvsdr(ts *testscript.TestScript, neg bool, args []string) {
 	defer cancel()
 	st.sys.host.Sysctl.(*signalling).cancel = cancel
 	st.exit = run(ctx, args, st.sys, ts.Stdout(), ts.Stderr())
-	// The lock's folder on the disk is the ledger's in memory.
-	_ = st.world.Run("rmdir /run/lvsdr")
-	if _, err := os.Stat(st.sys.lock.file); err == nil && st.unlock == nil {
-		ts.Fatalf("%s is left over", st.sys.lock.file)
+	if unlock, err := st.sys.host.Files.Lock(host.LockFile); err == nil {
+		unlock()
+	} else if st.unlock == nil {
+		ts.Fatalf("the lock is left over: %v", err)
 	}
 	if failed := st.exit != exitOK; failed != neg {
 		ts.Fatalf("exit status %d", st.exit)
@@ -217,7 +213,7 @@ func scriptGiven(ts *testscript.TestScript, neg bool, args []string) {
 			st.unlock = nil
 			return
 		}
-		unlock, err := tryLock(st.sys.lock.file)
+		unlock, err := st.sys.host.Files.Lock(host.LockFile)
 		ts.Check(err)
 		st.unlock = unlock
 	default:
@@ -250,7 +246,7 @@ func (m *manager) Enable(_ context.Context, unit string) error {
 
 // Start runs set-up once more, as the unit does: the lock must be free.
 func (m *manager) Start(_ context.Context, unit string) error {
-	unlock, err := tryLock(m.stage.sys.lock.file)
+	unlock, err := m.stage.sys.host.Files.Lock(host.LockFile)
 	if err != nil {
 		return err
 	}

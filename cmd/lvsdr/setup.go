@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
@@ -62,14 +65,10 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 		s.report.Changes, err = p.role.Plan(c.Context, p.host, step.Present)
 		return err
 	}
-	if err := s.may(p.role.Name); err != nil {
-		return err
-	}
-	if err := s.preflight(c.Context, p); err != nil {
-		return err
-	}
-	err = s.change(c.Context, p.role.Name, func(ctx context.Context) error {
-		s.report.Changes, err = p.role.Up(ctx, p.host)
+	err = s.change(c.Context, p.host, func(ctx context.Context, h *host.Host) (err error) {
+		if err = s.preflight(ctx, p); err == nil {
+			s.report.Changes, err = p.role.Apply(ctx, h, step.Present)
+		}
 		return err
 	})
 	if err != nil {
@@ -131,17 +130,22 @@ func (s *session) begin(c *cli.Context, roles []string) (role string, err error)
 	return s.report.Role, err
 }
 
-// change makes changes as the only lvsdr on this host.
-func (s *session) change(ctx context.Context, role string, do func(context.Context) error) error {
-	if err := s.may(role); err != nil {
+// change makes changes to the host as the only lvsdr on it.
+func (s *session) change(ctx context.Context, h *host.Host, do func(context.Context, *host.Host) error) error {
+	if err := s.may(s.report.Role); err != nil {
 		return err
 	}
-	unlock, err := s.lock(ctx)
+	waiting := s.sys.waiting
+	waiting.Told = func(holder string) { s.note("waiting for %s …", holder) }
+	held, unlock, err := h.Lock(ctx, waiting)
+	if errors.Is(err, host.ErrLocked) {
+		return fmt.Errorf("%w; nothing was changed", err)
+	}
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	return do(ctx)
+	return do(ctx, held)
 }
 
 func checkOutput(c *cli.Context) error {

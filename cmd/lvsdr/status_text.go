@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/status"
 )
 
-func (st *status) print(o *output) {
+func printStatus(o *output, st *status.Status) {
 	if st.Role == "" && len(st.VIPs) == 0 && len(st.Services) == 0 {
 		o.printf("nothing is set up: no role of lvsdr, no virtual service, no VIP")
 		return
@@ -16,21 +18,21 @@ func (st *status) print(o *output) {
 	}
 	o.printf("role      %s", role)
 	for _, vip := range st.VIPs {
-		o.printf("VIP       %s", vip.text)
+		o.printf("VIP       %s", vip)
 	}
 	if t := st.Timeouts; t != nil {
 		o.printf("timeouts  tcp %ds, tcpfin %ds, udp %ds", t.TCP, t.TCPFin, t.UDP)
 	}
 	for _, service := range st.Services {
-		o.printf("\n%s", service.title(o))
-		for _, line := range service.table() {
+		o.printf("\n%s", serviceTitle(o, service))
+		for _, line := range serverTable(service) {
 			o.printf("    %s", line)
 		}
 	}
 }
 
-func (st *serviceStatus) title(o *output) string {
-	words := []string{o.paint(bold, st.id.String()), st.Scheduler}
+func serviceTitle(o *output, st status.Service) string {
+	words := []string{o.paint(bold, st.String()), st.Scheduler}
 	if st.Persistence > 0 {
 		words = append(words, fmt.Sprintf("persistent %ds", st.Persistence))
 	}
@@ -40,15 +42,15 @@ func (st *serviceStatus) title(o *output) string {
 	return strings.Join(words, "  ")
 }
 
-// table has a line for each real server.
-func (st *serviceStatus) table() []string {
+// serverTable has a line for each real server.
+func serverTable(st status.Service) []string {
 	if len(st.RealServers) == 0 {
 		return []string{"no real server"}
 	}
 	rows := [][]string{{"real server", "forward", "weight", "active", "inactive", "conn/s", "packets/s", "bytes/s"}}
 	for _, r := range st.RealServers {
 		rows = append(rows, []string{
-			r.endpoint.String(), r.Forwarding, fmt.Sprint(r.Weight), fmt.Sprint(r.Active), fmt.Sprint(r.Inactive),
+			r.String(), r.Forwarding, fmt.Sprint(r.Weight), fmt.Sprint(r.Active), fmt.Sprint(r.Inactive),
 			fmt.Sprint(r.Rates.Connections), fmt.Sprint(r.Rates.Packets), fmt.Sprint(r.Rates.Bytes),
 		})
 	}

@@ -28,19 +28,11 @@ type system struct {
 	// writable fails when files cannot be made in the directory.
 	writable func(dir string) error
 
-	lock lockConfig
+	waiting host.Waiting // for another lvsdr
 	// unproved has set-up end with its last change.
 	unproved bool
 	// silence is after how long an exam under way is told on a terminal.
 	silence time.Duration
-}
-
-// lockConfig tells where two lvsdr meet and how long one waits for the other.
-type lockConfig struct {
-	file     string
-	patience time.Duration // after it the command gives up
-	silence  time.Duration // after it the wait is told
-	interval time.Duration
 }
 
 // local is the machine this process runs on.
@@ -64,13 +56,7 @@ func local() *system {
 		systemd:      units.Systemd(),
 		capabilities: effectiveCapabilities,
 		writable:     writable,
-		lock: lockConfig{
-			file:     "/run/lvsdr/lock",
-			patience: time.Minute,
-			silence:  time.Second,
-			interval: 50 * time.Millisecond,
-		},
-		silence: time.Second,
+		silence:      time.Second,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
@@ -37,8 +38,8 @@ func (s *session) teardown(c *cli.Context) error {
 		s.report.Changes, err = role.Plan(c.Context, s.sys.host, step.Absent)
 		return err
 	}
-	return s.change(c.Context, role.Name, func(ctx context.Context) error {
-		s.report.Changes, err = role.Down(ctx, s.sys.host)
+	return s.change(c.Context, s.sys.host, func(ctx context.Context, h *host.Host) error {
+		s.report.Changes, err = role.Down(ctx, h)
 		return err
 	})
 }

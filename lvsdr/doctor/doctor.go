@@ -34,7 +34,7 @@ func (e *Exam) Run(ctx context.Context) []Finding {
 	for _, c := range checks {
 		findings = append(findings, r.results[c].findings...)
 	}
-	return findings
+	return e.demote(findings)
 }
 
 // A run is one look at work.

@@ -27,6 +27,7 @@ type Exam struct {
 	Steps  []step.Step // whose changes still due are drift
 
 	Only    []string // the codes of the checks to run, with those that they need; none: all
+	Ignore  []string // the codes of checks whose failures are made warnings; nothing is hidden
 	Passive bool     // nothing is put on the wire
 	Stage   Stage    // of the host's set-up
 	// Interface is the LAN interface of this host, where the caller knows; empty: it

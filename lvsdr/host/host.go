@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
@@ -33,6 +34,8 @@ type Host struct {
 	// Runtime leaves alone everything that outlives a reboot: /etc is neither
 	// written nor cleaned.
 	Runtime bool
+
+	held *atomic.Bool // whether this value has the lock, see Lock
 }
 
 // Files is the host's file system, absolute slash-separated names throughout.
@@ -49,6 +52,10 @@ type Files interface {
 	Remove(name string) error
 	// ReadDir lists the names in a directory, sorted; fs.ErrNotExist when absent.
 	ReadDir(name string) ([]string, error)
+	// Lock takes the lock of that name and makes its folder, or fails at once with
+	// a [*LockedError]. Unlock leaves no trace of it: the file goes, and the folder
+	// when it is empty. A process that ends gives its locks up.
+	Lock(name string) (unlock func(), err error)
 }
 
 // Sysctl is /proc/sys. Keys are written with slashes, as sysctl(8) allows

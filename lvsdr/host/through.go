@@ -70,6 +70,17 @@ func (v filesVia) ReadDir(name string) ([]string, error) {
 	return get(context.Background(), v.via, "Files.ReadDir", func() ([]string, error) { return v.of.ReadDir(name) })
 }
 
+// Lock goes the same way to give the lock back; where that is refused, the lock stays.
+func (v filesVia) Lock(name string) (unlock func(), err error) {
+	release, err := get(context.Background(), v.via, "Files.Lock", func() (func(), error) { return v.of.Lock(name) })
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		_ = v.via(context.Background(), "Files.Unlock", func() error { release(); return nil })
+	}, nil
+}
+
 type sysctlVia struct {
 	via Via
 	of  Sysctl

@@ -210,48 +210,12 @@ func fillTree(tree, path string, data []byte, perm fs.FileMode) error {
 	return fill(file, data, perm)
 }
 
-// openTemporary opens an empty file that nobody else writes: a second writer of
-// the same file waits for the first one's lock, and then finds that the name has
-// moved on.
-func openTemporary(name string) (*os.File, error) {
-	for {
-		file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		mine, err := lockNamed(file)
-		if err == nil && mine {
-			return file, file.Truncate(0)
-		}
-		file.Close()
-		if err != nil {
-			return nil, err
-		}
-	}
-}
-
-// lockNamed locks the file and tells whether it still has its name.
-func lockNamed(file *os.File) (bool, error) {
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
-		return false, &fs.PathError{Op: "lock", Path: file.Name(), Err: err}
-	}
-	mine, err := file.Stat()
-	if err != nil {
-		return false, err
-	}
-	named, err := os.Lstat(file.Name())
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil && os.SameFile(mine, named), err
-}
-
 func fill(file *os.File, data []byte, perm fs.FileMode) error {
 	if _, err := file.Write(data); err != nil {
 		return err
 	}
-	if err := file.Chmod(perm); err != nil { // past the umask
+	if err := file.Sync(); err != nil {
 		return err
 	}
-	return file.Sync()
+	return file.Chmod(perm) // past the umask; last, see openTemporary
 }

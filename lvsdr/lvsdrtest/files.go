@@ -3,10 +3,13 @@ package lvsdrtest
 import (
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // A node is a file, a directory or a symbolic link.
@@ -151,6 +154,15 @@ func (s files) ReadDir(name string) ([]string, error) {
 		return nil, pathError("readdir", name, syscall.ENOTDIR)
 	}
 	return s.children(at), nil
+}
+
+// Lock leaves no file, and makes no folder.
+func (s files) Lock(name string) (unlock func(), err error) {
+	if s.locks[name] {
+		return nil, &host.LockedError{PID: os.Getpid()}
+	}
+	s.locks[name] = true
+	return func() { delete(s.locks, name) }, nil
 }
 
 // children returns the names in a directory, sorted.

@@ -21,6 +21,7 @@ type World struct {
 // semantics, without locks, counters and injected failures.
 type state struct {
 	nodes     map[string]node   // the file system, by clean absolute name
+	locks     map[string]bool   // of Files.Lock, by name
 	sysctls   map[string]string // by key with slashes
 	modules   map[string]module
 	links     []host.Link
@@ -41,6 +42,7 @@ type state struct {
 func New(commands ...string) *World {
 	w := &World{state: state{
 		nodes:   map[string]node{},
+		locks:   map[string]bool{},
 		sysctls: map[string]string{},
 		modules: map[string]module{},
 	}}

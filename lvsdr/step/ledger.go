@@ -8,7 +8,9 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
@@ -17,27 +19,36 @@ import (
 // state (addresses, the IPVS table, live sysctls) and must not outlive it.
 const ledgerDir = "/run/lvsdr"
 
-// A ledger holds what was there before set-up's first change, one line a thing:
-// key, tab, value before. An empty value means there was nothing. A key begins
-// with the name of its step and a space. A step writes the line before it makes
-// the change, so that a set-up killed in between leaves at worst a line too many;
-// [Role.Down] strikes out a step's lines when the step has nothing left to undo.
-// The role's own line is there from before its first change to after its last,
-// so that a ledger without other lines is not taken for one that was lost.
-// Everybody may read it, so that a plan needs no rights.
-type ledger struct {
+// ledgerLock is where the writers of all ledgers of a host meet. A writer has it for
+// one change of a file, so that it is waited for within [host.Host.Lock].
+const ledgerLock = ledgerDir + "/.ledger"
+
+// ledgerPatience is how long a writer waits for others.
+const ledgerPatience = 10 * time.Second
+
+// A Ledger holds what was there before a role's first change, for steps that cannot
+// read it off a mark of their own at teardown. It has one line a thing: a key, which
+// begins with the name of its step and a space, and the value before; an empty value
+// means there was nothing. A step writes the line before it makes the change, so
+// that a set-up killed in between leaves at worst a line too many, and strikes it out
+// when the value is restored; what it leaves, the role strikes out when the step has
+// nothing left to undo. The role's own line is there from before its first change to
+// after its last, so that a ledger without other lines is not taken for one that was
+// lost. Everybody may read it, so that a plan needs no rights; those who write it at
+// once wait for each other.
+type Ledger struct {
 	files host.Files
 	name  string
 }
 
 // LedgerOf returns the ledger of a role on this host, that of a role without a name
 // too.
-func LedgerOf(h *host.Host, role string) ledger {
-	return ledger{h.Files, ledgerDir + "/" + cmp.Or(role, "other")}
+func LedgerOf(h *host.Host, role string) Ledger {
+	return Ledger{h.Files, ledgerDir + "/" + cmp.Or(role, "other")}
 }
 
 // Read returns all lines, an empty map when there is no ledger.
-func (l ledger) Read() (map[string]string, error) {
+func (l Ledger) Read() (map[string]string, error) {
 	data, err := l.files.ReadFile(l.name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return map[string]string{}, nil
@@ -48,7 +59,10 @@ func (l ledger) Read() (map[string]string, error) {
 	lines := map[string]string{}
 	for line := range strings.Lines(string(data)) {
 		key, before, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-		if !ok {
+		if ok && strings.HasPrefix(before, `"`) {
+			before, err = strconv.Unquote(before)
+		}
+		if !ok || err != nil {
 			return nil, fmt.Errorf("%s: damaged line %q: remove the file to go on without it", l.name, line)
 		}
 		lines[key] = before
@@ -56,63 +70,81 @@ func (l ledger) Read() (map[string]string, error) {
 	return lines, nil
 }
 
-// remember writes down what was there before. A key that is already known keeps
+// Remember writes down what was there before. A key that is already known keeps
 // its first value.
-func (l ledger) remember(before map[string]string) error {
-	lines, err := l.Read()
-	if err != nil {
-		return err
-	}
-	known := len(lines)
-	for key, value := range before {
-		if _, ok := lines[key]; !ok {
-			lines[key] = value
+func (l Ledger) Remember(before map[string]string) error {
+	for key := range before {
+		if strings.ContainsAny(key, "\t\n") {
+			return fmt.Errorf("%s: key %q: a key has no tab and no line break", l.name, key)
 		}
 	}
-	if len(lines) == known {
-		return nil
-	}
-	return l.write(lines)
+	return l.change(func(lines map[string]string) {
+		for key, value := range before {
+			if _, ok := lines[key]; !ok {
+				lines[key] = value
+			}
+		}
+	})
 }
 
-// forget strikes keys out, and removes the ledger with its last line.
-func (l ledger) forget(keys ...string) error {
-	lines, err := l.Read()
-	if err != nil {
-		return err
-	}
-	known := len(lines)
-	for _, key := range keys {
-		delete(lines, key)
-	}
-	if len(lines) == known {
-		return nil
-	}
-	return l.write(lines)
+// Forget strikes keys out, and removes the ledger with its last line.
+func (l Ledger) Forget(keys ...string) error {
+	return l.change(func(lines map[string]string) {
+		for _, key := range keys {
+			delete(lines, key)
+		}
+	})
 }
 
 // ForgetStep strikes out all lines of a step.
-func (l ledger) ForgetStep(name string) error {
+func (l Ledger) ForgetStep(name string) error {
+	return l.change(func(lines map[string]string) {
+		maps.DeleteFunc(lines, func(key, _ string) bool { return strings.HasPrefix(key, name+" ") })
+	})
+}
+
+// change adds lines or takes some away, as the only writer.
+func (l Ledger) change(edit func(lines map[string]string)) error {
+	unlock, err := l.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	lines, err := l.Read()
 	if err != nil {
 		return err
 	}
-	var keys []string
-	for key := range lines {
-		if strings.HasPrefix(key, name+" ") {
-			keys = append(keys, key)
-		}
+	known := len(lines)
+	edit(lines)
+	if len(lines) == known {
+		return nil
 	}
-	return l.forget(keys...)
+	return l.write(lines)
 }
 
-func (l ledger) write(lines map[string]string) error {
+func (l Ledger) lock() (unlock func(), err error) {
+	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
+		unlock, err := l.files.Lock(ledgerLock)
+		if !errors.Is(err, host.ErrLocked) {
+			return unlock, err
+		}
+		if time.Since(begun) > ledgerPatience {
+			return nil, fmt.Errorf("%s: %w for more than %v", ledgerLock, err, ledgerPatience)
+		}
+	}
+}
+
+func (l Ledger) write(lines map[string]string) error {
 	if len(lines) == 0 {
 		return l.files.Remove(l.name)
 	}
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(lines)) {
-		b.WriteString(key + "\t" + lines[key] + "\n")
+		value := lines[key]
+		if strings.ContainsAny(value, "\r\n") || strings.HasPrefix(value, `"`) {
+			value = strconv.Quote(value)
+		}
+		b.WriteString(key + "\t" + value + "\n")
 	}
 	return l.files.WriteFile(l.name, []byte(b.String()), 0o644)
 }
@@ -121,12 +153,12 @@ func (l ledger) write(lines map[string]string) error {
 const roleKey = "role"
 
 // Open writes the role's own line.
-func (l ledger) Open() error { return l.remember(map[string]string{roleKey: ""}) }
+func (l Ledger) Open() error { return l.Remember(map[string]string{roleKey: ""}) }
 
 // Close strikes it out, and leaves nothing behind: no half-written ledger of a
 // killed process, no folder that nobody needs.
-func (l ledger) Close() error {
-	if err := l.forget(roleKey); err != nil {
+func (l Ledger) Close() error {
+	if err := l.Forget(roleKey); err != nil {
 		return err
 	}
 	unfinished := host.TemporaryName(ledgerDir) // a folder that was to come with its first file

@@ -37,7 +37,7 @@ func (s loopbackStep) Plan(ctx context.Context, h *host.Host, want State) ([]Cha
 	}
 	before := strings.Join(addressesOf(lo, addresses), " ")
 	return []Change{s.change(lo, "down", "up", func(ctx context.Context) error {
-		if err := LedgerOf(h, s.role).remember(map[string]string{linkKeyPrefix + lo: before}); err != nil {
+		if err := LedgerOf(h, s.role).Remember(map[string]string{linkKeyPrefix + lo: before}); err != nil {
 			return err
 		}
 		return h.Links.SetUp(ctx, lo, true)
@@ -85,7 +85,7 @@ func (s loopbackStep) takeDown(ctx context.Context, h *host.Host, lo string, bef
 			return fmt.Errorf("remove %s: %w", a, err)
 		}
 	}
-	return LedgerOf(h, s.role).forget(linkKeyPrefix + lo)
+	return LedgerOf(h, s.role).Forget(linkKeyPrefix + lo)
 }
 
 func addressesOf(link string, all []host.Address) []string {

@@ -81,7 +81,7 @@ func (o ownFile) write(h *host.Host, final func() (string, error)) error {
 	if err := h.Files.WriteFile(o.name, []byte(body), 0o644); err != nil {
 		return err
 	}
-	return LedgerOf(h, o.role).forget(keys...)
+	return LedgerOf(h, o.role).Forget(keys...)
 }
 
 // absent plans that the file, what a killed write has left of it, and the
@@ -122,7 +122,7 @@ func (o ownFile) remove(h *host.Host) error {
 	for _, dir := range made {
 		lines[o.ledgerKey(dir)] = ""
 	}
-	if err := LedgerOf(h, o.role).remember(lines); err != nil {
+	if err := LedgerOf(h, o.role).Remember(lines); err != nil {
 		return err
 	}
 	if err := h.Files.Remove(o.name); err != nil {
@@ -149,7 +149,7 @@ func (o ownFile) removeDirs(h *host.Host) error {
 		}
 		keys = append(keys, o.ledgerKey(dir))
 	}
-	return LedgerOf(h, o.role).forget(keys...)
+	return LedgerOf(h, o.role).Forget(keys...)
 }
 
 // remembered returns the directories in the ledger that are to follow the file,

@@ -107,7 +107,7 @@ func remember(h *host.Host, edits []*serviceEdit) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	return LedgerOf(h, cluster.DirectorRole).remember(lines)
+	return LedgerOf(h, cluster.DirectorRole).Remember(lines)
 }
 
 // forget strikes out the services that are as before again, and ours no more.
@@ -118,7 +118,7 @@ func forget(h *host.Host, settled []*serviceTarget) error {
 			keys = append(keys, serviceKey(t.ID))
 		}
 	}
-	return LedgerOf(h, cluster.DirectorRole).forget(keys...)
+	return LedgerOf(h, cluster.DirectorRole).Forget(keys...)
 }
 
 // drainAll sets the real servers that are to be removed to weight 0 and waits

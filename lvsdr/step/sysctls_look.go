@@ -186,5 +186,5 @@ func (l *sysctlLook) remember(ctx context.Context, s Sysctl) error {
 	for key, value := range now.unrecorded(s, now.before()) {
 		lines[SysctlLedger+key] = value
 	}
-	return LedgerOf(l.h, l.role).remember(lines)
+	return LedgerOf(l.h, l.role).Remember(lines)
 }

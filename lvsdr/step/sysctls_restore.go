@@ -83,5 +83,5 @@ func (l *sysctlLook) strike(keys ...string) error {
 	for i, key := range keys {
 		lines[i] = SysctlLedger + key
 	}
-	return LedgerOf(l.h, l.role).forget(lines...)
+	return LedgerOf(l.h, l.role).Forget(lines...)
 }

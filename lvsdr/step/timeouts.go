@@ -87,7 +87,7 @@ func setTimeout(ctx context.Context, h *host.Host, key string, field timeoutFiel
 		return err
 	}
 	if live := *field(&now); live != 0 {
-		if err := LedgerOf(h, cluster.DirectorRole).remember(map[string]string{key: live.String()}); err != nil {
+		if err := LedgerOf(h, cluster.DirectorRole).Remember(map[string]string{key: live.String()}); err != nil {
 			return err
 		}
 	}
@@ -104,5 +104,5 @@ func giveBackTimeout(ctx context.Context, h *host.Host, key string, field timeou
 			return err
 		}
 	}
-	return LedgerOf(h, cluster.DirectorRole).forget(key)
+	return LedgerOf(h, cluster.DirectorRole).Forget(key)
 }

@@ -89,7 +89,7 @@ func (v *VipView) loopback() (host.Link, error) {
 func (v *VipView) present(links map[netip.Addr]host.Link) ([]Change, error) {
 	var changes []Change
 	before := map[string]string{}
-	remember := sync.OnceValue(func() error { return v.ledger.remember(before) })
+	remember := sync.OnceValue(func() error { return v.ledger.Remember(before) })
 	for _, vip := range v.vips {
 		link := links[vip]
 		want := v.wanted(vip, link)

@@ -40,7 +40,7 @@ func (v *VipView) announcement(vip host.Address) Change {
 }
 
 // announce tells the neighbours, and strikes out that it was due.
-func announce(ctx context.Context, links host.Links, l ledger, link string, vips ...netip.Addr) error {
+func announce(ctx context.Context, links host.Links, l Ledger, link string, vips ...netip.Addr) error {
 	if err := links.Announce(ctx, link, vips...); err != nil {
 		return fmt.Errorf("the VIP is there, but its neighbours could not be told, who may still know another MAC address for it: %w", err)
 	}
@@ -48,5 +48,5 @@ func announce(ctx context.Context, links host.Links, l ledger, link string, vips
 	for i, vip := range vips {
 		keys[i] = announceKey(vip)
 	}
-	return l.forget(keys...)
+	return l.Forget(keys...)
 }

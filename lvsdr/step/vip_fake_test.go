@@ -17,6 +17,8 @@ import (
 // vipFiles is a file system in memory.
 type vipFiles map[string]string
 
+func (f vipFiles) Lock(string) (func(), error) { return func() {}, nil }
+
 func (f vipFiles) ReadFile(name string) ([]byte, error) {
 	if text, ok := f[name]; ok {
 		return []byte(text), nil

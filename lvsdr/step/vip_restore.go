@@ -80,7 +80,7 @@ func (v *VipView) giveBackChange(want State, vip netip.Addr, ours, missing []hos
 		if err != nil || want == Absent { // then Role.Down strikes out all lines at once
 			return err
 		}
-		return v.ledger.forget(vipKey(vip), announceKey(vip))
+		return v.ledger.Forget(vipKey(vip), announceKey(vip))
 	})
 	switch {
 	case len(missing) > 0:

@@ -20,7 +20,7 @@ type VipView struct {
 	links  []host.Link
 	All    []host.Address                // every address, in the kernel's order
 	at     map[netip.Addr][]host.Address // the same by IP address
-	ledger ledger
+	ledger Ledger
 	lines  map[string]string // of the ledger
 	// lost: the role was set up, but its ledger is gone.
 	lost bool
