@@ -81,7 +81,7 @@ func set(t *testing.T, make func(cluster.Config) (lvsdr.Role, error), c cluster.
 	t.Helper()
 	role, err := make(c)
 	if err == nil {
-		_, err = role.Up(context.Background(), w.Host())
+		_, err = role.Apply(context.Background(), w.Host(), step.Present)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func everyStop(t *testing.T, name, commands string, check func(*testing.T, *lvsd
 	for n := 0; ; n++ {
 		w := roles[name].world(commands)
 		w.FailAfter(n)
-		_, up := role.Up(ctx, w.Host())
+		_, up := role.Apply(ctx, w.Host(), step.Present)
 		check(t, w)
 		if up == nil {
 			break
@@ -191,7 +191,7 @@ func TestVIPIsAnnouncedInTheEnd(t *testing.T) {
 	for n := 0; ; n++ {
 		w := lvsdrtest.Director()
 		w.FailAfter(n)
-		_, err := role.Up(context.Background(), w.Host())
+		_, err := role.Apply(context.Background(), w.Host(), step.Present)
 		w.FailAfter(-1)
 		set(t, lvsdr.Director, mission(), w)
 		log := w.Log()

@@ -11,6 +11,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // The laws of lvsdrtest.CheckLaws, for both roles, on every configuration and
@@ -198,7 +199,7 @@ func TestRealServersBehindLoopbackAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		made, err := role.Up(context.Background(), w.Host())
+		made, err := role.Apply(context.Background(), w.Host(), step.Present)
 		if err == nil || !strings.Contains(err.Error(), `"ip address del 10.10.10.22/24 dev lo"`) {
 			t.Errorf("interface %q: %v", link, err)
 		}

@@ -25,8 +25,13 @@ func setUpWith(checks ...*doctor.Check) (*session, *patient) {
 	sys := newStage("/").sys
 	server := cluster.RealServer{Address: netip.MustParseAddr("10.10.10.31")}
 	config := cluster.Config{Services: []cluster.Service{{VIP: netip.MustParseAddr("10.10.10.22"), RealServers: []cluster.RealServer{server}}}}
+	role, err := lvsdr.Director(config)
+	if err != nil {
+		panic(err) // the test is wrong
+	}
+	role.Steps, role.Checks = nil, checks
 	return &session{output: &output{stdout: io.Discard, stderr: io.Discard}, sys: sys, report: &report{}},
-		&patient{host: sys.host, role: lvsdr.Role{Name: cluster.DirectorRole, Checks: checks}, src: source{Config: config}}
+		&patient{host: sys.host, role: role, src: source{Config: config}}
 }
 
 // What set-up cannot mend stops it before it begins, unless another host's set-up

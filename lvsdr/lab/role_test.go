@@ -16,6 +16,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // describe is the documentation's cluster with the VIP of either family.
@@ -128,7 +129,7 @@ func setUp(t *testing.T, l *lab.Lab, c cluster.Config) {
 func up(t *testing.T, h *lab.Host, r lvsdr.Role) {
 	t.Helper()
 	lvs := h.LVS()
-	if _, err := r.Up(context.Background(), lvs); err != nil {
+	if _, err := r.Apply(context.Background(), lvs, step.Present); err != nil {
 		t.Fatalf("%s: %v", h.Name, err)
 	}
 }

@@ -107,7 +107,7 @@ func (c Case) plan(t testing.TB, b box, want step.State) []step.Change {
 
 func (c Case) apply(t testing.TB, b box, want step.State) ([]step.Change, error) {
 	if want == step.Present {
-		return c.role(t).Up(ctx, b.Host())
+		return c.role(t).Apply(ctx, b.Host(), step.Present)
 	}
 	return c.role(t).Down(ctx, b.Host())
 }

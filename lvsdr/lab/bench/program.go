@@ -192,7 +192,7 @@ func serviceStep(ctx context.Context, s size) (took time.Duration, err error) {
 		return h.Do(func() error {
 			local := lvsdr.Local()
 			start := time.Now()
-			_, err := role.Up(ctx, local)
+			_, err := role.Apply(ctx, local, step.Present)
 			took = time.Since(start)
 			return err
 		})

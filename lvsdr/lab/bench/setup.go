@@ -92,7 +92,7 @@ func fastestUp(ctx context.Context, h *host.Host, changes int, config func(i int
 func up(ctx context.Context, h *host.Host, c cluster.Config, changes int) (time.Duration, error) {
 	role := lvsdr.Role{Name: cluster.DirectorRole, Steps: []step.Step{step.DirectorServices(c)}}
 	start := time.Now()
-	made, err := role.Up(ctx, h)
+	made, err := role.Apply(ctx, h, step.Present)
 	took := time.Since(start)
 	if err == nil && changes >= 0 && len(made) != changes {
 		err = fmt.Errorf("%d changes, not %d", len(made), changes)

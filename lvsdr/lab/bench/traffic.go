@@ -23,6 +23,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // What the client of the traffic part does.
@@ -124,7 +125,7 @@ func setUpLab(ctx context.Context, l *lab.Lab) error {
 		if _, err := h.ServeHTTP(":80"); err != nil {
 			return err
 		}
-		if err := h.Do(func() error { _, err := rs.Up(ctx, lvsdr.Local()); return err }); err != nil {
+		if err := h.Do(func() error { _, err := rs.Apply(ctx, lvsdr.Local(), step.Present); return err }); err != nil {
 			return err
 		}
 	}
@@ -136,7 +137,7 @@ func bySetUp(ctx context.Context, h *lab.Host, c cluster.Config) error {
 	if err != nil {
 		return err
 	}
-	return h.Do(func() error { _, err := role.Up(ctx, lvsdr.Local()); return err })
+	return h.Do(func() error { _, err := role.Apply(ctx, lvsdr.Local(), step.Present); return err })
 }
 
 func byRestore(ctx context.Context, h *lab.Host, c cluster.Config) error {
