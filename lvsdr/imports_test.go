@@ -30,6 +30,7 @@ var rooms = map[string][]string{
 		"lvsdr/ipvs", "lvsdr/filter", "lvsdr/probe"},
 	"lvsdr":          {"lvsdr/doctor", "lvsdr/step", "lvsdr/linux", "lvsdr/host", "lvsdr/cluster"},
 	"lvsdr/mobyipvs": {"lvsdr/host", "lvsdr/ipvs"},
+	"lvsdr/status":   {"lvsdr/step", "lvsdr/host", "lvsdr/ipvs"},
 	"units":          {"lvsdr/step", "lvsdr/host", "lvsdr/cluster"},
 }
 
