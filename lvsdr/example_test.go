@@ -62,11 +62,11 @@ func ExampleRole_Plan_director() {
 	// set ipvs timeout tcp: 30s
 	// set ipvs timeout tcpFin: 5s
 	// set ipvs timeout udp: 1m0s
-	// add tcp 10.10.10.22:80 in nftables inet filter input: accept
-	// add tcp 10.10.10.22:80 in nftables inet lvsdr prerouting: notrack
 	// add tcp 10.10.10.22:80: wrr persistent 20
 	// add tcp 10.10.10.22:80 -> 10.10.10.31:80: route weight 1
 	// add tcp 10.10.10.22:80 -> 10.10.10.32:80: route weight 1
+	// add tcp 10.10.10.22:80 in nftables inet filter input: accept
+	// add tcp 10.10.10.22:80 in nftables inet lvsdr prerouting: notrack
 	// add 10.10.10.22/32 dev eth0 label eth0:0
 }
 

@@ -38,8 +38,8 @@ func director(c cluster.Config) Role {
 		step.DirectorModules(c),
 		step.DirectorSysctls(c),
 		step.DirectorTimeouts(c),
+		step.DirectorServices(c), // before the ports: what is replaced drains while its port is open
 		step.DirectorPorts(c),
-		step.DirectorServices(c),
 		step.DirectorVIPs(c),
 	}, Checks: doctor.Checks(cluster.DirectorRole), config: c}
 }

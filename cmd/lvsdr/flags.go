@@ -24,7 +24,7 @@ func roleFlags() []cli.Flag {
 
 // setupFlags are the flags of setup.
 func setupFlags() []cli.Flag {
-	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{passiveFlag()}, messageFlags())
+	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{passiveFlag(), forceFlag()}, messageFlags())
 }
 
 // serviceFlags describe the service, as the configuration file does: with a file
@@ -83,6 +83,11 @@ func changeFlags() []cli.Flag {
 func passiveFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "passive", Category: hostFlags,
 		Usage: "put nothing on the wire: look at this host only, not at the others"}
+}
+
+func forceFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "force", Category: hostFlags,
+		Usage: "cut the connections of what is taken out or replaced, instead of waiting for their end"}
 }
 
 func messageFlags() []cli.Flag {

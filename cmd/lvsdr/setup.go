@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
@@ -67,7 +68,7 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 	}
 	err = s.change(c.Context, p.host, func(ctx context.Context, h *host.Host) (err error) {
 		if err = s.preflight(ctx, p); err == nil {
-			s.report.Changes, err = p.role.Apply(ctx, h, step.Present)
+			s.report.Changes, err = p.role.Apply(s.draining(ctx), h, step.Present)
 		}
 		return err
 	})
@@ -115,7 +116,12 @@ func (s *session) prepare(c *cli.Context) (*patient, error) {
 	if err := s.interfaceThere(c.Context, p.link); err != nil {
 		return nil, err
 	}
+	drain := p.src.Drain
+	if c.Bool("force") { // this time only: the unit does not repeat it
+		p.src.Drain = new(cluster.Duration)
+	}
 	p.role, err = s.makeRole(c.Context, name, &p.src)
+	p.src.Drain = drain
 	p.role.Steps = append(p.role.Steps, s.unitStep(name, p.src))
 	return p, err
 }

@@ -26,6 +26,12 @@ func whichFlags() string {
 	return strings.Join(all, ", ")
 }
 
+// HashScheduler tells whether a scheduler ties a client to a real server by a hash, and
+// so refuses it while that one has weight 0, unless its flag -fallback is set: sh and
+// mh. The table of mh is built from the last weight that was not 0 (last_weight in
+// net/netfilter/ipvs/ip_vs_mh.c): only a real server added with weight 0 is not in it.
+func HashScheduler(name string) bool { return name == "sh" || name == "mh" }
+
 // oneOf renders what is allowed: "a, b or c".
 func oneOf(names []string) string {
 	last := len(names) - 1

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
@@ -97,15 +98,16 @@ func sameThresholds(v *ipvs.Entry, want ipvs.Entry) bool {
 var schedulerFallback = &Check{
 	Code:  "fallback",
 	Title: "a scheduler that ties clients to real servers by hash falls back to another one",
-	Why:   "Scheduler sh without sh-fallback refuses the clients whose real server has weight 0 or too many connections.",
+	Why:   "Scheduler sh or mh without its flag -fallback refuses the clients whose real server has weight 0 or too many connections.",
 	Needs: []*Check{ipvsThere, noDestination},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		return e.eachOurs(ctx, func(s servedService) []Problem {
-			if s.live.Scheduler != "sh" || s.live.Flags&ipvs.Sched1 != 0 {
-				return nil // mh leaves weight 0 out of its table (ip_vs_mh_populate)
+			scheduler := s.live.Scheduler
+			if !cluster.HashScheduler(scheduler) || s.live.Flags&ipvs.Sched1 != 0 {
+				return nil
 			}
 			away := slices.DeleteFunc(slices.Clone(s.live.Destinations), func(d ipvs.Destination) bool {
-				return d.Weight > 0 && !overloaded(d)
+				return d.Weight > 0 && !overloaded(d) || scheduler == "mh" && d.Weight <= 0 && !served(d)
 			})
 			if len(away) == 0 {
 				return nil
@@ -113,12 +115,18 @@ var schedulerFallback = &Check{
 			with := s.live.Service
 			with.Flags |= ipvs.Sched1
 			p := problem(ipvs.Command{Op: ipvs.SetService, Service: &with}.Ipvsadm(),
-				"%s: scheduler sh without sh-fallback refuses the clients of %s, which takes no connections",
-				s.live.ID, ends(away))
-			p.Advice = "Keep it: schedulerFlags: [sh-fallback] in the configuration; or take the real server out of the service."
+				"%s: scheduler %[2]s without %[2]s-fallback refuses the clients of %[3]s, which takes no connections",
+				s.live.ID, scheduler, ends(away))
+			p.Advice = "Keep it: schedulerFlags: [" + scheduler + "-fallback] in the configuration; or take the real server out of the service."
 			return []Problem{p}
 		})
 	},
+}
+
+// served tells whether a real server has had connections, and so a weight: mh has it in
+// its table for ever then, but not one that was added with weight 0.
+func served(d ipvs.Destination) bool {
+	return d.Stats.Connections > 0 || d.Active > 0 || d.Inactive > 0
 }
 
 var quiescentTemplate = &Check{

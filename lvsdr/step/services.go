@@ -84,6 +84,7 @@ type serviceTarget struct {
 	gone  bool
 	known bool // the ledger already has what was there before
 	back  bool // this is what was there before
+	stays bool // the role stays: what goes is replaced, and may end first
 }
 
 // targets lists the services this step answers for: the configuration's and those
@@ -107,6 +108,7 @@ func (s *services) targets(h *host.Host, before map[string]string, want State, t
 		if err != nil {
 			return nil, err
 		}
+		t.stays = want == Present
 		targets = append(targets, t)
 	}
 	if want == Absent && lostLedger(h, cluster.DirectorRole) {

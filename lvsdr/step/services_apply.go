@@ -2,7 +2,6 @@ package step
 
 import (
 	"context"
-	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -19,7 +18,7 @@ func (s *services) Apply(ctx context.Context, h *host.Host, changes []Change) (i
 	}
 	removals := len(edits)
 	for i, e := range edits {
-		if e.command.Op == ipvs.RemoveDestination {
+		if e.command.Op == ipvs.RemoveDestination || e.command.Op == ipvs.RemoveService {
 			removals = i
 			break
 		}
@@ -34,6 +33,9 @@ func (s *services) Apply(ctx context.Context, h *host.Host, changes []Change) (i
 		}
 		n, err := send(ctx, h, edits[removals:])
 		if done += n; err != nil {
+			return done, err
+		}
+		if err := giveFlagsBack(ctx, h, edits[removals:]); err != nil {
 			return done, err
 		}
 	}
@@ -119,61 +121,4 @@ func forget(h *host.Host, settled []*serviceTarget) error {
 		}
 	}
 	return LedgerOf(h, cluster.DirectorRole).Forget(keys...)
-}
-
-// drainAll sets the real servers that are to be removed to weight 0 and waits
-// until their connections have ended, at most s.drain. New connections of a
-// persistent client go elsewhere too, by expire_quiescent_template.
-func (s *services) drainAll(ctx context.Context, h *host.Host, edits []*serviceEdit) error {
-	var busy []*serviceEdit
-	var quiesce []ipvs.Command
-	for _, e := range edits {
-		if !e.drains() || s.drain <= 0 {
-			continue
-		}
-		busy = append(busy, e)
-		if e.command.Destination.Weight != 0 {
-			idle := *e.command.Destination
-			idle.Weight = 0
-			quiesce = append(quiesce, ipvs.Command{Op: ipvs.SetDestination, Service: e.command.Service, Destination: &idle})
-		}
-	}
-	if len(busy) == 0 {
-		return nil
-	}
-	if _, err := h.IPVS.Apply(ctx, quiesce); err != nil {
-		return err
-	}
-	deadline := time.Now().Add(s.drain)
-	for len(busy) > 0 && time.Now().Before(deadline) {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(drainPoll):
-		}
-		var err error
-		if busy, err = stillBusy(ctx, h, busy); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// drainPoll is how often a drain looks at the connections that are left.
-const drainPoll = 200 * time.Millisecond
-
-func stillBusy(ctx context.Context, h *host.Host, edits []*serviceEdit) ([]*serviceEdit, error) {
-	var busy []*serviceEdit
-	for _, e := range edits {
-		have, err := h.IPVS.Destinations(ctx, e.command.Service.ID, ipvs.Plain)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range have {
-			if sameServer(&d, e.command.Destination) && d.Active > 0 {
-				busy = append(busy, e)
-			}
-		}
-	}
-	return busy, nil
 }

@@ -20,13 +20,6 @@ type serviceEdit struct {
 	live    *ipvs.Entry // the service before all edits, nil when it was not there
 }
 
-// drains tells whether the real server that the edit removes has connections that
-// would break. UDP has none: its next datagram is scheduled anew.
-func (e *serviceEdit) drains() bool {
-	return e.command.Op == ipvs.RemoveDestination && !e.target.gone &&
-		e.command.Service.Protocol != ipvs.UDP && e.command.Destination.Active > 0
-}
-
 // A serviceDiff collects what makes live services into targets: everything that
 // adds first, everything that removes last.
 type serviceDiff struct {
@@ -50,7 +43,7 @@ func (d *serviceDiff) compare(t *serviceTarget, live *ipvs.Entry) {
 		return
 	case t.gone:
 		d.drop(t, live, ipvs.Command{Op: ipvs.RemoveService, Service: &t.Service},
-			Change{Op: Remove, Object: t.ID.String(), From: describeService(&live.Service)})
+			Change{Op: Remove, Object: t.ID.String(), From: describeService(&live.Service) + describeActive(live.Destinations...)})
 		return
 	case live == nil:
 		d.add(t, live, ipvs.Command{Op: ipvs.AddService, Service: &t.Service},
@@ -100,13 +93,22 @@ func (d *serviceDiff) compareDestinations(t *serviceTarget, live *ipvs.Entry) {
 		if have[server(old)] == nil {
 			continue
 		}
-		from := describeDestination(old)
-		if old.Active > 0 {
-			from += ", " + strconv.Itoa(int(old.Active)) + " active connections"
-		}
+		from := describeDestination(old) + describeActive(*old)
 		d.drop(t, live, ipvs.Command{Op: ipvs.RemoveDestination, Service: &t.Service, Destination: old},
 			Change{Op: Remove, Object: destinationObject(t, old), From: from})
 	}
+}
+
+// describeActive tells how many connections there are, when there are any.
+func describeActive(all ...ipvs.Destination) string {
+	n := 0
+	for _, d := range all {
+		n += int(d.Active)
+	}
+	if n == 0 {
+		return ""
+	}
+	return ", " + strconv.Itoa(n) + " active connections"
 }
 
 func (d *serviceDiff) add(t *serviceTarget, live *ipvs.Entry, cmd ipvs.Command, c Change) {

@@ -70,6 +70,21 @@ var tableFaults = []Fault{{
 	),
 	Sights: []Sight{{Host: "dev-1", Code: "fallback"}, {Host: "client", Code: "replies"}},
 }, {
+	Name: "mh-without-fallback", Catalogue: "P11", Setup: "-",
+	Title: "scheduler mh refuses the clients of a real server whose weight became 0",
+	Inject: all(
+		handMade(strings.Replace(handTable, "wrr", "mh", 1)),
+		func(ctx context.Context, c *Cluster) error { // the client's own
+			name, err := c.Client.Get(ctx, "http://"+vipHTTP)
+			if err != nil {
+				return err
+			}
+			return c.Sh(ctx, "dev-1", "ipvsadm -e -t 10.10.10.22:80 -g -w 0 -r "+c.Host(name).IPv4.Addr().String())
+		},
+		unserved,
+	),
+	Sights: []Sight{{Host: "dev-1", Code: "fallback"}, {Host: "client", Code: "replies"}},
+}, {
 	Name: "drained-but-tied", Catalogue: "P3", Setup: "-",
 	Title: "persistence still sends a client to a real server of weight 0",
 	Inject: all(
