@@ -2,9 +2,13 @@
 // nftables' and iptables', and works out what they do with a packet, without
 // sending one. What it cannot work out it says so; it never guesses an accept.
 //
-// Tables of nftables' families inet, ip and ip6 and all tables of iptables are
+// Tables of nftables' families inet, ip, ip6 and arp and all tables of iptables are
 // evaluated, base chains in the order of their hooks and priorities. Families
-// arp, bridge and netdev, flow tables and BPF programs are out of its sight.
+// bridge and netdev, flow tables and BPF programs are out of its sight.
+//
+// It is the one reader and the one evaluator of rules: the doctor asks it what
+// becomes of a packet ([Ruleset.Trace]), set-up where a service's packets may be
+// dropped ([Chain.Closes]).
 package filter
 
 import "net/netip"
@@ -80,6 +84,8 @@ type Packet struct {
 	Translated bool
 	doubtful   doubtful
 	six        bool // it is IPv6, when no address tells
+	any        bool // it is any packet of its protocol and family, see [Chain.Closes]
+	arp        *arpPacket
 }
 
 // doubtful is what a rule may have changed that perhaps matched.

@@ -21,15 +21,32 @@ func (p Packet) length() int {
 }
 
 func (p Packet) network() bits {
-	if p.v6() {
-		return p.ipv6()
+	switch {
+	case p.arp != nil:
+		return p.arp.header()
+	case p.v6():
+		b := p.ipv6()
+		if p.any {
+			b.forget(4, 6) // length
+			b.forget(7, 8) // hop limit
+		}
+		return b
 	}
+	b := p.ipv4()
+	if p.any {
+		b.forget(1, 4) // type of service, length
+		b.forget(8, 9) // TTL
+	}
+	return b
+}
+
+func (p Packet) ipv4() bits {
 	b := append(known(0x45, 0), known(binary.BigEndian.AppendUint16(nil, uint16(p.length()))...)...)
 	b = append(b, blank(2, aboutOther)...)                                                    // identification
 	b = append(b, cell{0, 0b10111111, aboutOther}, cell{0, 0xff, 0}, cell{usualTTL, 0xff, 0}) // DF may be set
 	b = append(b, known(p.Protocol)...)
 	b = append(b, blank(2, aboutOther)...) // checksum
-	b = append(b, address(p.Src, 4, aboutSource)...)
+	b = append(b, address(p.Src, 4, aboutNamed)...)
 	return append(b, address(p.Dst, 4, p.peer())...)
 }
 
@@ -42,17 +59,17 @@ func (p Packet) ipv6() bits {
 	} else {
 		b = append(b, known(usualTTL)...)
 	}
-	b = append(b, address(p.Src, 16, aboutSource)...)
+	b = append(b, address(p.Src, 16, aboutNamed)...)
 	return append(b, address(p.Dst, 16, p.peer())...)
 }
 
 // peer is what a destination that is not known depends on: of a reply, on who the
 // client is.
 func (p Packet) peer() doubt {
-	if p.Translated {
+	if p.Translated || p.any {
 		return aboutOther
 	}
-	return aboutSource
+	return aboutNamed
 }
 
 func address(a netip.Addr, size int, d doubt) bits {
@@ -63,6 +80,9 @@ func address(a netip.Addr, size int, d doubt) bits {
 }
 
 func (p Packet) transport() bits {
+	if p.any {
+		return blank(20, aboutOther)
+	}
 	ports := known(binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, p.SrcPort), p.DstPort)...)
 	switch p.Protocol {
 	case tcp:
@@ -79,12 +99,15 @@ func (p Packet) transport() bits {
 
 // link is the Ethernet header: destination, source, type.
 func (p Packet) link() bits {
-	b := append(blank(6, aboutOther), blank(6, aboutSource)...)
+	b := append(blank(6, aboutOther), blank(6, aboutNamed)...)
 	return append(b, known(binary.BigEndian.AppendUint16(nil, p.etherType())...)...)
 }
 
 func (p Packet) etherType() uint16 {
-	if p.v6() {
+	switch {
+	case p.arp != nil:
+		return 0x0806
+	case p.v6():
 		return 0x86dd
 	}
 	return 0x0800

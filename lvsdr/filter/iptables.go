@@ -57,7 +57,7 @@ func compileTable(command, variant, name string, table Listing) map[string]*chai
 	}
 	for c, lines := range table.Chains {
 		for _, l := range lines {
-			r := &iptablesRule{text: l.Text}
+			r := &iptablesRule{line: l}
 			r.tests, r.target, r.options = parseRule(l.Words)
 			r.leap = slices.Contains(l.Words, "-g")
 			r.to = chains[r.target]
@@ -77,7 +77,7 @@ func keys[V any](m map[string]V) map[string]bool {
 
 // An iptablesRule is a rule in iptables' words.
 type iptablesRule struct {
-	text    string
+	line    Line
 	tests   []test
 	target  string
 	options []test // the target's
@@ -85,7 +85,11 @@ type iptablesRule struct {
 	leap    bool   // -g
 }
 
-func (r *iptablesRule) about() Rule { return Rule{Text: r.text} }
+func (r *iptablesRule) about() Rule { return Rule{Text: r.line.Text} }
+
+func (r *iptablesRule) listed() ChainRule {
+	return ChainRule{Comment: r.line.After("--comment"), Line: r.line}
+}
 
 func (r *iptablesRule) targets() []*chain {
 	if r.to == nil {

@@ -29,6 +29,9 @@ func tcpFlags(t test, f *flow) answer {
 }
 
 func flagsAre(f *flow, mask, want uint8) answer {
+	if f.packet.any && f.packet.Protocol == tcp {
+		return unknown
+	}
 	return when(f.packet.Protocol == tcp && f.packet.TCPFlags&mask == want)
 }
 
@@ -97,6 +100,9 @@ func statusIn(t test, f *flow) answer {
 
 // status is a bit of a connection's status (include/uapi/linux/netfilter/nf_conntrack_common.h).
 func (f *flow) status(name string) answer {
+	if f.packet.any {
+		return unknown
+	}
 	isNew := f.packet.State == New
 	switch strings.ToUpper(name) {
 	case "NONE", "EXPECTED":

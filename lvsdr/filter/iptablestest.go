@@ -84,8 +84,8 @@ func (t test) holds(f *flow) answer {
 // different modules with the module's name.
 var looks = withRates(map[string]func(test, *flow) answer{
 	"-s": source, "--src-range": source, "-d": destination, "--dst-range": destination,
-	"-i": func(t test, f *flow) answer { return when(interfaceIs(f.packet.In, t.word())) },
-	"-o": func(t test, f *flow) answer { return when(interfaceIs(f.packet.Out, t.word())) },
+	"-i": func(t test, f *flow) answer { return onInterface(f.packet.In, t.word(), f.packet.anyIn()) },
+	"-o": func(t test, f *flow) answer { return onInterface(f.packet.Out, t.word(), f.packet.anyOut()) },
 	"-p": protocolIs, "--protocol": protocolIs,
 	"-f":              func(test, *flow) answer { return never },
 	"--sport":         func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort) },
@@ -105,10 +105,10 @@ var looks = withRates(map[string]func(test, *flow) answer{
 	"--src-type":      func(t test, f *flow) answer { return kindIn(t, f, f.packet.Src, bySender) },
 	"--dst-type":      func(t test, f *flow) answer { return kindIn(t, f, f.packet.Dst, answer{maybe, f.packet.peer()}) },
 	"--pkt-type":      packetTypeIs,
-	"length --length": func(t test, f *flow) answer { return within(t.word(), uint64(f.packet.length())) },
+	"length --length": lengthIn,
 	"--match-set":     setOf,
-	"--ttl-lt":        func(t test, f *flow) answer { return within(t.word()+":", usualTTL).not() },
-	"--ttl-gt":        func(t test, f *flow) answer { return within(":"+t.word(), usualTTL).not() },
+	"--ttl-lt":        func(t test, f *flow) answer { return f.orAny(within(t.word()+":", usualTTL).not()) },
+	"--ttl-gt":        func(t test, f *flow) answer { return f.orAny(within(":"+t.word(), usualTTL).not()) },
 	"--mac-source":    func(test, *flow) answer { return bySender },
 	"policy --pol":    func(t test, f *flow) answer { return when(t.word() == "none") },
 })
@@ -116,11 +116,14 @@ var looks = withRates(map[string]func(test, *flow) answer{
 // withRates adds what depends on the packets before: one packet alone never
 // exceeds a rate, and whom "recent" remembers depends on the sender.
 func withRates(looks map[string]func(test, *flow) answer) map[string]func(test, *flow) answer {
+	for _, o := range []string{"limit --limit", "hashlimit --hashlimit-upto", "connlimit --connlimit-upto", "quota --quota"} {
+		looks[o] = func(_ test, f *flow) answer { return f.underRate() }
+	}
 	for _, o := range []string{
-		"limit --limit", "limit --limit-burst", "hashlimit --hashlimit-upto", "hashlimit --hashlimit-burst", "hashlimit --hashlimit-mode",
+		"limit --limit-burst", "hashlimit --hashlimit-burst", "hashlimit --hashlimit-mode",
 		"hashlimit --hashlimit-name", "hashlimit --hashlimit-htable-size", "hashlimit --hashlimit-htable-max", "hashlimit --hashlimit-htable-expire",
-		"hashlimit --hashlimit-htable-gcinterval", "hashlimit --hashlimit-srcmask", "hashlimit --hashlimit-dstmask", "connlimit --connlimit-upto",
-		"connlimit --connlimit-mask", "connlimit --connlimit-saddr", "connlimit --connlimit-daddr", "quota --quota",
+		"hashlimit --hashlimit-htable-gcinterval", "hashlimit --hashlimit-srcmask", "hashlimit --hashlimit-dstmask",
+		"connlimit --connlimit-mask", "connlimit --connlimit-saddr", "connlimit --connlimit-daddr",
 		"recent --set", "recent --name", "recent --mask", "recent --rsource", "recent --rdest", "recent --seconds", "recent --hitcount", "recent --reap",
 		"recent --rttl", "--comment", "--limit-iface-in", "--limit-iface-out", "--dir", "nfacct --nfacct-name", "set --return-nomatch",
 	} {
@@ -180,6 +183,15 @@ func and(a, mask netip.Addr) []byte {
 	return r
 }
 
+func lengthIn(t test, f *flow) answer { return f.orAny(within(t.word(), uint64(f.packet.length()))) }
+
+func onInterface(name, pattern string, whichever bool) answer {
+	if whichever && pattern != "+" {
+		return unknown
+	}
+	return when(interfaceIs(name, pattern))
+}
+
 // interfaceIs compares with a name, or the beginning of names "eth+".
 func interfaceIs(name, pattern string) bool {
 	if begin, ok := strings.CutSuffix(pattern, "+"); ok {
@@ -210,6 +222,9 @@ func portIn(f *flow, text string, ports ...uint16) answer {
 	case tcp, udp, sctp:
 	default:
 		return never
+	}
+	if f.packet.any {
+		return unknown
 	}
 	a := never
 	for one := range strings.SplitSeq(text, ",") {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -12,15 +13,43 @@ import (
 // Load reads the rules of the calling thread's network namespace. It brings
 // neither nf_tables nor iptables into use.
 func Load(ctx context.Context) (*Ruleset, error) {
-	rules := &Ruleset{links: map[string]int{}}
+	legacy, err := LoadLegacy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	nft, err := LoadNftables(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("nftables: %w", err)
+	}
+	return Join(legacy, nft), nil
+}
+
+// LoadNftables is the part of [Load] that is in nf_tables: nftables' rules, and
+// those that iptables-nft keeps there.
+func LoadNftables(ctx context.Context) (*Ruleset, error) {
+	state, err := readNftables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := state.ruleset(ctx)
+	if err != nil {
+		return nil, err
+	}
 	links, err := net.Interfaces()
 	if err != nil {
 		return nil, err
 	}
+	rules.links = map[string]int{}
 	for _, l := range links {
 		rules.links[l.Name] = l.Index
 	}
-	sets := []*Ruleset{rules}
+	return rules, nil
+}
+
+// LoadLegacy is the part of [Load] that legacy iptables has. It fails when the
+// kernel has some and the host no command that could read it.
+func LoadLegacy(ctx context.Context) (*Ruleset, error) {
+	var sets []*Ruleset
 	for _, family := range []string{"ip", "ip6"} {
 		legacy, err := loadLegacy(ctx, family)
 		if err != nil {
@@ -28,15 +57,7 @@ func Load(ctx context.Context) (*Ruleset, error) {
 		}
 		sets = append(sets, legacy)
 	}
-	state, err := readNftables(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("nftables: %w", err)
-	}
-	nft, err := state.ruleset(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return Join(append(sets, nft)...), nil
+	return Join(sets...), nil
 }
 
 func loadLegacy(ctx context.Context, family string) (*Ruleset, error) {
@@ -88,22 +109,60 @@ func (s *nftState) ruleset(ctx context.Context) (*Ruleset, error) {
 			of = same
 		}
 		r.base = append(r.base, &baseChain{
-			chain: of, v4: c.table.family != unix.NFPROTO_IPV6, v6: c.table.family != unix.NFPROTO_IPV4,
+			chain: of, arp: c.table.family == unix.NFPROTO_ARP,
+			v4:   c.table.family == unix.NFPROTO_INET || c.table.family == unix.NFPROTO_IPV4,
+			v6:   c.table.family == unix.NFPROTO_INET || c.table.family == unix.NFPROTO_IPV6,
 			hook: c.hook, priority: int(c.priority), nat: c.kind == "nat", drops: c.drops,
 		})
 	}
+	r.arp = s.namedByARP()
 	return r.sort(), nil
 }
 
-// sameShape tells whether the command has listed every rule that is there. It lists
-// built-in chains that are not.
+// namedByARP are the IPv4 addresses in the rules and sets of family arp.
+func (s *nftState) namedByARP() []netip.Addr {
+	var all []netip.Addr
+	add := func(data []byte) {
+		if a, ok := netip.AddrFromSlice(data); ok && a.Is4() {
+			all = append(all, a)
+		}
+	}
+	for _, r := range s.rules {
+		for _, e := range r.expressions {
+			if r.table.family == unix.NFPROTO_ARP && e.name == "cmp" {
+				add(e.data(unix.NFTA_CMP_DATA))
+			}
+		}
+	}
+	for k, set := range s.sets {
+		for _, e := range set.elements {
+			if k.family == unix.NFPROTO_ARP {
+				add(e.key)
+			}
+		}
+	}
+	return all
+}
+
+// sameShape tells whether the command has listed every rule that is there, and none
+// is foreign to it. It lists built-in chains that are not there.
 func sameShape(listed, there map[string]*chain) bool {
 	for name, c := range there {
-		if l := listed[name]; l == nil || len(l.rules) != len(c.rules) {
+		l := listed[name]
+		if l == nil || len(l.rules) != len(c.rules) || slices.ContainsFunc(c.rules, foreignToIptables) {
 			return false
 		}
 	}
 	return true
+}
+
+// foreignToIptables: it gives each rule a counter and knows no sets of nftables.
+func foreignToIptables(r rule) bool {
+	n, ok := r.(*nftRule)
+	has := func(name string) bool {
+		return slices.ContainsFunc(n.expressions, func(e expression) bool { return e.name == name })
+	}
+	return ok && (!has("counter") || has("lookup"))
 }
 
 // writtenByIptables are the chains of the tables that iptables keeps in nf_tables,

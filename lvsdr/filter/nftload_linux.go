@@ -21,7 +21,9 @@ func (m *machine) meta(e expression) answer {
 	value := blank(16, aboutOther)
 	switch e.number(unix.NFTA_META_KEY) {
 	case unix.NFT_META_LEN:
-		value = host32(uint32(p.length()))
+		if !p.any {
+			value = host32(uint32(p.length()))
+		}
 	case unix.NFT_META_PROTOCOL:
 		value = known(binary.BigEndian.AppendUint16(nil, p.etherType())...)
 	case unix.NFT_META_MARK:
@@ -29,13 +31,13 @@ func (m *machine) meta(e expression) answer {
 			value = host32(p.Mark)
 		}
 	case unix.NFT_META_IIF:
-		value = m.flow.link(p.In)
+		value = m.flow.link(p.In, p.anyIn())
 	case unix.NFT_META_OIF:
-		value = m.flow.link(p.Out)
+		value = m.flow.link(p.Out, p.anyOut())
 	case unix.NFT_META_IIFNAME:
-		value = name(p.In)
+		value = name(p.In, p.anyIn())
 	case unix.NFT_META_OIFNAME:
-		value = name(p.Out)
+		value = name(p.Out, p.anyOut())
 	case unix.NFT_META_NFPROTO:
 		value = known(p.nfproto())
 	case unix.NFT_META_L4PROTO:
@@ -49,17 +51,20 @@ func (m *machine) meta(e expression) answer {
 }
 
 func (p Packet) nfproto() uint8 {
-	if p.v6() {
+	switch {
+	case p.arp != nil:
+		return unix.NFPROTO_ARP
+	case p.v6():
 		return unix.NFPROTO_IPV6
 	}
 	return unix.NFPROTO_IPV4
 }
 
 // link is an interface's index, 0 for none.
-func (f *flow) link(name string) bits {
+func (f *flow) link(name string, whichever bool) bits {
 	index, ok := f.links[name]
 	switch {
-	case name == "":
+	case name == "" && !whichever:
 		return host32(0)
 	case !ok:
 		return blank(4, aboutOther)
@@ -67,7 +72,10 @@ func (f *flow) link(name string) bits {
 	return host32(uint32(index))
 }
 
-func name(s string) bits {
+func name(s string, whichever bool) bits {
+	if whichever {
+		return blank(unix.IFNAMSIZ, aboutOther)
+	}
 	b := make([]byte, unix.IFNAMSIZ)
 	copy(b, s)
 	return known(b...)
@@ -126,7 +134,7 @@ func (m *machine) fib(e expression) answer {
 	p, flags := m.flow.packet, e.number(unix.NFTA_FIB_FLAGS)
 	addr, d := p.Dst, p.peer()
 	if flags&unix.NFTA_FIB_F_SADDR != 0 {
-		addr, d = p.Src, aboutSource
+		addr, d = p.Src, aboutNamed
 	}
 	value := blank(16, d)
 	if kind, ok := p.kind(addr); ok && e.number(unix.NFTA_FIB_RESULT) == addrtype {
@@ -200,6 +208,8 @@ func (m *machine) xtMatch(e expression) answer {
 func (m *machine) xtTarget(e expression) answer {
 	target := e.text(unix.NFTA_TARGET_NAME)
 	switch target {
+	case "mangle": // arptables': what it was does not go out
+		return m.end(end{kind: drops})
 	case "REJECT":
 		return m.end(end{kind: rejects})
 	case "NOTRACK":

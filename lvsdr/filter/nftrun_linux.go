@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 
@@ -19,6 +20,20 @@ type nftRule struct {
 }
 
 func (r *nftRule) about() Rule { return Rule{Handle: r.handle, Text: r.render()} }
+
+func (r *nftRule) listed() ChainRule {
+	l := ChainRule{Handle: r.handle, Comment: r.comment}
+	for _, e := range r.expressions {
+		set := r.state.sets[setKey{r.table, e.text(unix.NFTA_LOOKUP_SET)}]
+		if e.name != "lookup" || set == nil {
+			continue
+		}
+		for _, e := range set.elements {
+			l.Keys = append(l.Keys, e.key)
+		}
+	}
+	return l
+}
 
 func (r *nftRule) tracks() bool {
 	return slices.ContainsFunc(r.expressions, func(e expression) bool {
@@ -139,6 +154,9 @@ func host32(n uint32) bits { return known(binary.NativeEndian.AppendUint32(nil, 
 
 func (m *machine) payload(e expression) answer {
 	if e.has(unix.NFTA_PAYLOAD_SREG) {
+		if m.flow.packet.arp != nil && e.number(unix.NFTA_PAYLOAD_OFFSET) == arpSender {
+			return m.end(end{kind: drops}) // with another sender; what it was does not go out
+		}
 		return surely // it writes: TTL, DSCP, never what is asked here
 	}
 	var header bits
@@ -255,7 +273,11 @@ func (m *machine) lookup(e expression) answer {
 	if set == nil {
 		return m.unknown(e)
 	}
-	a, found := set.find(m.get(e.number(unix.NFTA_LOOKUP_SREG), set.keyLen))
+	key := m.get(e.number(unix.NFTA_LOOKUP_SREG), set.keyLen)
+	a, found := set.find(key)
+	if m.flow.packet.any && !set.anonymous { // other elements may come and go
+		a = answer{maybe, cmp.Or(key.doubts(), aboutOther)}
+	}
 	if e.number(unix.NFTA_LOOKUP_FLAGS)&unix.NFT_LOOKUP_F_INV != 0 {
 		return a.not()
 	}
@@ -263,9 +285,14 @@ func (m *machine) lookup(e expression) answer {
 		return a
 	}
 	if to := e.number(unix.NFTA_LOOKUP_DREG); to != unix.NFT_REG_VERDICT {
-		value := known(found[0].value...)
-		if a.truth != yes {
-			value = blank(len(value), a.doubt)
+		var value bits
+		switch {
+		case a.truth == yes:
+			value = known(found[0].value...)
+		case len(found) > 0:
+			value = blank(len(found[0].value), a.doubt)
+		default:
+			value = blank(16, a.doubt)
 		}
 		m.set(to, value)
 		return a
@@ -296,7 +323,10 @@ func (m *machine) dynset(e expression) answer {
 // limit: one packet is under every limit, and not over any.
 func (m *machine) limit(e expression) answer {
 	flags := map[string]uint16{"limit": unix.NFTA_LIMIT_FLAGS, "connlimit": 2, "quota": unix.NFTA_QUOTA_FLAGS}[e.name]
-	return unlimited.inverted(e.number(flags)&1 != 0)
+	if e.number(flags)&1 != 0 {
+		return never
+	}
+	return m.flow.underRate()
 }
 
 // object is a reference to a named counter and the like; rates of that kind are

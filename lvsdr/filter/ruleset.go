@@ -12,12 +12,14 @@ import (
 type Ruleset struct {
 	base  []*baseChain   // in the order of hooks and priorities
 	links map[string]int // the indexes of the interfaces
+	arp   []netip.Addr   // that the rules of nftables' family arp name
 }
 
 // A baseChain is a chain that the kernel hands packets to.
 type baseChain struct {
 	*chain
 	v4, v6   bool // the families of packets that come by
+	arp      bool
 	hook     Hook
 	priority int
 	nat      bool // sees the first packet of each tracked connection
@@ -38,6 +40,8 @@ type rule interface {
 	run(f *flow) step
 	// about tells the rule in its words.
 	about() Rule
+	// listed is the rule for who changes the chain.
+	listed() ChainRule
 	// tracks tells whether the rule brings connection tracking into use.
 	tracks() bool
 }
@@ -136,6 +140,7 @@ func Join(sets ...*Ruleset) *Ruleset {
 	for _, s := range sets {
 		all.base = append(all.base, s.base...)
 		maps.Copy(all.links, s.links)
+		all.arp = append(all.arp, s.arp...)
 	}
 	return all.sort()
 }

@@ -34,6 +34,10 @@ func (r *Ruleset) Trace(p Packet) Verdict {
 // sees tells whether the packet comes by the chain.
 func (b *baseChain) sees(p Packet, before int) bool {
 	switch {
+	case b.arp != (p.arp != nil):
+		return false
+	case b.arp:
+		return b.hook == p.Hook
 	case b.hook != p.Hook, p.v6() && !b.v6, !p.v6() && !b.v4:
 		return false
 	case before != 0 && b.priority >= before:
@@ -51,6 +55,17 @@ type flow struct {
 	links      map[string]int
 	rules      int // held against so far
 }
+
+// orAny is unknown for any packet.
+func (f *flow) orAny(a answer) answer {
+	if f.packet.any {
+		return unknown
+	}
+	return a
+}
+
+// underRate tells whether the packet is within a rate: one alone always is.
+func (f *flow) underRate() answer { return f.orAny(unlimited) }
 
 // state is what "ct state" tells in the chain that the packet is in.
 func (f *flow) state() (State, bool) {
@@ -113,6 +128,10 @@ type tally struct {
 	drop  *outcome // the first, one that does not depend on the sender before one that does
 	pass  *outcome // the first, one that depends on the sender before one that does not
 	queue *Rule
+	// closed: a rule may drop that is no ban, that is, one that does not name the
+	// senders it is against.
+	closed bool
+	admits int // ends that are no drop
 	// within are the chains that the packet is in.
 	within map[*chain]bool
 }
@@ -139,7 +158,8 @@ func (t *tally) walk(c *chain, d doubt) (goesOn bool, out doubt) {
 	left := false // some may have returned
 	for i := range c.rules {
 		if t.flow.rules++; t.flow.rules > most {
-			t.ends(queues, Rule{Text: "more rules than can be looked at"}, d)
+			t.ends(queues, func() Rule { return Rule{Text: "more rules than can be looked at"} }, d)
+			t.closed, t.admits = true, t.admits+1
 			return false, d
 		}
 		s := c.rules[i].run(t.flow)
@@ -172,15 +192,30 @@ func (t *tally) follow(c *chain, i int, s step, d doubt) (stays, away bool, dd d
 		case returns:
 			away = true
 		case jumps, leaps:
-			goesOn, more := t.walk(e.to, dd)
+			goesOn, more := t.jump(e.to, s.match.doubt, dd)
 			dd |= more
 			stays = stays || goesOn && e.kind == jumps
 			away = away || goesOn && e.kind == leaps
 		default:
-			t.ends(e.kind, t.rule(c, i), dd)
+			t.ends(e.kind, func() Rule { return t.rule(c, i) }, dd)
+			t.closed = t.closed || e.kind == queues || e.kind != passes && s.match.doubt&aboutNamed == 0
+			if e.kind == queues || e.kind == passes {
+				t.admits++
+			}
 		}
 	}
 	return stays, away, dd
+}
+
+// jump walks a chain for a rule that matches with the doubt own. For named senders
+// alone, a chain that admits nothing is a ban.
+func (t *tally) jump(to *chain, own, d doubt) (goesOn bool, out doubt) {
+	closed, admits := t.closed, t.admits
+	goesOn, out = t.walk(to, d)
+	if own&aboutNamed != 0 && t.admits == admits {
+		t.closed = closed
+	}
+	return goesOn, out
 }
 
 // rule tells of a rule where it stands.
@@ -205,27 +240,28 @@ func (t *tally) policy(b *baseChain, d doubt) {
 	if b.tool != ByNftables {
 		r.Text = "policy " + strings.ToUpper(strings.TrimPrefix(r.Text, "policy "))
 	}
-	t.ends(kind, t.at(b.chain, r, 0), d)
+	t.ends(kind, func() Rule { return t.at(b.chain, r, 0) }, d)
 }
 
-// ends notes an end of the packet's.
-func (t *tally) ends(kind endKind, r Rule, d doubt) {
+// ends notes an end of the packet's, with the rule where it is the one to tell of.
+func (t *tally) ends(kind endKind, rule func() Rule, d doubt) {
 	switch kind {
 	case passes:
 		if t.pass == nil || t.pass.doubt&aboutSource == 0 && d&aboutSource != 0 {
-			t.pass = &outcome{r, Accept, d}
+			t.pass = &outcome{rule(), Accept, d}
 		}
 	case queues:
 		if t.queue == nil {
+			r := rule()
 			t.queue = &r
 		}
 	default:
-		o := &outcome{r, Drop, d}
-		if kind == rejects {
-			o.action = Reject
+		if t.drop != nil && (t.drop.doubt&aboutSource == 0 || d&aboutSource != 0) {
+			return
 		}
-		if t.drop == nil || t.drop.doubt&aboutSource != 0 && d&aboutSource == 0 {
-			t.drop = o
+		t.drop = &outcome{rule(), Drop, d}
+		if kind == rejects {
+			t.drop.action = Reject
 		}
 	}
 }

@@ -13,8 +13,10 @@ const (
 type doubt uint8
 
 const (
-	aboutSource doubt = 1 << iota // on the sender
+	aboutNamed doubt = 1 << iota // on whether the sender is one of those that the rule names
+	aboutRest                    // on whether it is none of them
 	aboutOther
+	aboutSource = aboutNamed | aboutRest // on the sender
 )
 
 // An answer is a truth and, of maybe, the doubt.
@@ -27,7 +29,7 @@ var (
 	surely    = answer{truth: yes}
 	never     = answer{truth: no}
 	unknown   = answer{maybe, aboutOther}
-	bySender  = answer{maybe, aboutSource}
+	bySender  = answer{maybe, aboutNamed}
 	unlimited = surely // within a rate: one packet is always under it
 )
 
@@ -59,7 +61,14 @@ func (a answer) not() answer {
 	case yes:
 		return never
 	}
-	return a
+	d := a.doubt &^ aboutSource
+	if a.doubt&aboutNamed != 0 {
+		d |= aboutRest
+	}
+	if a.doubt&aboutRest != 0 {
+		d |= aboutNamed
+	}
+	return answer{maybe, d}
 }
 
 // not when inverted.
@@ -117,6 +126,9 @@ func (b bits) doubts() (d doubt) {
 	}
 	return d
 }
+
+// forget makes the bytes unknown.
+func (b bits) forget(from, to int) { copy(b[from:to], blank(to-from, aboutOther)) }
 
 // equal compares with data, as many bytes as both have.
 func (b bits) equal(data []byte) answer {

@@ -12,7 +12,7 @@ import (
 // namespace of the thread that asks. A firewall manager is one line here, and its
 // name in package cluster. "auto" takes all of them.
 func Local() []host.Firewall {
-	local := []host.Firewall{nftFirewall{iptables: filter.IptablesCommand}}
+	local := []host.Firewall{nftFirewall{}}
 	if hasIptables(filter.Tool, inKernel) {
 		local = append(local, iptables{run: filter.RunTool})
 	}

@@ -11,6 +11,9 @@ const (
 	iptablesName = "iptables"
 )
 
+// firewallMark is the comment that tells lvsdr's rules from everybody else's.
+const firewallMark = "lvsdr"
+
 // GateOf is the gate through which packets come to a loaded rule: an opening of
 // lvsdr's there comes before it.
 func GateOf(r filter.Rule) host.Place {
@@ -31,4 +34,8 @@ func (c iptablesChain) String() string {
 		table = ""
 	}
 	return c.variant + " " + c.family + " " + table + c.name
+}
+
+func iptablesGate(c filter.Chain) string {
+	return iptablesChain{c.Variant, c.Family, c.Table, c.Name}.String()
 }

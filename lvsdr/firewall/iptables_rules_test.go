@@ -7,8 +7,19 @@ import (
 	"testing"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
+
+// inputChain is the chain INPUT of the table filter in a listing.
+func inputChain(listing string) filter.Chain {
+	for _, c := range filter.ParseIptables("iptables-legacy", "-P INPUT ACCEPT\n"+listing).Chains() {
+		if c.Table == "filter" && c.Name == "INPUT" {
+			return c
+		}
+	}
+	panic("every listing has a policy for INPUT")
+}
 
 func TestIptablesCanDrop(t *testing.T) {
 	tests := []struct {
@@ -22,7 +33,14 @@ func TestIptablesCanDrop(t *testing.T) {
 		{"reject", "-P INPUT ACCEPT\n-A INPUT -j REJECT --reject-with icmp-host-prohibited\n", true},
 		{"queue", "-P INPUT ACCEPT\n-A INPUT -j NFQUEUE --queue-num 0\n", true},
 		{"jump", "-P INPUT ACCEPT\n-N a\n-N b\n-A INPUT -j a\n-A a -g b\n-A b -j DROP\n", true},
-		{"jump by source", "-P INPUT ACCEPT\n-N a\n-A INPUT -s 10.0.0.0/8 -j a\n-A a -j DROP\n", true},
+		{"jump by source", "-P INPUT ACCEPT\n-N a\n-A INPUT -s 10.0.0.0/8 -j a\n-A a -p tcp -m tcp --dport 22 -j ACCEPT\n-A a -j DROP\n", true},
+		{"bans that are logged", "-P INPUT ACCEPT\n-N a\n-A INPUT -s 192.0.2.0/24 -j a\n-A a -m limit --limit 1/sec -j LOG\n-A a -j DROP\n", false},
+		{"banned for the web", "-P INPUT ACCEPT\n-N a\n-A INPUT -m set --match-set bad src -j a\n-A a -p tcp -m tcp --dport 80 -j DROP\n", false},
+		{"accepted before", "-P INPUT DROP\n-A INPUT -p tcp -j ACCEPT\n-A INPUT -j ACCEPT\n-A INPUT -j DROP\n", false},
+		{"accepted below a rate", "-P INPUT DROP\n-A INPUT -m limit --limit 9/sec -j ACCEPT\n", true},
+		{"left for the policy", "-P INPUT DROP\n-A INPUT -p tcp -j RETURN\n-A INPUT -j ACCEPT\n", true},
+		{"another protocol", "-P INPUT ACCEPT\n-A INPUT -p icmp -j DROP\n", false},
+		{"bytecode", "-P INPUT ACCEPT\n-A INPUT -m bpf --bytecode \"1,6 0 0 0\" -j DROP\n", true},
 		{"counting", "-P INPUT ACCEPT\n-A INPUT -p tcp\n-A INPUT -j LOG --log-prefix \"x -j DROP\"\n", false},
 		{"empty chain", "-P INPUT ACCEPT\n-N f2b\n-A INPUT -j f2b\n", false},
 		{"bans", "-P INPUT ACCEPT\n-N f2b\n-A INPUT -p tcp -j f2b\n-A f2b -s 192.0.2.1/32 -j REJECT\n-A f2b -j RETURN\n", false},
@@ -35,8 +53,8 @@ func TestIptablesCanDrop(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := parseIptables(tt.listing).canDrop("INPUT"); got != tt.want {
-				t.Errorf("canDrop = %v", got)
+			if _, got := inputChain(tt.listing).Closes(); got != tt.want {
+				t.Errorf("closes = %v", got)
 			}
 		})
 	}
@@ -54,6 +72,8 @@ func TestIptablesEdit(t *testing.T) {
 	}{
 		{"at the head", "-A INPUT -j DROP\n", []host.Opening{web}, "-I INPUT 1 " + ours},
 		{"before what drops", "-A INPUT -i lo -j ACCEPT\n-A INPUT -s 192.0.2.1/32 -j DROP\n-A INPUT -j DROP\n", []host.Opening{web}, "-I INPUT 3 " + ours},
+		{"before what is left for the policy", "-P INPUT DROP\n-A INPUT -i lo -j ACCEPT\n-A INPUT -j RETURN\n", []host.Opening{web}, "-I INPUT 2 " + ours},
+		{"somebody's with our comment", "-P INPUT DROP\n-A INPUT -m comment --comment lvsdr -j LOG\n", []host.Opening{web}, "-I INPUT 2 " + ours},
 		{"at the end", "-P INPUT DROP\n-A INPUT -i lo -j ACCEPT\n", []host.Opening{web}, "-I INPUT 2 " + ours},
 		{"another", "-A INPUT " + ours + "\n-A INPUT -j DROP\n", []host.Opening{web, dns},
 			"-I INPUT 2 -d 10.10.10.22/32 -p udp -m udp --dport 53 -m comment --comment lvsdr -j ACCEPT"},
@@ -65,7 +85,7 @@ func TestIptablesEdit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := parseIptables(tt.listing).edit("INPUT", tt.openings)
+			got := iptablesEdit(inputChain(tt.listing), tt.openings)
 			got = strings.TrimSuffix(strings.TrimPrefix(got, "*filter\n"), "\nCOMMIT\n")
 			if got != tt.want {
 				t.Errorf("edit:\n%s\nwant:\n%s", got, tt.want)
@@ -81,11 +101,10 @@ func FuzzIptablesRules(f *testing.F) {
 	f.Add("-A INPUT -j INPUT\n-A INPUT -j a\n-A a -j INPUT")
 	f.Add("-A INPUT -j \"\n-A INPUT --comment lvsdr")
 	f.Fuzz(func(t *testing.T, listing string) {
-		r := parseIptables(listing)
-		r.edit("INPUT", nil)
+		iptablesEdit(inputChain(listing), nil)
 		want := host.Opening{VIP: netip.MustParseAddr("10.10.10.22"), Protocol: cluster.TCP, Port: 80}
-		added := parseIptables("-A INPUT " + iptablesOpening(want) + "\n")
-		if got := added.place("INPUT").openings; !slices.Equal(got, []host.Opening{want}) {
+		added := inputChain("-A INPUT " + iptablesOpening(want) + "\n")
+		if got := placeIn(added, iptablesOpenings).openings; !slices.Equal(got, []host.Opening{want}) {
 			t.Errorf("read back %v", got)
 		}
 	})

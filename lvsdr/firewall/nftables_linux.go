@@ -8,95 +8,93 @@ import (
 
 	"github.com/google/nftables"
 
+	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // nftFirewall is nftables (nft(8)). Accepting a packet in a table of one's own
 // opens nothing that another table drops, because every base chain on a hook is
 // traversed; so each foreign base chain that can drop gets lvsdr's rule, before
-// the first of its rules that can.
-type nftFirewall struct {
-	// iptables names the command that manages the family's iptables chains
-	// inside nf_tables, empty when the host has none. Rules of ours would be
-	// unreadable to it, so such chains are left to [iptables].
-	iptables func(variant, family string) string
-}
+// the first of its rules that can. What is loaded is read and judged by package
+// filter; the library nftables only writes.
+type nftFirewall struct{}
 
 // The table of lvsdr's own, and its one chain.
-var (
-	nftOwnTable = nftTable{nftables.TableFamilyINet, "lvsdr"}
-	nftTracking = nftChain{nftOwnTable, "prerouting"}
+const (
+	nftOwnTable = "lvsdr"
+	nftTracking = "prerouting"
 )
 
-func (nftFirewall) Name() string { return "nftables" }
+func (nftFirewall) Name() string { return nftablesName }
 
-func (n nftFirewall) Gates(ctx context.Context) ([]host.Gate, error) {
-	var gates []host.Gate
-	err := readNft(ctx, func(v *nftView) (err error) {
-		gates, err = n.gates(v)
-		return err
-	})
-	return gates, err
-}
-
-// gates lists the base chains by name, and last lvsdr's own one, which is wanted
-// as soon as anything filters.
-func (n nftFirewall) gates(v *nftView) ([]host.Gate, error) {
-	var gates []host.Gate
-	tracking := host.Gate{Name: nftTracking.String(), Untracked: true}
-	for _, c := range v.base {
-		drops, err := v.canDrop(c)
-		if err != nil {
-			return nil, err
-		}
-		tracking.Filters = tracking.Filters || drops
-		if managed, err := n.managed(v, c); err != nil || managed {
-			if err != nil {
-				return nil, err
-			}
-			continue
-		}
-		g, err := v.gate(c, drops)
-		if err != nil {
-			return nil, err
-		}
-		gates = append(gates, g)
-	}
-	slices.SortFunc(gates, func(a, b host.Gate) int { return strings.Compare(a.Name, b.Name) })
-	var err error
-	if tracking.Openings, _, err = v.own(nftTracking); err != nil {
+// Gates lists the base chains by name, and last lvsdr's own one, which is wanted as
+// soon as anything filters.
+func (nftFirewall) Gates(ctx context.Context) ([]host.Gate, error) {
+	rules, err := filter.LoadNftables(ctx)
+	if err != nil {
 		return nil, err
 	}
+	var gates []host.Gate
+	tracking := host.Gate{Name: nftName(ownTracking), Untracked: true}
+	for _, c := range rules.Chains() {
+		switch p := placeIn(c, nftOpenings); {
+		case isOwn(c):
+			tracking.Openings = p.openings
+		case !traversed(c):
+		default:
+			tracking.Filters = tracking.Filters || p.filters
+			// Rules of ours would be unreadable to iptables: its chains are left to it.
+			if c.Tool == filter.ByNftables {
+				gates = append(gates, nftGate(c, p))
+			}
+		}
+	}
+	slices.SortFunc(gates, func(a, b host.Gate) int { return strings.Compare(a.Name, b.Name) })
 	if tracking.Filters || len(tracking.Openings) > 0 {
 		gates = append(gates, tracking)
 	}
 	return gates, nil
 }
 
-// managed tells whether the chain is iptables': by its name, by a command being
-// there to change it, and by nothing in it that iptables would not have written.
-func (n nftFirewall) managed(v *nftView, c nftChain) (bool, error) {
-	if !c.iptablesName() || n.iptables("nft", c.table.familyName()) == "" {
-		return false, nil
+var ownTracking = filter.Chain{Tool: filter.ByNftables, Family: "inet", Table: nftOwnTable, Name: nftTracking}
+
+func isOwn(c filter.Chain) bool { return nftName(c) == nftName(ownTracking) }
+
+// nftName is the chain in nft's words: "inet filter input".
+func nftName(c filter.Chain) string { return c.Family + " " + c.Table + " " + c.Name }
+
+func nftGate(c filter.Chain, p place) host.Gate {
+	g := p.gate(nftName(c), c)
+	if c.Owned {
+		g.Owner = fmt.Sprintf("the process that made the table %s %s (flag owner)", c.Family, c.Table)
 	}
-	return v.writtenByIptables(c)
+	return g
 }
 
 // Set replaces lvsdr's rules in the chain in one transaction.
-func (n nftFirewall) Set(ctx context.Context, gate string, openings []host.Opening) error {
+func (nftFirewall) Set(ctx context.Context, gate string, openings []host.Opening) error {
 	openings = host.SortOpenings(slices.Clone(openings))
-	return readNft(ctx, func(v *nftView) error { return n.set(v, gate, openings) })
+	return filter.Nftables(ctx, func() error {
+		rules, err := filter.LoadNftables(ctx)
+		if err != nil {
+			return err
+		}
+		return nftSet(rules.Chains(), gate, openings)
+	})
 }
 
-func (n nftFirewall) set(v *nftView, gate string, openings []host.Opening) error {
-	if gate == nftTracking.String() {
-		return v.setTracking(openings)
+func nftSet(chains []filter.Chain, gate string, openings []host.Opening) error {
+	i := slices.IndexFunc(chains, func(c filter.Chain) bool { return c.Tool == filter.ByNftables && nftName(c) == gate })
+	if gate == nftName(ownTracking) {
+		if i < 0 {
+			return setTracking(ownTracking, openings)
+		}
+		return setTracking(chains[i], openings)
 	}
-	i := slices.IndexFunc(v.base, func(c nftChain) bool { return c.String() == gate })
 	if i < 0 {
 		return nil
 	}
-	if err := v.setChain(v.base[i], openings); err != nil {
+	if err := setChain(chains[i], openings); err != nil {
 		return fmt.Errorf("%s: %w", gate, err)
 	}
 	return nil
@@ -104,42 +102,47 @@ func (n nftFirewall) set(v *nftView, gate string, openings []host.Opening) error
 
 // setChain inserts the new rules before the first that can drop, and takes the
 // old ones away.
-func (v *nftView) setChain(c nftChain, openings []host.Opening) error {
-	has, place, err := v.own(c)
-	if err != nil {
-		return err
-	}
-	if slices.Equal(has, openings) && !place.shadowed {
+func setChain(c filter.Chain, openings []host.Opening) error {
+	p := placeIn(c, nftOpenings)
+	if p.is(openings) {
 		return nil
 	}
-	edit := nftEdit{conn: v.conn, chain: c, before: place.before}
-	if err := edit.add(openings, nftAccept); err != nil {
-		return err
-	}
-	return edit.replace(place.handles)
+	return nftTransaction(c, func(edit *nftEdit) error {
+		if p.at < len(c.Rules) {
+			edit.before = c.Rules[p.at].Handle
+		}
+		if err := edit.add(openings, nftAccept); err != nil {
+			return err
+		}
+		return edit.remove(p.own)
+	})
 }
 
 // setTracking makes the table of lvsdr's own with the first opening and removes
-// it with the last.
-func (v *nftView) setTracking(openings []host.Opening) error {
-	has, place, err := v.own(nftTracking)
-	_, made := v.tables[nftOwnTable]
-	if err != nil || slices.Equal(has, openings) && made == (len(openings) > 0) {
-		return err
+// it with the last. c is its chain, without rules when there is none.
+func setTracking(c filter.Chain, openings []host.Opening) error {
+	p := place{}
+	if len(c.Rules) > 0 {
+		p = placeIn(c, nftOpenings)
 	}
-	if len(openings) == 0 {
-		v.conn.DelTable(nftOwnTable.raw())
-		return v.conn.Flush()
+	if slices.Equal(p.openings, openings) && len(openings) > 0 {
+		return nil
 	}
-	policy := nftables.ChainPolicyAccept
-	v.conn.AddTable(nftOwnTable.raw())
-	v.conn.AddChain(&nftables.Chain{
-		Table: nftOwnTable.raw(), Name: nftTracking.name, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw, Policy: &policy,
+	return nftTransaction(c, func(edit *nftEdit) error {
+		// To remove what is not there is refused; to add what is there is not.
+		edit.conn.AddTable(edit.table)
+		if len(openings) == 0 {
+			edit.conn.DelTable(edit.table)
+			return nil
+		}
+		policy := nftables.ChainPolicyAccept
+		edit.conn.AddChain(&nftables.Chain{
+			Table: edit.table, Name: c.Name, Type: nftables.ChainTypeFilter,
+			Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw, Policy: &policy,
+		})
+		if err := edit.add(openings, nftNotrack); err != nil {
+			return err
+		}
+		return edit.remove(p.own)
 	})
-	edit := nftEdit{conn: v.conn, chain: nftTracking}
-	if err := edit.add(openings, nftNotrack); err != nil {
-		return err
-	}
-	return edit.replace(place.handles)
 }

@@ -246,7 +246,16 @@ table inet quiet {
 		ct count over 100 drop
 		limit rate over 1000/second drop
 		jump bans
+		ip saddr 192.0.2.128/25 jump refused
+		ip saddr vmap { 192.0.2.9 : drop, 192.0.2.10 : accept }
+		ip saddr . tcp dport { 192.0.2.11 . 80 } drop
+		icmp type redirect drop
+		meta l4proto { icmp, gre } drop
 		tcp dport 22 counter packets 0 bytes 0 accept
+	}
+	chain refused {
+		limit rate 1/second log
+		reject
 	}
 	chain bans {
 		ip saddr { 192.0.2.1, 192.0.2.7 } drop
@@ -278,12 +287,15 @@ func TestNftWhatFilters(t *testing.T) {
 	needNft(t)
 	for _, rule := range []string{
 		"drop", "reject", "ct state invalid drop", "ct state vmap { established : accept, invalid : drop }",
-		"ip saddr != 10.0.0.0/8 drop", "ip saddr != { 10.0.0.1, 10.0.0.2 } drop", "goto closed", "ip saddr 10.0.0.0/8 jump closed",
+		"ip saddr != 10.0.0.0/8 drop", "ip saddr != { 10.0.0.1, 10.0.0.2 } drop", "goto closed", "ip saddr 10.0.0.0/8 jump zone",
+		"ip daddr @later drop", "osf name \"Linux\" drop", "socket transparent 1 drop", "fib daddr type != local drop", "numgen random mod 2 0 drop",
+		"meta l4proto vmap { tcp : jump zone, icmp : drop }", "meta mark vmap { 1 : accept, 2 : drop }", "ct state vmap @states", "limit rate 9/second accept; drop",
 		"tcp dport 1-1024 reject with tcp reset", "iifname vmap { \"lo\" : accept, \"eth0\" : jump closed }",
 	} {
 		t.Run(rule, func(t *testing.T) {
 			box := newFwHost(t)
-			box.nft("table ip f {\nchain closed {\ndrop\n}\nchain in {\ntype filter hook input priority 0; policy accept;\ncounter\n" + rule + "\n}\n}\n")
+			box.nft("table ip f {\nset later { type ipv4_addr; flags timeout; }\nmap states { type ct_state : verdict; elements = { invalid : drop } }\n" +
+				"chain closed {\ndrop\n}\nchain zone {\ntcp dport 22 accept\ndrop\n}\nchain in {\ntype filter hook input priority 0; policy accept;\ncounter\n" + rule + "\n}\n}\n")
 			box.up(step.RealServerPorts(web("10.10.10.22", "fd00::22")))
 			got := box.sh("nft list chain ip f in")
 			if !inOrder(got, "counter", `10.10.10.22 . tcp . 80 } accept comment "lvsdr"`) || strings.Contains(got, "ip6") {

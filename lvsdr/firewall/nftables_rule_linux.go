@@ -1,22 +1,22 @@
 package firewall
 
 import (
-	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/userdata"
+	"github.com/mdlayher/netlink"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // nftMark is lvsdr's comment as nft writes it.
 var nftMark = userdata.AppendString(nil, userdata.TypeComment, firewallMark)
-
-func nftMarked(r *nftables.Rule) bool { return bytes.Equal(r.UserData, nftMark) }
 
 // What lvsdr's rules end with.
 var (
@@ -24,12 +24,39 @@ var (
 	nftNotrack = &expr.Notrack{}
 )
 
+var nftFamilies = map[string]nftables.TableFamily{
+	"inet": nftables.TableFamilyINet, "ip": nftables.TableFamilyIPv4, "ip6": nftables.TableFamilyIPv6,
+}
+
 // An nftEdit is a transaction on one chain.
 type nftEdit struct {
 	conn   *nftables.Conn
-	chain  nftChain
+	table  *nftables.Table
+	chain  filter.Chain
 	before uint64 // the rule to insert before; 0: append
 	sets   uint32
+}
+
+// nftTransaction makes what edit adds to the transaction, all of it or nothing.
+func nftTransaction(c filter.Chain, edit func(*nftEdit) error) error {
+	conn, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(nftSocket))
+	if err != nil {
+		return err
+	}
+	defer conn.CloseLasting()
+	if err := edit(&nftEdit{conn: conn, table: &nftables.Table{Family: nftFamilies[c.Family], Name: c.Table}, chain: c}); err != nil {
+		return err
+	}
+	return conn.Flush()
+}
+
+// nftSocket makes room for a transaction of some ten thousand services, and has
+// a reply that never comes be an error.
+func nftSocket(c *netlink.Conn) error {
+	if err := c.SetWriteBuffer(4 << 20); err != nil {
+		return err
+	}
+	return c.SetDeadline(time.Now().Add(30 * time.Second))
 }
 
 // add adds at most four rules whatever the number of openings: each is one
@@ -49,9 +76,9 @@ func (e *nftEdit) add(openings []host.Opening, verdict expr.Any) error {
 			return err
 		}
 		rule := &nftables.Rule{
-			Table: e.chain.table.raw(), Chain: &nftables.Chain{Name: e.chain.name},
+			Table: e.table, Chain: &nftables.Chain{Name: e.chain.Name},
 			Position: e.before, UserData: nftMark,
-			Exprs: append(s.match(e.chain.table, set), verdict),
+			Exprs: append(s.match(e.table.Family, set), verdict),
 		}
 		if e.before == 0 {
 			e.conn.AddRule(rule)
@@ -62,15 +89,15 @@ func (e *nftEdit) add(openings []host.Opening, verdict expr.Any) error {
 	return nil
 }
 
-// replace takes the old rules away and makes the transaction.
-func (e *nftEdit) replace(old []uint64) error {
-	for _, handle := range old {
-		rule := &nftables.Rule{Table: e.chain.table.raw(), Chain: &nftables.Chain{Name: e.chain.name}, Handle: handle}
+// remove takes rules of the chain away, by their indexes.
+func (e *nftEdit) remove(rules []int) error {
+	for _, i := range rules {
+		rule := &nftables.Rule{Table: e.table, Chain: &nftables.Chain{Name: e.chain.Name}, Handle: e.chain.Rules[i].Handle}
 		if err := e.conn.DelRule(rule); err != nil {
 			return err
 		}
 	}
-	return e.conn.Flush()
+	return nil
 }
 
 // nftElements is how many elements go into one message, whose list of elements
@@ -81,7 +108,7 @@ const nftElements = 1000
 func (e *nftEdit) addSet(s nftShape, elements []nftables.SetElement) (*nftables.Set, error) {
 	e.sets++
 	set := &nftables.Set{
-		Table: e.chain.table.raw(), ID: e.sets, Name: "__set%d", Anonymous: true, Constant: true,
+		Table: e.table, ID: e.sets, Name: "__set%d", Anonymous: true, Constant: true,
 		KeyType: s.key(), Size: uint32(len(elements)),
 	}
 	if err := e.conn.AddSet(set, nil); err != nil {
@@ -116,13 +143,13 @@ func (s nftShape) key() nftables.SetDatatype { return nftKeys[s] }
 // match is "ip daddr . meta l4proto . th dport { … }" as nft compiles it, with
 // the check of the family that a table of family inet needs. Registers are 16
 // bytes from 1 on, or 4 bytes from 8 on for the same ones.
-func (s nftShape) match(table nftTable, set *nftables.Set) []expr.Any {
+func (s nftShape) match(family nftables.TableFamily, set *nftables.Set) []expr.Any {
 	proto, offset, length, next := byte(nftables.TableFamilyIPv4), uint32(16), uint32(4), uint32(9)
 	if s.v6 {
 		proto, offset, length, next = byte(nftables.TableFamilyIPv6), 24, 16, 12
 	}
 	var exprs []expr.Any
-	if table.family == nftables.TableFamilyINet {
+	if family == nftables.TableFamilyINet {
 		exprs = append(exprs, &expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
 			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{proto}})
 	}
@@ -143,6 +170,17 @@ func nftKey(o host.Opening) []byte {
 		return key
 	}
 	return append(binary.BigEndian.AppendUint16(key, o.Port), 0, 0)
+}
+
+// nftOpenings reads a rule of lvsdr's.
+func nftOpenings(r filter.ChainRule) []host.Opening {
+	var all []host.Opening
+	for _, key := range r.Keys {
+		if o, ok := nftOpening(key); ok {
+			all = append(all, o)
+		}
+	}
+	return all
 }
 
 // nftOpening is the inverse of nftKey.

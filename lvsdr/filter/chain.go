@@ -1,0 +1,115 @@
+package filter
+
+// A Chain is a base chain as who changes it sees it.
+type Chain struct {
+	Tool    string // [ByNftables], or iptables' command
+	Variant string // of iptables: "legacy" or "nft"
+	Family  string // "inet", "ip", "ip6"
+	Table   string
+	Name    string
+	Hook    Hook
+	NAT     bool // it sees the first packet of each tracked connection
+	Owned   bool // only the process that made the table can change it (flag owner)
+	Rules   []ChainRule
+
+	base *baseChain
+}
+
+// A ChainRule is a rule of a [Chain].
+type ChainRule struct {
+	Handle  uint64   // nftables' number of the rule
+	Comment string   // as its owner has marked it
+	Keys    [][]byte // nftables: the keys of the sets that it looks the packet up in
+	Line    Line     // iptables: its words
+}
+
+// Chains are the base chains for IPv4 and IPv6, in the order in which packets meet
+// them.
+func (r *Ruleset) Chains() []Chain {
+	var all []Chain
+	for _, b := range r.base {
+		if b.arp {
+			continue
+		}
+		c := Chain{
+			Tool: b.tool, Variant: b.variant, Family: b.family, Table: b.table, Name: b.name,
+			Hook: b.hook, NAT: b.nat, Owned: b.owned, base: b,
+		}
+		for _, rule := range b.rules {
+			c.Rules = append(c.Rules, rule.listed())
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// Closes tells which rule is the first that may drop a packet of some TCP, UDP or
+// SCTP service, whatever its addresses, ports, interfaces and state are; the number
+// of rules when it is the policy. Bans are no such rules: those that drop what comes
+// from senders that they name, by themselves or through chains that let nothing
+// pass, and what is above a rate. What [Ruleset.Trace] finds dropped in the chain,
+// and not because of its sender, this rule or a later one drops.
+func (c Chain) Closes() (first int, closes bool) {
+	for _, p := range c.base.services() {
+		at, ok := c.base.closes(p)
+		if ok && (!closes || at < first) {
+			first, closes = at, true
+		}
+	}
+	return first, closes
+}
+
+// services are the packets of every service, in the families that come by.
+func (b *baseChain) services() []Packet {
+	var all []Packet
+	for _, six := range []bool{false, true} {
+		if six && !b.v6 || !six && !b.v4 {
+			continue
+		}
+		for _, protocol := range []uint8{tcp, udp, sctp} {
+			all = append(all, Packet{Hook: b.hook, Protocol: protocol, six: six, any: true, doubtful: doubtful{mark: true}})
+		}
+	}
+	return all
+}
+
+// closes is [Chain.Closes] for one of the services' packets.
+func (b *baseChain) closes(p Packet) (at int, ok bool) {
+	t := &tally{flow: &flow{packet: p, base: b, rules: most - mostOfServices}, within: map[*chain]bool{b.chain: true}}
+	for i, rule := range b.rules {
+		s := rule.run(t.flow)
+		if s.match.truth == no {
+			continue
+		}
+		stays, away, _ := t.follow(b.chain, i, s, 0)
+		if t.closed || away && b.drops && !s.lets() {
+			return i, true
+		}
+		if !stays {
+			return 0, false
+		}
+	}
+	return len(b.rules), b.drops
+}
+
+// mostOfServices is how many rules in chains that are jumped to are looked at: a
+// person waits for it.
+const mostOfServices = 1 << 17
+
+// lets tells whether a rule sends senders that it names to the chain's policy.
+func (s step) lets() bool {
+	for _, e := range s.ends {
+		if e.kind != returns {
+			return false
+		}
+	}
+	return s.match.doubt&aboutNamed != 0
+}
+
+// anyIn tells whether the packet may have come by any interface: there is none on
+// the way out.
+func (p Packet) anyIn() bool { return p.any && p.Hook != Output && p.Hook != Postrouting }
+
+// anyOut tells whether the packet may leave by any interface: there is none yet on
+// the way in.
+func (p Packet) anyOut() bool { return p.any && p.Hook != Prerouting && p.Hook != Input }
