@@ -3,6 +3,7 @@ package lvsdr_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -142,14 +143,22 @@ func TestUpAsksThePreflight(t *testing.T) {
 func TestFind(t *testing.T) {
 	ctx := context.Background()
 	for _, test := range []struct {
-		world *lvsdrtest.World
-		want  string
+		world     *lvsdrtest.World
+		directors []string
+		want      string
 	}{
-		{lvsdrtest.Director(), cluster.DirectorRole},
-		{lvsdrtest.RealServer(), cluster.RealServerRole},
-		{lvsdrtest.New(), ""},
+		{lvsdrtest.Director(), []string{"10.10.10.33", "10.10.10.30"}, cluster.DirectorRole},
+		{lvsdrtest.Director(), []string{"10.10.10.33"}, ""},
+		{lvsdrtest.Director(), nil, ""}, // being on the LAN is not enough
+		{lvsdrtest.Client(), nil, ""},
+		{lvsdrtest.RealServer(), []string{"10.10.10.30"}, cluster.RealServerRole},
+		{lvsdrtest.New(), nil, ""},
 	} {
-		role, why, err := lvsdr.Find(ctx, test.world.Host(), webCluster)
+		c := webCluster
+		for _, d := range test.directors {
+			c.Directors = append(c.Directors, cluster.Director{Address: netip.MustParseAddr(d)})
+		}
+		role, why, err := lvsdr.Find(ctx, test.world.Host(), c)
 		if role != test.want || (why == "") != (role == "") || errors.Is(err, lvsdr.ErrNoRole) != (role == "") {
 			t.Errorf("%q because %q, %v; want %q", role, why, err, test.want)
 		}

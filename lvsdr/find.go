@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,43 +16,43 @@ import (
 // ErrNoRole: the cluster's description does not tell what this host is to be.
 var ErrNoRole = errors.New("this host's role cannot be found")
 
+// ErrNotListed: the host is set up for a role, and the cluster's description does not
+// list it any more.
+var ErrNotListed = errors.New("the host is not listed any more")
+
 // Find finds the role that c has for this host, and says why: a host with a real
-// server's address is one; one without can be the director only when it is on one LAN
-// with all of them, as direct routing needs. It fails with [ErrNoRole].
+// server's address is one, a host with a director's address is a director. Where c lists
+// no directors, a host that is set up as one stays it; nothing else makes a host a
+// director. It fails with [ErrNotListed] on a host that is set up and not in c any more,
+// with [ErrNoRole] on any other.
 func Find(ctx context.Context, h *host.Host, c cluster.Config) (role, why string, err error) {
-	addresses, err := h.Links.Addresses(ctx)
+	all, err := h.Links.Addresses(ctx)
 	if err != nil {
 		return "", "", fmt.Errorf("lvsdr: %w", err)
 	}
-	rips := c.RIPs()
-	for _, a := range addresses {
-		if slices.Contains(rips, a.Prefix.Addr()) {
-			return cluster.RealServerRole, fmt.Sprintf("this host has %s, a real server's address", a.Prefix.Addr()), nil
-		}
+	addresses := make([]netip.Addr, len(all))
+	for i, a := range all {
+		addresses[i] = a.Prefix.Addr()
 	}
-	if len(rips) == 0 {
-		return "", "", fmt.Errorf("no real server is listed: %w", ErrNoRole)
+	if rips := c.Listed(addresses); len(rips) > 0 {
+		return cluster.RealServerRole, fmt.Sprintf("this host has %s, a real server's address", rips[0]), nil
 	}
-	for _, rip := range rips {
-		if err := onLAN(ctx, h, rip); err != nil {
-			return "", "", err
-		}
+	if c.ListsDirector(addresses) {
+		return cluster.DirectorRole, "this host has a director's address", nil
 	}
-	return cluster.DirectorRole, "this host has no real server's address and is on their LAN", nil
-}
-
-// onLAN fails with ErrNoRole when addr is not on a LAN of the host.
-func onLAN(ctx context.Context, h *host.Host, addr netip.Addr) error {
-	route, err := h.Routes.To(ctx, addr)
+	roles, err := step.Roles(h)
+	if err != nil {
+		return "", "", err
+	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("this host is no real server and has no route to the real server %s: %w", addr, ErrNoRole)
-	case err != nil:
-		return fmt.Errorf("lvsdr: %w", err)
-	case route.Gateway.IsValid():
-		return fmt.Errorf("this host is no real server and not on their LAN, %s is behind the gateway %s: %w", addr, route.Gateway, ErrNoRole)
+	case slices.Contains(roles, cluster.DirectorRole) && len(c.Directors) == 0:
+		return cluster.DirectorRole, "this host is set up as one", nil
+	case len(roles) > 0:
+		return "", "", fmt.Errorf("this host is set up as a %s: %w, none of its addresses is there", roles[0], ErrNotListed)
+	case len(c.Directors) == 0:
+		return "", "", fmt.Errorf("this host has no real server's address, and no directors are listed: %w", ErrNoRole)
 	}
-	return nil
+	return "", "", fmt.Errorf("this host has neither a real server's nor a director's address: %w", ErrNoRole)
 }
 
 // Former is the role of that name for [Role.Down] alone. What it did is found by its

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -63,6 +64,12 @@ func (s *session) findRole(ctx context.Context, src source) (string, error) {
 	role, why, err := lvsdr.Find(ctx, s.sys.host, src.Config)
 	if errors.Is(err, lvsdr.ErrNoRole) {
 		return "", &hintError{err, "name the role: lvsdr setup director, or lvsdr setup realserver"}
+	}
+	if errors.Is(err, lvsdr.ErrNotListed) {
+		return "", &hintError{
+			fmt.Errorf("%w (%s)", err, src.where()),
+			"give the role back: lvsdr teardown; or list the host again under realServers or directors",
+		}
 	}
 	if err == nil {
 		s.note("role %s, by %s: %s", role, src.where(), why)

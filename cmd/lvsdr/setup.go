@@ -29,8 +29,8 @@ works, as "lvsdr doctor" does; when it does not, it says what is wrong and on wh
 host, with exit status 1. --passive leaves the other hosts out of it, for hosts that
 are set up at the same time; --runtime, at boot, leaves the end out.
 
-Without a role it is found by looking for this host's addresses among the real
-servers. It needs root, or the capabilities CAP_NET_ADMIN and, on a director,
+Without a role it is found by looking for this host's addresses among the file's
+realServers and directors. It needs root, or the capabilities CAP_NET_ADMIN and, on a director,
 CAP_NET_RAW.`,
 		UsageText: `# on each real server
 lvsdr setup realserver --vip 10.10.10.22
