@@ -19,9 +19,14 @@ var bootScripts = []string{
 	"/etc/sysconfig/network-scripts", "/etc/keepalived", "/etc/tuned", "/etc/udev/rules.d",
 }
 
+// mostScripts bounds how many scripts are read that others name: a crontab is any
+// user's.
+const mostScripts = 200
+
 // BootScript returns a file that runs at boot and has one of the texts in it, or
 // names a script that has; empty when there is none.
 func BootScript(files host.Files, texts ...string) (string, error) {
+	seen := map[string]bool{}
 	for _, name := range bootScripts {
 		for _, file := range append([]string{name}, Listed(files, name)...) {
 			data, err := files.ReadFile(file)
@@ -29,12 +34,16 @@ func BootScript(files host.Files, texts ...string) (string, error) {
 				if errors.Is(err, fs.ErrPermission) {
 					return "", err
 				}
-				continue // a folder, a dangling link
+				continue // a folder, a dangling link, no regular file
 			}
 			if mentions(string(data), texts) {
 				return file, nil
 			}
 			for _, script := range scripts(string(data)) {
+				if seen[script] || len(seen) == mostScripts {
+					continue
+				}
+				seen[script] = true
 				if text, err := files.ReadFile(script); err == nil && mentions(string(text), texts) {
 					return script, nil
 				}

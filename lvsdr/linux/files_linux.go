@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -21,19 +22,20 @@ type OSFiles struct {
 	Root string
 }
 
-// ReadFile reads the whole file.
+// ReadFile reads the whole file: a regular one of at most 1 MB, whoever made its name.
+// It does not wait.
 func (f OSFiles) ReadFile(name string) ([]byte, error) {
 	path, err := f.resolve(name, true)
 	if err != nil {
 		return nil, err
 	}
-	return os.ReadFile(path)
+	return readRegular(path)
 }
 
 // WriteFile replaces the file by way of a temporary one beside it, which is on
-// the disk before it takes the file's place. Parents that are missing appear
-// together with the file, in one rename, so that no kill leaves an empty
-// directory.
+// the disk before it takes the file's place, as its new name is when WriteFile
+// returns. Parents that are missing appear together with the file, in one rename, so
+// that no kill leaves an empty directory.
 func (f OSFiles) WriteFile(name string, data []byte, perm fs.FileMode) error {
 	path, err := f.resolve(name, false)
 	if err != nil {
@@ -57,13 +59,17 @@ func (f OSFiles) WriteFile(name string, data []byte, perm fs.FileMode) error {
 	if err := os.Rename(tmp.Name(), path); err != nil {
 		return errors.Join(err, os.Remove(tmp.Name()))
 	}
-	return nil
+	return syncDir(filepath.Dir(path))
 }
 
 // Symlink makes name point to target in one atomic step and makes missing
-// parents. The target is stored as it is.
+// parents; all are on the disk when it returns. The target is stored as it is.
 func (f OSFiles) Symlink(target, name string) error {
 	path, err := f.resolve(name, false)
+	if err != nil {
+		return err
+	}
+	top, err := topMissing(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
@@ -80,7 +86,7 @@ func (f OSFiles) Symlink(target, name string) error {
 	if err := os.Rename(tmp, path); err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
-	return nil
+	return syncUpTo(path, cmp.Or(top, path))
 }
 
 // Readlink returns where the symbolic link points to, as it is stored.
@@ -97,7 +103,7 @@ func (f OSFiles) Readlink(name string) (string, error) {
 }
 
 // Remove removes a file, a link or an empty directory, and what a killed
-// WriteFile of the same name has left.
+// WriteFile of the same name has left. It is gone from the disk when Remove returns.
 func (f OSFiles) Remove(name string) error {
 	path, err := f.resolve(name, false)
 	if err != nil {
@@ -106,7 +112,10 @@ func (f OSFiles) Remove(name string) error {
 	if err := removeFile(host.TemporaryName(path)); err != nil {
 		return err
 	}
-	return removeFile(path)
+	if err := os.Remove(path); err != nil {
+		return ignoreAbsent(err)
+	}
+	return syncDir(filepath.Dir(path))
 }
 
 // ReadDir lists the names in a directory, sorted.
@@ -160,10 +169,14 @@ func (f OSFiles) resolve(name string, follow bool) (string, error) {
 }
 
 func removeFile(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	return ignoreAbsent(os.Remove(path))
+}
+
+func ignoreAbsent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // topMissing returns the topmost directory on the way to dir that is not there,
@@ -195,7 +208,18 @@ func writeTree(top, path string, data []byte, perm fs.FileMode) error {
 	if err := os.Rename(tmp, top); err != nil {
 		return errors.Join(err, os.RemoveAll(tmp))
 	}
-	return nil
+	return syncUpTo(path, top)
+}
+
+// syncUpTo puts the names of path and of the directories above it on the disk, up to
+// that of top.
+func syncUpTo(path, top string) error {
+	for {
+		if err := syncDir(filepath.Dir(path)); err != nil || path == top || path == "/" {
+			return err
+		}
+		path = filepath.Dir(path)
+	}
 }
 
 func fillTree(tree, path string, data []byte, perm fs.FileMode) error {
