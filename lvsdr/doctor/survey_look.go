@@ -86,13 +86,28 @@ func (e *Exam) askVIPs(ctx context.Context, link string, vips []*vipSeen) error 
 	var questions []probe.Question
 	var into []*[]probe.Answer
 	for _, v := range vips {
-		questions, into = append(questions, probe.Question{Target: v.addr, All: true}), append(into, &v.probed)
+		if hearsProbes(v.link) {
+			questions, into = append(questions, probe.Question{Target: v.addr, All: true}), append(into, &v.probed)
+		}
 		if v.source.IsValid() {
 			questions, into = append(questions, probe.Question{Target: v.addr, Source: v.source, All: true}), append(into, &v.asked)
 		}
 	}
-	return e.ask(ctx, link, questions, into, e.wait())
+	err := e.ask(ctx, link, questions, into, e.wait())
+	for _, v := range vips {
+		if !hearsProbes(v.link) {
+			v.probed = v.asked
+		}
+	}
+	return err
 }
+
+// hearsProbes tells whether answers to a probe come in by the interface. Those of ARP
+// go to 0.0.0.0, and an ipvlan, which shares its MAC address with others, gets what is
+// for its own IP addresses (ipvlan_addr_lookup in drivers/net/ipvlan/ipvlan_core.c). There
+// an ordinary question stands in for the probe: a proxy looks like any other host, and
+// a real server that knows this host by it asks no question with a wrong arp_announce.
+func hearsProbes(l host.Link) bool { return l.Kind != "ipvlan" }
 
 // ask puts the answers to each question into its place, without those of this
 // host's own other interfaces.
@@ -176,7 +191,11 @@ func (e *Exam) seekServers(ctx context.Context, link string, silent []*serverSee
 
 func probesOf(servers []*serverSeen) (questions []probe.Question) {
 	for _, r := range servers {
-		questions = append(questions, probe.Question{Target: r.rip})
+		q := probe.Question{Target: r.rip}
+		if !hearsProbes(r.link) {
+			q = r.question()
+		}
+		questions = append(questions, q)
 	}
 	return questions
 }

@@ -175,7 +175,7 @@ func claimsOnClient(s *survey, v *vipSeen, claimants []claimant) []Problem {
 	default:
 		for i, c := range others {
 			if i != holder {
-				problems = append(problems, s.claimOfStranger(v, c, others[holder].mac.String()))
+				problems = append(problems, s.orItsOwn(v, c, others[holder].mac.String()))
 			}
 		}
 	}
@@ -217,6 +217,16 @@ func (s *survey) claimOfStranger(v *vipSeen, c claimant, holder string) Problem 
 	if c.asked && !c.probed {
 		p.What += ", but not to a probe: it is a proxy"
 		p.Advice = "find the host with this MAC address and switch proxy_arp off on it, or take its route to the VIP away"
+	}
+	return p
+}
+
+// orItsOwn is claimOfStranger as a client sees it, to whom a director that answers on
+// each of its interfaces on the LAN is several hosts.
+func (s *survey) orItsOwn(v *vipSeen, c claimant, holder string) Problem {
+	p := s.claimOfStranger(v, c, holder)
+	if c.probed && v.addr.Is4() {
+		p.Advice += "; if it is a further interface of the director, set arp_ignore=1 there, with which each answers for its own addresses alone"
 	}
 	return p
 }

@@ -156,6 +156,8 @@ func TestWireChecks(t *testing.T) {
 		{"no HTTP", "lan page 10.10.10.22:80 0 0", nil},
 		{"O1, the director's", "ip link set eth0 mtu 1400\nlan answer 02:00:00:00:00:31 10.10.10.22:80 accepted mss 1460",
 			[]string{"director failure large-requests: 10.10.10.31 tells clients to send packets of up to 1500 bytes (MSS 1460), but eth0 of this director takes 1400: larger requests are lost here"}},
+		{"O1, for all", "ip link set eth0 mtu 1400\nlan answer 02:00:00:00:00:31 10.10.10.22:80 accepted mss 1410\nlan answer 02:00:00:00:00:32 10.10.10.22:80 accepted mss 1460",
+			[]string{"director failure large-requests: 10.10.10.32 tells clients to send packets of up to 1500 bytes (MSS 1460), but eth0 of this director takes 1400: larger requests are lost here; the same with 1 more"}},
 		{"the same size", "ip link set eth0 mtu 1400\nlan answer 02:00:00:00:00:31 10.10.10.22:80 accepted mss 1360", nil},
 		{"the same size, IPv6", "lan answer 02:00:00:00:00:31 [fd00:10::22]:80 accepted mss 1440", nil},
 		{"jumbo frames", "lan answer 02:00:00:00:00:31 [fd00:10::22]:80 accepted mss 8940",
@@ -260,5 +262,32 @@ func TestWireFlooded(t *testing.T) {
 		if !slices.EqualFunc(got, want, strings.HasPrefix) {
 			t.Errorf("seen\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 		}
+	}
+}
+
+// An ipvlan hears no answer to an ARP probe, and whoever answers an ordinary question is
+// no proxy for that.
+func TestWireOfIPVLAN(t *testing.T) {
+	w := lvsdrtest.Director(lvsdrtest.HealthyLAN(), `ip addr del 10.10.10.30/24 dev eth0
+ip link add lan type ipvlan
+ip link set lan up
+ip addr add 10.10.10.30/24 dev lan
+ip addr add 10.10.10.22/32 dev lan
+lan add 02:00:00:00:00:66 10.10.10.22
+lan answer 02:00:00:00:00:31 10.10.10.22:80 reset`)
+	e := wireRole(t, cluster.DirectorRole, "services: [{vip: 10.10.10.22, realServers: [{address: 10.10.10.31}, {address: 10.10.10.32}]}]").Exam(w.Host())
+	e.Only = ofRole(e, wireCodes)
+	var got []string
+	for _, f := range e.Run(t.Context()) {
+		if f.Severity != doctor.OK && f.Severity != doctor.Skipped {
+			got = append(got, f.Check+": "+f.What)
+		}
+	}
+	want := []string{
+		"vip-claim: 02:00:00:00:00:66 answers ARP for the VIP 10.10.10.22, which this director has",
+		"dr-path: 10.10.10.31 refuses 10.10.10.22:80 (RST) and accepts 10.10.10.31:80: the server there listens on its own address only",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q", got, want)
 	}
 }

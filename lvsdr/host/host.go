@@ -87,7 +87,7 @@ type Link struct {
 	NoARP    bool
 	Carrier  bool   // a cable is plugged in, the lower layer is up
 	MTU      int    // bytes
-	Master   string // the bridge or bond it belongs to
+	Master   string // the bridge or bond that it is a port of, which has no say; not a VRF
 	LRO      bool   // received packets are merged into larger ones than came, by a driver that cannot take them apart again
 	Kind     string // as ip-link(8) names it: "veth", "dummy", "bridge"; empty: hardware
 }

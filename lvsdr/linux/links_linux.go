@@ -44,7 +44,7 @@ func (linuxLinks) Links(ctx context.Context) ([]host.Link, error) {
 	for i, l := range found {
 		if at := l.Attrs().MasterIndex; at != 0 {
 			m := slices.IndexFunc(links, func(m host.Link) bool { return m.Index == at })
-			if m >= 0 {
+			if m >= 0 && links[m].Kind != "vrf" { // whose ports keep their addresses, and answer for them
 				links[i].Master = links[m].Name
 			}
 		}

@@ -50,11 +50,15 @@ type page struct {
 type wire struct{ *state }
 
 func (s wire) Ask(_ context.Context, link string, questions []probe.Question, _ time.Duration) ([][]probe.Answer, error) {
-	if s.link(link) == nil {
+	l := s.link(link)
+	if l == nil {
 		return nil, noLink(link)
 	}
 	all := make([][]probe.Answer, len(questions))
 	for i, q := range questions {
+		if l.Kind == "ipvlan" && !q.Source.IsValid() && q.Target.Is4() {
+			continue // the answer has no address that an ipvlan has
+		}
 		for _, mac := range s.who(q.Target) {
 			all[i] = append(all[i], probe.Answer{MAC: mac, From: mac})
 		}

@@ -26,67 +26,63 @@ func forged(n int) [][]byte {
 	return frames
 }
 
-// flood has the other end send forged answers, round and round until the context
-// ends, and returns a function that waits for that.
-func flood(ctx context.Context, t *testing.T, s server) (done func()) {
-	var index int
+// endless is a LAN on which a frame comes for each that is taken, so that there is
+// always one more. It counts those taken once over is true.
+func endless(t *testing.T, over func(taken int) bool) (near *socket, take func([]byte) error, after *int) {
+	t.Helper()
+	eth0, s := cable(t, []string{"10.10.10.30/24"}, nil)
+	near, err := open(eth0.Attrs().Index, neighbours())
+	must(t, err)
+	t.Cleanup(near.close)
+	var far *socket
 	s.do(func() error {
 		peer, err := netlink.LinkByName("peer")
 		if err == nil {
-			index = peer.Attrs().Index
+			far, err = open(peer.Attrs().Index, neighbours())
 		}
 		return err
 	})
-	frames, ended := forged(50000), make(chan error)
-	go func() {
-		var err error
-		s.inPeer(func() {
-			for i := 0; err == nil && ctx.Err() == nil; i = (i + 500) % len(frames) {
-				err = Send(index, frames[i:i+500]...)
-				time.Sleep(2 * time.Millisecond) // a guest has one processor, and we want some of it
-			}
-		})
-		ended <- err
-	}()
-	return func() { must(t, <-ended) }
+	t.Cleanup(far.close)
+	frames, taken := forged(256), 0
+	must(t, far.send(frames...))
+	after = new(int)
+	return near, func([]byte) error {
+		if taken++; over(taken) {
+			*after++
+		}
+		if *after > 10*queued {
+			return errors.New("there is no end to it")
+		}
+		return far.send(frames[taken%len(frames)])
+	}, after
 }
 
-// inTime is far more than the second that a call may take on a busy machine, and far
-// less than the flood lasts.
-const inTime = 8 * time.Second
+func always() time.Duration { return never }
 
-// A LAN on which answers come faster than they are read neither holds a call up nor
-// fills the memory: it ends in time, with few addresses.
-func TestFlood(t *testing.T) {
-	eth0, s := cable(t, []string{"10.10.10.30/24"}, nil)
-	index, mac := eth0.Attrs().Index, eth0.Attrs().HardwareAddr
-	flooding, stop := context.WithTimeout(context.Background(), 20*time.Second)
-	defer stop()
-	done := flood(flooding, t, s)
-	timed := func(what string, call func()) {
-		start := time.Now()
-		call()
-		if took := time.Since(start); took > inTime {
-			t.Errorf("%s for a second at the most took %v", what, took)
-		}
+// On a LAN where a frame comes for each that is read, receiving ends when its time is
+// over: what the socket keeps is read, and no more.
+func TestFloodEnds(t *testing.T) {
+	deadline := time.Now().Add(200 * time.Millisecond)
+	near, take, after := endless(t, func(int) bool { return time.Now().After(deadline) })
+	must(t, near.receive(context.Background(), deadline, take, always))
+	if *after < queued/2 || *after > queued+atOnce {
+		t.Errorf("%d frames taken after the end, want %d and %d at the most", *after, queued, atOnce)
 	}
-	timed("asking", func() {
-		answers, err := Ask(context.Background(), index, mac, []Question{{Target: testVIP, All: true}}, time.Second)
-		must(t, err)
-		if n := len(answers[0]); n > most {
-			t.Errorf("%d answers kept, want %d", n, most)
+}
+
+// On such a LAN receiving heeds its context.
+func TestFloodCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	near, take, after := endless(t, func(taken int) bool {
+		if taken == 1000 {
+			cancel()
 		}
+		return taken > 1000
 	})
-	timed("listening", func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		claims, err := Claims(ctx, index, []netip.Addr{testVIP}, time.Minute)
-		if n := len(claims); n > 2*most || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%d claims kept, want %d; %v", n, 2*most, err)
-		}
-	})
-	stop()
-	done()
+	err := near.receive(ctx, time.Now().Add(time.Minute), take, always)
+	if !errors.Is(err, context.Canceled) || *after > atOnce {
+		t.Errorf("%d frames taken after the cancellation, want %d at the most; %v", *after, atOnce, err)
+	}
 }
 
 // What is more than is kept is counted.

@@ -25,7 +25,7 @@ const (
 // client that has not asked before; one that has may not notice for minutes.
 func (s faultStory) symptom() error {
 	if s.fault.Claimed(s.Client.Name) {
-		if err := s.Sh(s.ctx, s.Client.Name, "ip neigh flush dev eth0 # a client that has not met the VIP"); err != nil {
+		if err := s.Sh(s.ctx, s.Client.Name, "ip neigh flush all # a client that has not met the VIP"); err != nil {
 			return err
 		}
 	}
@@ -56,9 +56,13 @@ func (s faultStory) whoHas() error {
 	if s.vip().Is6() {
 		source = s.Client.IPv6.Addr()
 	}
+	way, err := s.Client.LVS().Routes.To(s.ctx, s.vip())
+	if err != nil {
+		return err
+	}
 	var answers [][]probe.Answer
-	err := s.Client.Do(func() error {
-		link, err := net.InterfaceByName("eth0")
+	err = s.Client.Do(func() error {
+		link, err := net.InterfaceByName(way.Link)
 		if err != nil {
 			return err
 		}

@@ -112,7 +112,7 @@ func (c *Cluster) Follow(ctx context.Context, f Fault, finding doctor.Finding) e
 	if f.Claimed(c.Client.Name) {
 		// The claimant's answers are in the client's neighbour table still, as the
 		// advice of vip-claim says.
-		if err := c.Sh(ctx, c.Client.Name, "ip neigh flush dev eth0"); err != nil {
+		if err := c.Sh(ctx, c.Client.Name, "ip neigh flush all"); err != nil {
 			return err
 		}
 	}

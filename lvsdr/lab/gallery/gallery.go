@@ -67,12 +67,12 @@ type Healthy struct {
 // Faults returns every fault.
 func Faults() []Fault {
 	return slices.Concat(arpFaults, vipFaults, linkFaults, sourceFaults, ipv6Faults,
-		claimFaults, serverFaults, pathFaults, largeFaults, tableFaults, firewallFaults, bootFaults)
+		claimFaults, lanFaults, serverFaults, pathFaults, largeFaults, requestFaults, tableFaults, firewallFaults, bootFaults)
 }
 
 // Variants returns every healthy cluster: the traps and the unusual.
 func Variants() []Healthy {
-	return slices.Concat(plainVariants, addrVariants, wireVariants, tableVariants, firewallVariants, bootVariants)
+	return slices.Concat(plainVariants, addrVariants, linkVariants, wireVariants, tableVariants, firewallVariants, bootVariants)
 }
 
 var plainVariants = []Healthy{{

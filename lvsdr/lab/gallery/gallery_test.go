@@ -5,6 +5,7 @@ package gallery
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
@@ -217,6 +218,18 @@ func healthy(ctx context.Context, c *Cluster) error {
 	return c.Serves(ctx)
 }
 
+// noneHalfOpen fails when the doctors have left a connection in SYN_RECV in the
+// director's table, for which a drain would wait.
+func noneHalfOpen(ctx context.Context, c *Cluster) error {
+	all, err := c.connections(ctx)
+	for _, x := range all {
+		if x.State == "SYN_RECV" {
+			err = errors.Join(err, fmt.Errorf("the doctor left a half-open connection: %+v", x))
+		}
+	}
+	return err
+}
+
 func told(findings []doctor.Finding) (text string) {
 	for _, f := range findings {
 		if f.Severity != doctor.OK && f.Severity != doctor.Skipped {
@@ -253,6 +266,9 @@ func TestHealthyVariants(t *testing.T) {
 			l.t = t
 			if err == nil {
 				err = l.look(func() error { return healthy(ctx, c) })
+			}
+			if err == nil {
+				err = noneHalfOpen(ctx, c)
 			}
 			if err != nil {
 				t.Error(err)
