@@ -13,6 +13,9 @@ package main
 // error, when it holds what was done so far and the error; docs/output.md
 // describes it. The error is told on stderr as well.
 //
+// Names from outside (processes, files, interfaces, keys of a configuration) may hold
+// what a terminal obeys: it is escaped (host.Printable) where they become text.
+//
 // Colour only on a terminal, never with NO_COLOR set (no-color.org), and never as
 // the only carrier of a meaning.
 //
@@ -28,6 +31,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // output is where results and messages go.
@@ -53,7 +58,7 @@ func (o *output) printf(format string, args ...any) {
 
 // say tells something on the way, in text and in JSON mode alike.
 func (o *output) say(format string, args ...any) {
-	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
+	for line := range strings.Lines(host.Printable(fmt.Sprintf(format, args...))) {
 		fmt.Fprintln(o.stderr, "lvsdr: "+strings.TrimSuffix(line, "\n"))
 	}
 }
@@ -71,11 +76,17 @@ func (o *output) detail(format string, args ...any) {
 	}
 }
 
-// document prints v as the one JSON document.
+// document prints v as the one JSON document. What a terminal might obey is escaped,
+// also where JSON would leave it as it is.
 func (o *output) document(v any) error {
-	e := json.NewEncoder(o.stdout)
+	var b strings.Builder
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(o.stdout, host.Printable(b.String()))
+	return err
 }
 
 func (o *output) paint(colour, text string) string {
@@ -119,7 +130,7 @@ func (s *session) finish(ctx context.Context, err error) int {
 	if f != nil {
 		s.say("%s", strings.TrimPrefix(f.Message, "lvsdr: "))
 		if f.Hint != "" {
-			fmt.Fprintln(s.stderr, "hint: "+f.Hint)
+			fmt.Fprintln(s.stderr, "hint: "+host.Printable(f.Hint))
 		}
 	}
 	return status

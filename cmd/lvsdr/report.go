@@ -9,6 +9,7 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
@@ -151,7 +152,7 @@ func values(c step.Change) string {
 	return from + to
 }
 
-// oneLine keeps a value with line breaks in its line.
+// oneLine keeps a value with line breaks in its line, and shows what does not print.
 func oneLine(s string) string {
-	return strings.NewReplacer("\n", `\n`, "\r", `\r`, "\t", " ").Replace(s)
+	return host.Printable(strings.NewReplacer("\n", `\n`, "\r", `\r`, "\t", " ").Replace(s))
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // Severity tells how a check ended.
@@ -89,9 +91,12 @@ type Finding struct {
 // bad tells whether the finding speaks against the host.
 func (f Finding) bad() bool { return f.Severity == Failure || f.Severity == Unknown }
 
+// finding is where texts that checks have put together, with names from outside in
+// them, become printable. A fix quotes its words itself ([host.ShellWord]).
 func (c *Check) finding(p Problem) Finding {
 	f := Finding{
-		Check: c.Code, Severity: p.Severity, What: p.What, Fix: p.Fix, Advice: p.Advice,
+		Check: c.Code, Severity: p.Severity,
+		What: host.Printable(p.What), Fix: host.Printable(p.Fix), Advice: host.Printable(p.Advice),
 	}
 	if f.Severity == "" {
 		f.Severity = Failure

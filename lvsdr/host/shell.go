@@ -1,6 +1,9 @@
 package host
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // ShellLine renders words as a command for a POSIX shell, each as one word whatever
 // characters it has: names of files and interfaces may hold nearly all. What is plain
@@ -14,11 +17,29 @@ func ShellLine(words ...string) string {
 }
 
 // ShellWord quotes one word for a POSIX shell (Shell Command Language, section 2.2.2)
-// where that is needed.
+// where that is needed. What does not print is written as octal numbers for printf(1),
+// so that the command can be read and copied.
 func ShellWord(word string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=,@%+-"
 	if word != "" && strings.Trim(word, plain) == "" {
 		return word
 	}
+	if strings.ContainsFunc(word, hidden) {
+		return `"$(printf '` + octal(word) + `')"`
+	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// octal is a format of printf(1) that gives the text. A command substitution takes
+// line breaks at the end away: no name here ends with one.
+func octal(text string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		if c < ' ' || c > '~' || strings.IndexByte(`\%'`, c) >= 0 {
+			fmt.Fprintf(&b, `\%03o`, c)
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }

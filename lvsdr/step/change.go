@@ -35,7 +35,7 @@ type Change struct {
 }
 
 // String renders the change as one line: "add 10.10.10.22/32 dev eth0 label eth0:0",
-// "set net.ipv4.ip_forward: 0 -> 1".
+// "set net.ipv4.ip_forward: 0 -> 1". What does not print is escaped.
 func (c Change) String() string {
 	var b strings.Builder
 	b.WriteString(string(c.Op))
@@ -47,5 +47,5 @@ func (c Change) String() string {
 	case c.From != "" || c.To != "":
 		b.WriteString(": " + c.From + c.To)
 	}
-	return b.String()
+	return host.Printable(b.String())
 }

@@ -3,6 +3,8 @@ package step
 import (
 	"errors"
 	"fmt"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // Errors to test for with [errors.Is]. Absence and missing rights are told by
@@ -25,9 +27,9 @@ type StepError struct {
 
 func (e *StepError) Error() string {
 	if e.Change == nil {
-		return fmt.Sprintf("lvsdr: %s: %v", e.Step, e.Err)
+		return host.Printable(fmt.Sprintf("lvsdr: %s: %v", e.Step, e.Err))
 	}
-	return fmt.Sprintf("lvsdr: %s %s %s: %v", e.Step, e.Change.Op, e.Change.Object, e.Err)
+	return host.Printable(fmt.Sprintf("lvsdr: %s %s %s: %v", e.Step, e.Change.Op, e.Change.Object, e.Err))
 }
 
 func (e *StepError) Unwrap() error { return e.Err }
