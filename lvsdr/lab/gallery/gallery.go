@@ -72,7 +72,7 @@ func Faults() []Fault {
 
 // Variants returns every healthy cluster: the traps and the unusual.
 func Variants() []Healthy {
-	return slices.Concat(plainVariants, addrVariants, linkVariants, wireVariants, tableVariants, firewallVariants, bootVariants)
+	return slices.Concat(plainVariants, addrVariants, linkVariants, wireVariants, requestVariants, tableVariants, firewallVariants, bootVariants)
 }
 
 var plainVariants = []Healthy{{

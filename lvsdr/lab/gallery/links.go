@@ -24,6 +24,10 @@ var lanKinds = map[string]string{
 	// Without arp_ignore eth0 too would answer for what the macvlan has.
 	"macvlan": "ip link add link eth0 name lan address 02:00:00:00:01:%02[1]d type macvlan mode bridge; sysctl -qw net.ipv4.conf.eth0.arp_ignore=1",
 	"ipvlan":  "ip link add link eth0 name lan type ipvlan mode l2",
+	// A port of a VRF is in the VRF's routing table; servers and connections of the main
+	// one get what comes in there when l3mdev_accept says so (Documentation/networking/vrf.rst).
+	"vrf": `ip link set eth0 down; ip link set eth0 name lan; ip link add red type vrf table 10; ip link set red up; ip link set lan master red
+sysctl -qw net.ipv4.tcp_l3mdev_accept=1 net.ipv4.udp_l3mdev_accept=1`,
 }
 
 const qinq = "ip link add link eth0 name eth0.100 type vlan id 100; ip link set eth0.100 up; ip link add link eth0.100 name lan "
@@ -82,8 +86,20 @@ var linkVariants = []Healthy{{
 	Name: "lan-bond", Title: "the LAN's interfaces are bonds, a bridge and a macvlan", Setup: "-",
 	Make: lanOn("macvlan", "active-backup", "balance-alb", "bridge"),
 }, {
+	Name: "lan-alb", Title: "the director's LAN interface is a bond that balances what it receives", Setup: "-",
+	Make: lanOn("ipvlan", "balance-alb", "ipvlan", "macvlan"),
+}, {
+	Name: "lan-macvlan", Title: "the director's LAN interface is a macvlan, a real server is in a VRF", Setup: "-",
+	Make: lanOn("balance-alb", "macvlan", "vrf", "active-backup"),
+}, {
 	Name: "lan-ipvlan", Title: "the director's LAN interface is an ipvlan, which hears no answer to an ARP probe", Setup: "-",
 	Make: lanOn("active-backup", "ipvlan", "bridge", "ipvlan"),
+}, {
+	Name: "vmac", Title: "the VIP is on an interface with VRRP's MAC address", Setup: "-",
+	Make: all(handMade(handTable), on("dev-1", `ip addr del 10.10.10.22/32 dev eth0
+ip link add link eth0 name vrrp.51 address 00:00:5e:00:01:33 type macvlan mode private
+sysctl -qw net/ipv4/conf/eth0/arp_ignore=1 net/ipv4/conf/eth0/arp_filter=1 net/ipv4/conf/vrrp.51/arp_ignore=1
+ip link set vrrp.51 up; ip addr add 10.10.10.22/32 dev vrrp.51`)),
 }}
 
 // lanFaults are those of a LAN that is a VLAN.

@@ -25,6 +25,13 @@ var requestFaults = []Fault{{
 	Heal:   dnsFrom("dev-2", "10.10.10.22:53", false),
 }}
 
+// requestVariants are their healthy kin.
+var requestVariants = []Healthy{{
+	Name: "udp-answered", Title: "one DNS server listens on all addresses and answers from the one that was asked, the other listens on the VIP", Setup: "-",
+	Make: all(dnsFrom("dev-2", ":53", true), on("dev-3", "ip addr add 10.10.10.22/32 dev lo; sysctl -qw net.ipv4.conf.all.arp_ignore=1"),
+		dnsFrom("dev-3", "10.10.10.22:53", false), withDNS),
+}}
+
 // largeRequest tries a request of one packet of some 1460 bytes. One of more bytes is
 // cut into packets by the network card, which a veth is none of: it hands on the whole.
 func largeRequest(passes bool) func(context.Context, *Cluster) error {
