@@ -42,8 +42,10 @@ func DeclaredAddresses(files host.Files) ([]Declaration, error) {
 		read  func(Declaration, string) []Declaration
 	}{
 		{"ifupdown", append([]string{"/etc/network/interfaces"}, Listed(files, "/etc/network/interfaces.d")...), readInterfaces},
-		{"network-scripts", starting("ifcfg-", Listed(files, "/etc/sysconfig/network-scripts")), readIfcfg},
+		{"network-scripts", withoutBackups(starting("ifcfg-", Listed(files, "/etc/sysconfig/network-scripts"))), readIfcfg},
 		{"netplan", ending(".yaml", Listed(files, "/etc/netplan")), readNetplan},
+		{"cloud-init", ending(".cfg", Listed(files, "/etc/cloud/cloud.cfg.d")), readNetplan},
+		{"a command at boot", bootCommands(files), readCommands},
 		{"systemd-networkd", ending(".network", Listed(files, "/etc/systemd/network")), readNetwork},
 		{"NetworkManager", ending(".nmconnection", Listed(files, "/etc/NetworkManager/system-connections")), readKeyfile},
 		{"dhcpcd", []string{"/etc/dhcpcd.conf"}, readDhcpcd},
@@ -65,6 +67,15 @@ func DeclaredAddresses(files host.Files) ([]Declaration, error) {
 
 func ending(with string, names []string) []string {
 	return slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, with) })
+}
+
+// withoutBackups leaves out what the network scripts leave out
+// (__sed_discard_ignored_files in initscripts' network-functions).
+func withoutBackups(names []string) []string {
+	return slices.DeleteFunc(names, func(n string) bool {
+		return strings.HasSuffix(n, "~") ||
+			slices.Contains([]string{".bak", ".old", ".orig", ".rpmnew", ".rpmorig", ".rpmsave"}, path.Ext(n))
+	})
 }
 
 func starting(with string, names []string) []string {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -32,7 +33,7 @@ func settings(text string, each func(line int, section, key, value string)) {
 	}
 }
 
-// readInterfaces reads interfaces(5), with ip(8) in up and post-up, for the
+// readInterfaces reads interfaces(5), with ip(8) and ifconfig(8) in up and post-up, for the
 // interfaces that are brought up by themselves.
 func readInterfaces(d Declaration, text string) (all []Declaration) {
 	auto := []string{}
@@ -50,14 +51,8 @@ func readInterfaces(d Declaration, text string) (all []Declaration) {
 		case !slices.Contains(auto, link):
 		case key == "address":
 			all = append(all, d.at(line, link, value)...)
-		case (key == "up" || key == "post-up" || key == "pre-up") && strings.Contains(value, "ip a"):
-			to := link
-			if i := slices.Index(words, "dev"); i >= 0 && i+1 < len(words) {
-				to = words[i+1]
-			}
-			for _, w := range words {
-				all = append(all, d.at(line, to, w)...)
-			}
+		case key == "up" || key == "post-up" || key == "pre-up":
+			all = append(all, d.commanded(line, link, value)...)
 		}
 	})
 	return all
@@ -77,10 +72,11 @@ func readIfcfg(d Declaration, text string) (all []Declaration) {
 	if !boot {
 		return nil
 	}
-	d.Fix = host.ShellLine("sed", "-i", "s/^ONBOOT=.*//;$aONBOOT=no", d.File)
 	settings(text, func(line int, _, key, value string) {
 		if strings.HasPrefix(key, "IPADDR") || strings.HasPrefix(key, "IPV6ADDR") {
-			for _, addr := range strings.Fields(strings.Trim(value, `"'`)) {
+			addresses := strings.Fields(strings.Trim(value, `"'`))
+			d.Fix = withoutAddress(d.File, line, len(addresses))
+			for _, addr := range addresses {
 				all = append(all, d.at(line, link, addr)...)
 			}
 		}
@@ -88,7 +84,21 @@ func readIfcfg(d Declaration, text string) (all []Declaration) {
 	return all
 }
 
-// readNetplan reads the addresses of every kind of interface.
+// withoutAddress is the command that takes an address out of an ifcfg file: an alias
+// is no more brought up; an interface, which has other addresses too, stays. There is
+// none where the line has several.
+func withoutAddress(file string, line, addresses int) string {
+	switch {
+	case strings.Contains(path.Base(file), ":"):
+		return host.ShellLine("sed", "-i", "s/^ONBOOT=.*//;$aONBOOT=no", file)
+	case addresses == 1:
+		return host.ShellLine("sed", "-i", strconv.Itoa(line)+"s/^/#/", file)
+	}
+	return ""
+}
+
+// readNetplan reads the addresses of every kind of interface, also in the network
+// configuration of cloud-init, version 1 and 2.
 func readNetplan(d Declaration, text string) (all []Declaration) {
 	var file struct {
 		Network map[string]yaml.Node `yaml:"network"`
@@ -97,6 +107,7 @@ func readNetplan(d Declaration, text string) (all []Declaration) {
 		return nil
 	}
 	for _, kind := range inOrder(file.Network) {
+		all = append(all, readCloudLinks(d, kind)...)
 		var links map[string]struct {
 			Addresses []yaml.Node `yaml:"addresses"`
 		}
@@ -110,6 +121,25 @@ func readNetplan(d Declaration, text string) (all []Declaration) {
 				}
 				all = append(all, d.at(n.Line, link, n.Value)...)
 			}
+		}
+	}
+	return all
+}
+
+// readCloudLinks reads the list "config" of version 1.
+func readCloudLinks(d Declaration, config yaml.Node) (all []Declaration) {
+	var links []struct {
+		Name    string `yaml:"name"`
+		Subnets []struct {
+			Address yaml.Node `yaml:"address"`
+		} `yaml:"subnets"`
+	}
+	if config.Kind != yaml.SequenceNode || config.Decode(&links) != nil {
+		return nil
+	}
+	for _, link := range links {
+		for _, subnet := range link.Subnets {
+			all = append(all, d.at(subnet.Address.Line, link.Name, subnet.Address.Value)...)
 		}
 	}
 	return all

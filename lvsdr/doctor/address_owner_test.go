@@ -90,6 +90,44 @@ var ownerCases = []bootCase{
 		name: "a network script that is off", role: "-" + cluster.DirectorRole,
 		does: "mkdir -p /etc/sysconfig/network-scripts\n" + write("/etc/sysconfig/network-scripts/ifcfg-lo:0", "IPADDR=10.10.10.22\nONBOOT=no"),
 	}, {
+		name: "a backup of a network script", role: "-" + cluster.DirectorRole,
+		does: "mkdir -p /etc/sysconfig/network-scripts\n" + write("/etc/sysconfig/network-scripts/ifcfg-lo:0.bak", "DEVICE=lo:0\nIPADDR=10.10.10.22\nONBOOT=yes"),
+	}, {
+		name: "in the network script of loopback itself", role: "-" + cluster.DirectorRole,
+		does: "mkdir -p /etc/sysconfig/network-scripts\n" +
+			write("/etc/sysconfig/network-scripts/ifcfg-lo", "DEVICE=lo\nIPADDR=127.0.0.1\nIPADDR1=10.10.10.22\nONBOOT=yes"),
+		want: []string{"warning address-owner: /etc/sysconfig/network-scripts/ifcfg-lo:3: network-scripts brings the VIP 10.10.10.22 up on lo, " +
+			"where a real server has it; a director has it on the LAN"},
+		fix: "sed -i '3s/^/#/' /etc/sysconfig/network-scripts/ifcfg-lo",
+	}, {
+		name: "ifconfig in interfaces", role: "-" + cluster.DirectorRole,
+		does: "mkdir -p /etc/network\n" + write("/etc/network/interfaces",
+			"auto lo\niface lo inet loopback\n  up ifconfig lo:0 10.10.10.22 netmask 255.255.255.255\n  down ifconfig lo:0 down"),
+		want: []string{"warning address-owner: /etc/network/interfaces:3: ifupdown brings the VIP 10.10.10.22 up on lo, where a real server has it; a director has it on the LAN"},
+	}, {
+		name: "the VIP as somebody's broadcast address", role: cluster.RealServerRole,
+		does: write("/etc/rc.local", "ifconfig eth1 10.9.0.1 broadcast 10.10.10.22\nip addr del 10.10.10.22/32 dev lo\n# ip addr add 10.10.10.22/32 dev lo"),
+	}, {
+		name: "rc.local", role: "-" + cluster.RealServerRole,
+		does: write("/etc/rc.local", "#!/bin/sh\nVIP=10.10.10.22\n/sbin/ifconfig eth0:0 ${VIP} up"),
+		want: []string{"warning address-owner: /etc/rc.local:3: a command at boot brings the VIP 10.10.10.22 up on eth0, where this host would answer ARP for it"},
+	}, {
+		name: "a script that rc.local runs", role: cluster.RealServerRole,
+		does: write("/etc/rc.local", "/usr/local/sbin/vip start") + "\nmkdir -p /usr/local/sbin\n" +
+			write("/usr/local/sbin/vip", "test -d /x && ip -4 addr add 10.10.10.22/32 dev lo || exit 1"),
+		want: []string{"warning address-owner: /usr/local/sbin/vip:1: a command at boot brings up the VIP 10.10.10.22, which lvsdr brings up too"},
+	}, {
+		name: "a unit of one's own", role: cluster.RealServerRole,
+		does: "mkdir -p /etc/systemd/system/multi-user.target.wants\n" +
+			write("/etc/systemd/system/vip.service", "[Service]\nExecStart=/bin/sh -c 'ip a add 10.10.10.22/32 dev lo'") + "\n" +
+			write("/etc/systemd/system/multi-user.target.wants/vip.service", ""),
+		want: []string{"warning address-owner: /etc/systemd/system/vip.service:2: a command at boot brings up the VIP 10.10.10.22, which lvsdr brings up too"},
+	}, {
+		name: "cloud-init", role: cluster.RealServerRole,
+		does: "mkdir -p /etc/cloud/cloud.cfg.d\n" + write("/etc/cloud/cloud.cfg.d/90-net.cfg",
+			"network:\n  version: 1\n  config:\n  - type: loopback\n    name: lo\n    subnets:\n    - {type: static, address: 10.10.10.22/32}"),
+		want: []string{"warning address-owner: /etc/cloud/cloud.cfg.d/90-net.cfg:7: cloud-init brings up the VIP 10.10.10.22, which lvsdr brings up too"},
+	}, {
 		name: "NetworkManager beside lvsdr", role: cluster.RealServerRole,
 		does: "mkdir -p /etc/NetworkManager/system-connections\n" + write("/etc/NetworkManager/system-connections/d.nmconnection", keyfile),
 		want: []string{"warning address-owner: /etc/NetworkManager/system-connections/d.nmconnection:5: NetworkManager brings up the VIP 10.10.10.22, which lvsdr brings up too"},

@@ -44,7 +44,7 @@ const afterMasquerading = "Connections begun before go on the old way, and may h
 // Others in the same service are for whoever put them there.
 func (s servedService) wrong(is func(ipvs.Destination) bool) (wrong []ipvs.Destination) {
 	for _, d := range s.live.Destinations {
-		if destinationOf(&s.want, d.Addr) != nil && is(d) {
+		if is(d) && destinationOf(&s.want, d.Addr) != nil {
 			wrong = append(wrong, d)
 		}
 	}

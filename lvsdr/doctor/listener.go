@@ -46,6 +46,14 @@ var listenerThere = &Check{
 				return l.Protocol != o.Protocol || l.Port != o.Port || l.Addr.IsLoopback()
 			})
 			p := noListener(o, near, lan)
+			if len(near) == 0 {
+				if published, err := e.publishedOn(ctx, o); err != nil {
+					return problems, err
+				} else if published.IsValid() {
+					problems = append(problems, publishedElsewhere(o, published))
+					continue
+				}
+			}
 			if len(near) == 0 && e.Stage != InService {
 				p.Severity = Warning // the server is often installed after
 			}
@@ -89,6 +97,39 @@ func (e *Exam) redirected(ctx context.Context, o host.Opening) (bool, error) {
 		return false, err
 	}
 	return p.rules.Trace(p.packet(o, firstPacket)).Packet.Translated, nil
+}
+
+// publishedOn is an address of this host, other than the VIP, for which the port is
+// translated: a container's port that is published on that address alone. Invalid:
+// there is none.
+func (e *Exam) publishedOn(ctx context.Context, o host.Opening) (netip.Addr, error) {
+	all, err := e.Addresses(ctx)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	p, err := e.passage(ctx, o.VIP)
+	if errors.Is(err, ErrNoLAN) {
+		return netip.Addr{}, nil
+	}
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	for _, a := range all {
+		own := o
+		own.VIP = a.Prefix.Addr()
+		if own.VIP.Is4() == o.VIP.Is4() && own.VIP != o.VIP && !own.VIP.IsLoopback() &&
+			p.rules.Trace(p.packet(own, firstPacket)).Packet.Translated {
+			return own.VIP, nil
+		}
+	}
+	return netip.Addr{}, nil
+}
+
+func publishedElsewhere(o host.Opening, on netip.Addr) Problem {
+	at := netip.AddrPortFrom(on, o.Port)
+	p := problem("", "nobody listens on %s, and a rule sends on what comes for %s alone: a container's port is published on that address only", o, at)
+	p.Advice = fmt.Sprintf("Publish the port on all addresses (\"-p %d:…\", not \"-p %s:…\") or on %s too.", o.Port, at, netip.AddrPortFrom(o.VIP, o.Port))
+	return p
 }
 
 // someClient is an address to ask about.

@@ -78,8 +78,12 @@ type pathSeen struct {
 
 // pathsTo are the paths to some real servers.
 func (s *survey) pathsTo(servers []*serverSeen) (paths []*pathSeen) {
+	among := make(map[*serverSeen]bool, len(servers))
+	for _, r := range servers {
+		among[r] = true
+	}
 	for _, p := range s.paths {
-		if slices.Contains(servers, p.server) {
+		if among[p.server] {
 			paths = append(paths, p)
 		}
 	}

@@ -139,17 +139,20 @@ func vipsInTurn(c cluster.Config) []ipvs.Entry {
 
 // plan lists the paths to try. A real server of weight 0 gets no new connections.
 func (s *survey) plan(c cluster.Config) {
+	servers := make(map[netip.Addr]*serverSeen, len(s.servers))
+	for _, r := range s.servers {
+		servers[r.rip] = r
+	}
 	tried := map[netip.Addr]int{}
 	for _, v := range vipsInTurn(c) {
 		for _, d := range v.Destinations {
-			i := slices.IndexFunc(s.servers, func(r *serverSeen) bool { return r.rip == d.Addr })
-			switch {
-			case d.Weight == 0 || !s.servers[i].near():
+			switch server := servers[d.Addr]; {
+			case d.Weight == 0 || !server.near():
 			case tried[d.Addr] == mostServices:
 				s.skipped++
 			default:
 				tried[d.Addr]++
-				s.paths = append(s.paths, &pathSeen{id: v.ID, server: s.servers[i]})
+				s.paths = append(s.paths, &pathSeen{id: v.ID, server: server})
 			}
 		}
 	}

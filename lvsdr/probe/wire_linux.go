@@ -39,16 +39,30 @@ func Ask(ctx context.Context, index int, mac net.HardwareAddr, questions []Quest
 	return a.answers, nil
 }
 
-// Knocks sends packets, all at once, and returns what came of each in its place. It
-// waits for an answer to every one, at the most for so long; cancelled, it fails
-// with the context's error.
+// Knocks sends packets, up to 4000 at once, and returns what came of each in its
+// place. It waits for an answer to every one, at the most for so long for each 4000;
+// cancelled, it fails with the context's error.
 func Knocks(ctx context.Context, index int, mac net.HardwareAddr, knocks []Knock, wait time.Duration) ([]Reply, error) {
 	if len(knocks) == 0 {
 		return nil, ctx.Err()
 	}
-	if len(knocks) > maxKnocks {
-		return nil, fmt.Errorf("probe: knock: %d at once: at most %d", len(knocks), maxKnocks)
+	return inParts(knocks, func(part []Knock) ([]Reply, error) { return knockPart(ctx, index, mac, part, wait) })
+}
+
+// inParts joins the replies to parts of the knocks.
+func inParts(knocks []Knock, send func([]Knock) ([]Reply, error)) ([]Reply, error) {
+	var all []Reply
+	for part := range slices.Chunk(knocks, maxKnocks) {
+		replies, err := send(part)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, replies...)
 	}
+	return all, nil
+}
+
+func knockPart(ctx context.Context, index int, mac net.HardwareAddr, knocks []Knock, wait time.Duration) ([]Reply, error) {
 	first := firstPort + uint16(rand.IntN(1<<16-firstPort-len(knocks)))
 	k := newKnocking(knocks, rand.Uint32(), first)
 	s, err := open(index, answers(first, first+uint16(len(knocks)-1)))
