@@ -14,7 +14,8 @@ import (
 func (s *session) preflight(ctx context.Context, p *patient) error {
 	e := p.exam()
 	defer s.watch(e)()
-	_, err := e.Preflight(ctx)
+	findings, err := e.Preflight(ctx)
+	s.foresee(e.Foreseen(findings))
 	var stop *doctor.PreflightError
 	if !errors.As(err, &stop) {
 		return err
@@ -23,6 +24,14 @@ func (s *session) preflight(ctx context.Context, p *patient) error {
 	return &hintError{
 		fmt.Errorf("nothing was changed, because of %s", strings.Join(stop.Codes(), ", ")),
 		"mend it, or go on in spite of it: --ignore " + strings.Join(stop.Codes(), " --ignore "),
+	}
+}
+
+// foresee tells, before anything is touched, what set-up will do to others.
+func (s *session) foresee(findings []doctor.Finding) {
+	s.report.foreseen = findings
+	if !s.json {
+		s.tellFindings(s.stderr, findings, nil)
 	}
 }
 

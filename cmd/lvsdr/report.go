@@ -25,6 +25,7 @@ type report struct {
 	Error    *failure         `json:"error,omitempty"`
 
 	teardown bool
+	foreseen []doctor.Finding // told already, unless as JSON
 }
 
 // failure is an error as JSON.
@@ -60,8 +61,9 @@ func describe(ctx context.Context, err error, r *report) *failure {
 	return f
 }
 
-// complete has an empty list where there are no changes: never null.
+// complete has an empty list where there are no changes, never null, and all findings.
 func (r *report) complete() *report {
+	r.Findings = append(r.foreseen, r.Findings...)
 	if r.Changes == nil {
 		r.Changes = []step.Change{}
 	}

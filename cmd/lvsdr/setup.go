@@ -63,6 +63,7 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 		return err
 	}
 	if dryRun {
+		s.foresee(p.exam().Foresee(c.Context))
 		s.report.Changes, err = p.role.Plan(c.Context, p.host, step.Present)
 		return err
 	}

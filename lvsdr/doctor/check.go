@@ -32,6 +32,9 @@ type Check struct {
 	Wire  bool   // it asks the LAN: left out of a passive exam, and nothing else puts frames on the wire
 	// Preflight: set-up is not begun while it fails, because set-up cannot mend it.
 	Preflight bool
+	// Foresees: it tells what set-up's own changes will do to others, so that a plan
+	// tells it too. Such a check warns, passively, before set-up only.
+	Foresees bool
 
 	// Needs are the checks without which this one makes no sense: when one of
 	// them fails, this one is skipped, so that one cause is one finding.

@@ -54,6 +54,7 @@ var (
 		vipLink,
 		vipSource,
 		arpIgnore,
+		arpNeighbours,
 		arpAnnounce,
 		rpFilter,
 		returnRoute,

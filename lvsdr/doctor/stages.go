@@ -42,6 +42,35 @@ func (e *Exam) Preflight(ctx context.Context) ([]Finding, error) {
 	return findings, nil
 }
 
+// Foresee tells, beside a plan, what set-up will do to others, by the checks with
+// [Check.Foresees]. It puts nothing on the wire.
+func (e *Exam) Foresee(ctx context.Context) []Finding {
+	before := e.again()
+	before.Stage, before.Passive, before.Only = BeforeSetUp, true, nil
+	for _, c := range e.Checks {
+		if c.Foresees {
+			before.Only = append(before.Only, c.Code)
+		}
+	}
+	if len(before.Only) == 0 {
+		return nil
+	}
+	return e.Foreseen(before.Run(ctx))
+}
+
+// Foreseen are the warnings among findings of a preflight that tell what set-up will
+// do to others.
+func (e *Exam) Foreseen(findings []Finding) []Finding {
+	var some []Finding
+	for _, f := range findings {
+		foresees := func(c *Check) bool { return c.Foresees && c.Code == f.Check }
+		if (f.Severity == Warning || f.bad()) && slices.ContainsFunc(e.Checks, foresees) {
+			some = append(some, f)
+		}
+	}
+	return some
+}
+
 // Prove examines a host that has just been set up, and what it sees of the others
 // from there. It fails with a [*ProofError] when a check fails, here or there.
 func (e *Exam) Prove(ctx context.Context) ([]Finding, error) {

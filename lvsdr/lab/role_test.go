@@ -180,7 +180,7 @@ func TestMissionsValues(t *testing.T) {
 		{l.Director, "ipvsadm -L --timeout", "Timeout (tcp tcpfin udp): 30 5 60\n"},
 		{l.Director, "ip -o -4 addr show dev eth0", "inet 10.10.10.30/24 brd 10.10.10.255 scope global eth0"},
 		{l.Director, "ip -o -4 addr show dev eth0", "inet 10.10.10.22/32 scope global eth0:0"},
-		{l.RealServers[0], "ip -o -4 addr show dev lo", "inet 10.10.10.22/32 scope global lo:0"},
+		{l.RealServers[0], "ip -o -4 addr show dev lo", "inet 10.10.10.22/32 scope host lo:0"},
 		{l.RealServers[1], "sysctl net.ipv4.ip_forward net.ipv4.conf.all.arp_ignore net.ipv4.conf.all.arp_announce net.ipv4.conf.lo.arp_ignore net.ipv4.conf.lo.arp_announce",
 			"net.ipv4.ip_forward = 1\nnet.ipv4.conf.all.arp_ignore = 1\nnet.ipv4.conf.all.arp_announce = 2\nnet.ipv4.conf.lo.arp_ignore = 1\nnet.ipv4.conf.lo.arp_announce = 2\n"},
 	} {

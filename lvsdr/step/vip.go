@@ -28,7 +28,7 @@ import (
 func DirectorVIPs(c cluster.Config) Step { return vipStep{cluster.DirectorRole, c} }
 
 // RealServerVIPs is the step that has every VIP on the loopback interface: IPv4 as
-// /32 with the label "lo:0", IPv6 as /128. Loopback is not on the LAN: with the
+// /32 with the label "lo:0" and of scope host, IPv6 as /128. Loopback is not on the LAN: with the
 // role's ARP sysctls nobody there learns of the VIP, IPv6's duplicate address
 // detection does not run and its neighbour discovery does not answer. What is in
 // the way is treated as by [DirectorVIPs].
@@ -119,12 +119,20 @@ func (v *VipView) wanted(vip netip.Addr, link host.Link) host.Address {
 	a := host.Address{Prefix: host.HostPrefix(vip), Link: link.Name}
 	if vip.Is4() {
 		a.Label = VipLabel(link.Name)
+		if v.role == cluster.RealServerRole {
+			a.Scope = scopeHost
+		}
 		return a
 	}
 	a.NoDAD = true
 	a.Deprecated = v.role == cluster.DirectorRole
 	return a
 }
+
+// scopeHost is RT_SCOPE_HOST. An interface without an address speaks from another's,
+// lo's before all others, but never from one of scope host (net/ipv4/devinet.c,
+// inet_select_addr): the VIP on lo is not to be that.
+const scopeHost = 254
 
 // VipLabel is the label of a VIP on a link, "eth0:0". A label has at most 15
 // characters (IFNAMSIZ); where it would have more there is none, which the kernel

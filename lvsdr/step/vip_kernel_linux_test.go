@@ -54,7 +54,7 @@ func TestVIPMission(t *testing.T) {
 	t.Run("real server", func(t *testing.T) {
 		lab.OwnNetns(t, vipRealServerNet...)
 		vipUp(t, vipFiles{}, realServer)
-		vipHas(t, "    inet 10.10.10.31/24 scope global eth0", "    inet 10.10.10.22/32 scope global lo:0")
+		vipHas(t, "    inet 10.10.10.31/24 scope global eth0", "    inet 10.10.10.22/32 scope host lo:0")
 		if routes := lab.IP(t, "route show type blackhole"); routes != "blackhole 10.10.10.22 proto 76 metric 1073741824 \n" {
 			t.Errorf("blackholes: %q", routes)
 		}
@@ -97,6 +97,17 @@ func TestVIPIsNoSource(t *testing.T) {
 				t.Errorf("the VIP is not local: %+v, %v", r, err)
 			}
 		})
+	}
+}
+
+// An interface without an address, such as a container's, speaks from the RIP, not
+// from the VIP that lo has before.
+func TestVIPIsNoSourceOfBareLink(t *testing.T) {
+	lab.OwnNetns(t, append(slices.Clone(vipRealServerNet), "link add bare type dummy", "link set bare up", "route add 10.0.3.5 dev bare")...)
+	h := vipUp(t, vipFiles{}, vipLaw{role: cluster.RealServerRole, config: vipConfig("")}.steps())
+	r, err := h.Routes.To(context.Background(), netip.MustParseAddr("10.0.3.5"))
+	if err != nil || r.Source.String() != "10.10.10.31" || r.Link != "bare" {
+		t.Errorf("%+v, %v; want source 10.10.10.31", r, err)
 	}
 }
 
