@@ -144,10 +144,42 @@ func (e *Exam) isVIP(ip netip.Addr) bool {
 // an address of it, on whatever interface, or a local route alone.
 func (e *Exam) Takes(ctx context.Context, vip netip.Addr) (bool, error) {
 	r, err := e.Route(ctx, vip)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) || err == nil && r.Local {
+		return err == nil, err
 	}
-	return r.Local, err
+	return e.takesWhere(ctx, vip)
+}
+
+// takesWhere tells it of the interface that has the VIP: by a routing rule, or in a VRF,
+// what comes in there is looked up in another table than what the host sends itself.
+func (e *Exam) takesWhere(ctx context.Context, vip netip.Addr) (bool, error) {
+	at, err := e.AddressesOf(ctx, vip)
+	for _, a := range at {
+		l, ok, err := e.Link(ctx, a.Link)
+		if err != nil {
+			return false, err
+		}
+		if !ok || !l.Up || l.Loopback {
+			continue
+		}
+		r, err := e.Host.Observer.RouteOf(ctx, host.RouteQuery{To: vip, From: e.neighbour(vip), In: l.Name})
+		if err == nil && r.Local {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	}
+	return false, err
+}
+
+// neighbour is somebody on the VIP's LAN, whom no reverse path filter drops there: a real
+// server, or, where none is known, some client.
+func (e *Exam) neighbour(vip netip.Addr) netip.Addr {
+	if rips := e.RealServers(vip); len(rips) > 0 && !e.Client.IsValid() {
+		return rips[0]
+	}
+	return e.someClient(vip)
 }
 
 // answering are the interfaces that are up and answer ARP on a LAN, where an address

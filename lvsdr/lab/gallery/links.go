@@ -24,6 +24,7 @@ var lanKinds = map[string]string{
 	// Without arp_ignore eth0 too would answer for what the macvlan has.
 	"macvlan": "ip link add link eth0 name lan address 02:00:00:00:01:%02[1]d type macvlan mode bridge; sysctl -qw net.ipv4.conf.eth0.arp_ignore=1",
 	"ipvlan":  "ip link add link eth0 name lan type ipvlan mode l2",
+	"vxlan":   "ip addr add 192.0.2.%[1]d/24 dev eth0; ip link set eth0 up; ip link add lan type vxlan id 4 dev eth0 group 239.1.1.1 dstport 4789",
 	// A port of a VRF is in the VRF's routing table; servers and connections of the main
 	// one get what comes in there when l3mdev_accept says so (Documentation/networking/vrf.rst).
 	"vrf": `ip link set eth0 down; ip link set eth0 name lan; ip link add red type vrf table 10; ip link set red up; ip link set lan master red
@@ -94,6 +95,11 @@ var linkVariants = []Healthy{{
 }, {
 	Name: "lan-ipvlan", Title: "the director's LAN interface is an ipvlan, which hears no answer to an ARP probe", Setup: "-",
 	Make: lanOn("active-backup", "ipvlan", "bridge", "ipvlan"),
+}, {
+	Name: "lan-vxlan", Title: "the LAN is a VXLAN, of 1450 bytes a packet", Setup: "-", Make: lanOn("vxlan", "vxlan", "vxlan", "vxlan"),
+}, {
+	Name: "lan-vrf", Title: "the director's LAN interface is in a VRF, and in the main table is its route, which IPVS takes", Setup: "-",
+	Make: all(lanOf("balance-alb", "vrf", "balance-alb", "vrf"), on("dev-1", "ip route add 10.10.10.0/24 dev lan"), proved),
 }, {
 	Name: "vmac", Title: "the VIP is on an interface with VRRP's MAC address", Setup: "-",
 	Make: all(handMade(handTable), on("dev-1", `ip addr del 10.10.10.22/32 dev eth0
