@@ -156,7 +156,11 @@ func (r Role) apply(ctx context.Context, h *host.Host, want step.State) ([]step.
 	}
 	due := slices.ContainsFunc(parts, func(p stepPlan) bool { return len(p.changes) > 0 })
 	if want == step.Present && due {
-		if err := l.Open(); err != nil {
+		lasting, err := step.Lasting(h, r.Name)
+		if err == nil {
+			err = l.Open(lasting || !h.Runtime)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("lvsdr: %w", err)
 		}
 	}

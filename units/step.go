@@ -3,6 +3,7 @@ package units
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -62,6 +63,9 @@ func (s Step) present(h *host.Host) ([]step.Change, error) {
 		return nil, err
 	}
 	file := s.unitFile()
+	if err := s.unmasked(h); err != nil {
+		return nil, err
+	}
 	changes, err := file.Present(h, string(content))
 	if err != nil {
 		return nil, err
@@ -82,6 +86,15 @@ func (s Step) present(h *host.Host) ([]step.Change, error) {
 		return nil, err
 	}
 	return append(changes, s.enable(h, file.Name, target)), nil
+}
+
+// unmasked fails with [step.ErrMasked] when an administrator does not want the unit.
+func (s Step) unmasked(h *host.Host) error {
+	masked, err := step.Masked(h.Files, File(s.Unit.Role))
+	if err == nil && masked {
+		err = fmt.Errorf("%s: %w", File(s.Unit.Role), step.ErrMasked)
+	}
+	return err
 }
 
 // enable is the change that has the unit started at boot.
@@ -114,6 +127,11 @@ func (s Step) absent(h *host.Host) ([]step.Change, error) {
 			Step: s.Name(), Op: step.Remove, Object: s.link(),
 			Do: func(context.Context) error { return h.Files.Remove(s.link()) },
 		})
+	}
+	if err := s.unmasked(h); errors.Is(err, step.ErrMasked) {
+		return changes, nil // the mask is not ours
+	} else if err != nil {
+		return nil, err
 	}
 	gone, err := s.unitFile().Absent(h)
 	if err != nil {

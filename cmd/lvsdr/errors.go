@@ -9,6 +9,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
+	"github.com/lvsdr/toolkit/units"
 )
 
 // usageError is a mistake on the command line: exit status 2, nothing was touched.
@@ -66,6 +67,8 @@ func hint(ctx context.Context, err error, r *report) string {
 		return hintNoIPVS
 	case errors.Is(err, step.ErrOtherRole) && r != nil:
 		return "give the other role back first: lvsdr teardown " + otherRole(r.Role)
+	case errors.Is(err, step.ErrMasked) && r != nil:
+		return hintMasked(r.Role)
 	case errors.Is(err, step.ErrNoEffect):
 		return "something else on this host sets it back, or the kernel ignores it; " + again(r)
 	case errors.Is(err, fs.ErrPermission):
@@ -82,6 +85,11 @@ const (
 		"(Debian: linux-image-amd64; Ubuntu: linux-modules-extra-$(uname -r); " +
 		"Fedora, RHEL: kernel-modules); in a container, run modprobe ip_vs on its host"
 )
+
+// hintMasked is for a unit that an administrator does not want.
+func hintMasked(role string) string {
+	return "allow it: systemctl unmask " + units.Name(role) + "; or change the running host only: --runtime"
+}
 
 // again tells how to go on after a command that was broken off.
 func again(r *report) string {

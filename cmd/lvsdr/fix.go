@@ -9,6 +9,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
+	"github.com/lvsdr/toolkit/units"
 )
 
 // fix makes the changes that set-up would make of the steps of what was found on
@@ -45,7 +46,7 @@ func (s *session) fix(ctx context.Context, p *patient, d *diagnosis, dryRun bool
 
 // cure is the role with the steps only that mend what was found on this host.
 // Set-up's word on the configuration is asked for: it may be one that was only
-// found on the host.
+// found on the host. An administrator's mask stays.
 func (p *patient) cure(findings []doctor.Finding) (lvsdr.Role, error) {
 	if p.found {
 		if err := p.src.tell(p.src.Validate(p.role.Name)); err != nil {
@@ -53,9 +54,13 @@ func (p *patient) cure(findings []doctor.Finding) (lvsdr.Role, error) {
 		}
 	}
 	role := p.role
-	role.Steps = slices.DeleteFunc(slices.Clone(role.Steps), func(step step.Step) bool {
-		return !slices.ContainsFunc(findings, func(f doctor.Finding) bool {
-			return f.Step == step.Name() && f.On == "" && rank[f.Severity] > 0 && !slices.Contains(p.ignored, f.Check)
+	masked, err := step.Masked(p.host.Files, units.File(role.Name))
+	if err != nil {
+		return role, err
+	}
+	role.Steps = slices.DeleteFunc(slices.Clone(role.Steps), func(s step.Step) bool {
+		return s.Name() == step.Unit && masked || !slices.ContainsFunc(findings, func(f doctor.Finding) bool {
+			return f.Step == s.Name() && f.On == "" && rank[f.Severity] > 0 && !slices.Contains(p.ignored, f.Check)
 		})
 	})
 	return role, nil

@@ -50,6 +50,16 @@ func (s *session) installedAs(role string) (u installedUnit, err error) {
 	return u, nil
 }
 
+// refusedAtBoot is why set-up will refuse what the unit of a role tells it, nil when it
+// will not.
+func (s *session) refusedAtBoot(role string) error {
+	u, err := s.installedAs(role)
+	if err == nil {
+		err = u.tell(u.Validate(role))
+	}
+	return err
+}
+
 // parseWords reads the flags of a command that was once given.
 func parseWords(command string, args []string) (*cli.Context, error) {
 	flags := setupFlags()

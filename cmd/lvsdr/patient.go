@@ -28,13 +28,15 @@ type patient struct {
 	only, ignored []string
 	passive       bool
 	client        netip.Addr
-	link          string // the LAN interface, where it was given
-	found         bool   // the description was found on the host itself: set-up might refuse it
+	link          string       // the LAN interface, where it was given
+	atBoot        func() error // why set-up is refused what the unit tells it
+	found         bool         // the description was found on the host itself: set-up might refuse it
 }
 
 // exam is a fresh look.
 func (p *patient) exam() *doctor.Exam {
 	e := p.role.Exam(p.host)
+	e.AtBoot = p.atBoot
 	e.Only, e.Ignore, e.Passive, e.Client, e.Interface = p.only, p.ignored, p.passive, p.client, p.link
 	if args := p.src.args; len(args) > 0 && p.role.Name != cluster.ClientRole {
 		e.SetUp = host.ShellLine(append([]string{"lvsdr", "setup", p.role.Name}, args...)...)
@@ -106,6 +108,9 @@ func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err erro
 		err = nil
 		name, p.src = installed.Role, installed.source
 	default:
+		if !errors.Is(unitErr, fs.ErrNotExist) {
+			err = fmt.Errorf("%w; and the unit that set-up wrote cannot be used: %w", err, unitErr)
+		}
 		if name == "" {
 			why = "it has virtual services"
 		}
@@ -118,6 +123,7 @@ func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err erro
 	if why != "" || !given {
 		s.note("this host is examined as a %s%s, the cluster is described in %s", spoken(name), inBrackets(why), p.src.where())
 	}
+	p.atBoot = func() error { return s.refusedAtBoot(name) }
 	if p.role, err = s.roleToExamine(c.Context, name, p); err != nil || name == cluster.ClientRole || p.found {
 		return err
 	}

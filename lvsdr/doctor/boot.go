@@ -2,8 +2,6 @@ package doctor
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -62,63 +60,6 @@ func (e *Exam) forbiddenModules() ([]Problem, error) {
 
 func isFalse(command []string) bool {
 	return len(command) > 0 && (path.Base(command[0]) == "false" || path.Base(command[0]) == "true")
-}
-
-var unitKept = &Check{
-	Code:  "unit",
-	Title: "the systemd unit is enabled and as set-up wrote it",
-	Why:   "After a reboot the unit brings the host back to its role; nothing else does.",
-	Step:  step.Unit,
-	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
-		here, err := e.WasSetUp()
-		if err != nil {
-			return nil, err
-		}
-		lasting, err := e.lasting()
-		if err != nil {
-			return nil, err
-		}
-		if e.Stage == BeforeSetUp || !here || !lasting {
-			return skip("lvsdr has not set this host up to last"), nil
-		}
-		for _, s := range e.Steps {
-			if s.Name() != step.Unit {
-				continue
-			}
-			problems, err := e.due(ctx, e.Host, s)
-			if err == nil && len(problems) == 0 {
-				problems, err = e.unitProgram()
-			}
-			return problems, err
-		}
-		return skip("it is not known here which unit there should be"), nil
-	},
-}
-
-// unitProgram tells whether the command that the unit runs is there.
-func (e *Exam) unitProgram() ([]Problem, error) {
-	text, err := e.Host.Files.ReadFile(unitFile(e.Role))
-	if err != nil {
-		return nil, err
-	}
-	_, command, ok := strings.Cut(string(text), "\nExecStart=")
-	program, _, _ := strings.Cut(command, " ")
-	if !ok || !path.IsAbs(program) || strings.ContainsAny(program, `%\`) {
-		return nil, nil // quoted
-	}
-	_, err = e.Host.Files.ReadDir(path.Dir(program))
-	if err == nil {
-		for _, name := range boot.Listed(e.Host.Files, path.Dir(program)) {
-			if name == program {
-				return nil, nil
-			}
-		}
-		err = fs.ErrNotExist
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	return []Problem{warning(e.SetUpCommand(), "%s runs %s at boot, which is not there", unitFile(e.Role), program)}, nil
 }
 
 // loadedAtBoot tells whether the module is there before the sysctls are set.

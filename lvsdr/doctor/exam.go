@@ -39,6 +39,9 @@ type Exam struct {
 	// SetUp is the command that sets this host up again, for fixes; empty: "lvsdr
 	// setup ROLE", which reads the configuration file.
 	SetUp string
+	// AtBoot tells why set-up will be refused what the unit tells it at boot; nil:
+	// nobody knows.
+	AtBoot func() error
 	// Watch is told when a check begins to run and when it has ended, from several
 	// goroutines; nil: nobody watches.
 	Watch func(c *Check, running bool)
@@ -52,7 +55,7 @@ func (e *Exam) look() *Exam {
 	return &Exam{
 		Host: e.Host.Examined(), Role: e.Role, Config: e.Config, Checks: e.Checks, Steps: e.Steps,
 		Only: e.Only, Passive: e.Passive, Stage: e.Stage, Interface: e.Interface, Client: e.Client,
-		SetUp: e.SetUp, Watch: e.Watch,
+		SetUp: e.SetUp, AtBoot: e.AtBoot, Watch: e.Watch,
 	}
 }
 

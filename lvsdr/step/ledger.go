@@ -152,13 +152,23 @@ func (l Ledger) write(lines map[string]string) error {
 // roleKey is the role's own line.
 const roleKey = "role"
 
-// Open writes the role's own line.
-func (l Ledger) Open() error { return l.Remember(map[string]string{roleKey: ""}) }
+// lastingKey is there when the role is to come back after a reboot: what says so in
+// /etc may be taken away by hand.
+const lastingKey = roleKey + " lasting"
+
+// Open writes the role's own line, and whether it is to come back after a reboot.
+func (l Ledger) Open(lasting bool) error {
+	lines := map[string]string{roleKey: ""}
+	if lasting {
+		lines[lastingKey] = ""
+	}
+	return l.Remember(lines)
+}
 
 // Close strikes it out, and leaves nothing behind: no half-written ledger of a
 // killed process, no folder that nobody needs.
 func (l Ledger) Close() error {
-	if err := l.Forget(roleKey); err != nil {
+	if err := l.Forget(roleKey, lastingKey); err != nil {
 		return err
 	}
 	unfinished := host.TemporaryName(ledgerDir) // a folder that was to come with its first file

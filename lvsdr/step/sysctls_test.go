@@ -252,7 +252,7 @@ func TestSysctlsOtherFamily(t *testing.T) {
 			h, f := changed.host(), fresh.host()
 			h.Runtime, f.Runtime = runtime, runtime
 			ctlUp(t, v6, f)
-			if err := step.LedgerOf(f, role).Open(); err != nil { // which a set-up without changes does not
+			if err := step.LedgerOf(f, role).Open(!runtime); err != nil { // which a set-up without changes does not
 				t.Fatal(err)
 			}
 			ctlUp(t, v4, h)

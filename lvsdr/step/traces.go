@@ -29,16 +29,22 @@ func Roles(h *host.Host) ([]string, error) {
 }
 
 // Lasting tells whether the role was set up to come back after a reboot, not with
-// [Host.Runtime] only.
+// [Host.Runtime] only: by the drop-in, or by the ledger where somebody has taken that
+// away.
 func Lasting(h *host.Host, role string) (bool, error) {
 	_, err := h.Files.ReadFile(SysctlDropIn(role))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+	if err == nil {
+		return true, nil
 	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("lvsdr: %w", err)
+	}
+	lines, err := LedgerOf(h, role).Read()
 	if err != nil {
 		return false, fmt.Errorf("lvsdr: %w", err)
 	}
-	return true, nil
+	_, lasting := lines[lastingKey]
+	return lasting, nil
 }
 
 // VIPs returns the addresses of the host that a role has brought there, as they

@@ -57,7 +57,7 @@ var bootFaults = []Fault{{
 	Name: "unit-masked", Catalogue: "M6",
 	Title:  "a real server's unit is masked",
 	Inject: on("dev-2", "ln -sf /dev/null /etc/systemd/system/lvsdr-realserver.service"),
-	Sights: warned("dev-2", "unit"),
+	Sights: []Sight{{Host: "dev-2", Code: "unit"}},
 	Heal:   on("dev-2", "test ! -L /etc/systemd/system/lvsdr-realserver.service"), // the fix has made it a file again
 }, {
 	Name: "unit-edited", Catalogue: "M6",
