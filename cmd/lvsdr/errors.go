@@ -69,6 +69,9 @@ func hint(ctx context.Context, err error, r *report) string {
 		return "give the other role back first: lvsdr teardown " + otherRole(r.Role)
 	case errors.Is(err, step.ErrMasked) && r != nil:
 		return hintMasked(r.Role)
+	case errors.Is(err, step.ErrLedgerLost) && r != nil:
+		return "nothing was changed; name the VIPs that were set up: lvsdr teardown " + r.Role +
+			" --vip ADDR, or take the address away yourself (ip addr del)"
 	case errors.Is(err, step.ErrNoEffect):
 		return "something else on this host sets it back, or the kernel ignores it; " + again(r)
 	case errors.Is(err, fs.ErrPermission):

@@ -14,6 +14,9 @@ import (
 type installedUnit struct {
 	units.Unit
 	source
+	path  string       // of the unit's file
+	told  *cli.Context // its command line
+	plain source       // of it, without what is about this host
 }
 
 // installed reads the unit of a role, of any role when name is empty.
@@ -42,11 +45,14 @@ func (s *session) installedAs(role string) (u installedUnit, err error) {
 	if err != nil {
 		return u, fmt.Errorf("%s: %w", file, err)
 	}
-	if u.source, err = s.readSource(c); err != nil {
+	if u.plain, err = s.readFileOrFlags(c); err != nil {
 		return u, fmt.Errorf("%s: %w", file, err)
 	}
-	u.source.args = u.Args
-	u.source.file = file
+	u.source = u.plain
+	if err = u.thisHost(c); err != nil {
+		return u, fmt.Errorf("%s: %w", file, err)
+	}
+	u.path, u.told = file, c
 	return u, nil
 }
 

@@ -38,7 +38,7 @@ func (p *patient) exam() *doctor.Exam {
 	e := p.role.Exam(p.host)
 	e.AtBoot = p.atBoot
 	e.Only, e.Ignore, e.Passive, e.Client, e.Interface = p.only, p.ignored, p.passive, p.client, p.link
-	if args := p.src.args; len(args) > 0 && p.role.Name != cluster.ClientRole {
+	if args := p.src.allArgs(); len(args) > 0 && p.role.Name != cluster.ClientRole {
 		e.SetUp = host.ShellLine(append([]string{"lvsdr", "setup", p.role.Name}, args...)...)
 	}
 	return e
@@ -97,16 +97,15 @@ func (s *session) roleToName() (string, error) {
 // fillIn fills in the role and the source, and tells what of it was not given. Why
 // is how the name of the role was found, when it was not given.
 func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err error) {
-	p.src, err = s.readSource(c)
-	given := c.IsSet("config") || len(givenFlags(c, serviceFlags())) > 0
+	p.src, err = s.described(c, name)
+	given := isGiven(c)
 	installed, unitErr := s.installed(name)
 	switch {
+	case err == nil && name == "" && !given && unitErr == nil:
+		name = installed.Role
 	case err == nil && name == "":
 		name, why, err = doctor.Recognise(c.Context, s.sys.host, p.src.Config)
 	case !errors.Is(err, errNothingGiven):
-	case unitErr == nil:
-		err = nil
-		name, p.src = installed.Role, installed.source
 	default:
 		if !errors.Is(unitErr, fs.ErrNotExist) {
 			err = fmt.Errorf("%w; and the unit that set-up wrote cannot be used: %w", err, unitErr)
@@ -116,6 +115,9 @@ func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err erro
 		}
 		name, p.src, err = s.found(c.Context, name, err)
 		p.found = true
+	}
+	if err == nil {
+		err = p.asBefore(c)
 	}
 	if err != nil {
 		return err
@@ -128,6 +130,20 @@ func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err erro
 		return err
 	}
 	return s.addUnit(p, installed, unitErr == nil)
+}
+
+// asBefore heeds what set-up was told of this host. What the doctor alone is told to
+// ignore is not written anywhere.
+func (p *patient) asBefore(c *cli.Context) error {
+	if from := p.src.told(c, "interface"); from != nil {
+		p.link = from.String("interface")
+	}
+	if p.src.before == nil {
+		return nil
+	}
+	ignored, err := p.src.ignore(p.src.before)
+	p.ignored = append(slices.Clip(p.ignored), ignored...)
+	return err
 }
 
 func inBrackets(text string) string {

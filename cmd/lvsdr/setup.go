@@ -102,8 +102,14 @@ func (s *session) prepare(c *cli.Context) (*patient, error) {
 		return nil, err
 	}
 	p := &patient{host: s.sys.host, passive: c.Bool("passive"), link: c.String("interface")}
-	if p.src, err = s.readSource(c); err != nil {
+	if p.src, err = s.described(c, name); err != nil {
 		return nil, err
+	}
+	if from := p.src.told(c, "interface"); from != nil {
+		p.link = from.String("interface")
+	}
+	if p.src.origin != "" {
+		s.note("the cluster is described in %s", p.src.origin)
 	}
 	if p.ignored, err = p.src.ignore(c); err != nil {
 		return nil, err

@@ -26,6 +26,13 @@ func (s *session) shareOf(ctx context.Context, src *source) (cluster.Config, err
 	if len(src.listed) == 0 {
 		src.listed = src.Listed(own)
 	}
+	if len(src.listed) == 0 {
+		former, err := src.formerAddresses()
+		if err != nil {
+			return cluster.Config{}, err
+		}
+		src.listed = src.Listed(former)
+	}
 	switch {
 	case len(src.listed) > 0:
 		return src.For(src.listed), nil

@@ -23,16 +23,16 @@ type source struct {
 	text []byte   // what the file holds
 	args []string // flags that give the same description from any directory
 
+	origin string       // where the flags stand when they were not given
+	before *cli.Context // the command line that set-up was given; nil when it has no say
+
 	addresses []netip.Addr // those by which this host says to be a real server
 	listed    []netip.Addr // those of this host that the description lists
 }
 
 // where is the source in a sentence.
 func (src *source) where() string {
-	if src.file == "" {
-		return "the command line"
-	}
-	return src.file
+	return cmp.Or(src.file, src.origin, "the command line")
 }
 
 // errNothingGiven: neither a file nor a flag describes the cluster.
@@ -92,8 +92,9 @@ func (s *session) readConfigFile(name string) (source, error) {
 
 // thisHost lets the flags about this host override what the file says for all.
 func (src *source) thisHost(c *cli.Context) error {
-	if c.IsSet("interface") {
-		src.Interface = c.String("interface")
+	src.args = slices.Clip(src.args)
+	if from := src.told(c, "interface"); from != nil {
+		src.Interface = from.String("interface")
 		if src.Interface == "" {
 			return usage("--interface needs the name of an interface")
 		}
@@ -103,8 +104,8 @@ func (src *source) thisHost(c *cli.Context) error {
 		}
 		src.args = append(src.args, "--interface", src.Interface)
 	}
-	if c.IsSet("firewall") {
-		src.Firewall = c.String("firewall")
+	if from := src.told(c, "firewall"); from != nil {
+		src.Firewall = from.String("firewall")
 		if src.Firewall == "" {
 			return usage("--firewall needs a name: auto, nftables, iptables or none")
 		}
@@ -112,15 +113,37 @@ func (src *source) thisHost(c *cli.Context) error {
 	}
 	var err error
 	src.addresses, err = parseEach(c, "address", cluster.ParseAddress)
-	for _, a := range src.addresses {
-		src.args = append(src.args, "--address", a.String())
-	}
 	return err
+}
+
+// allArgs are the flags with the addresses by which this host says to be a real server.
+func (src *source) allArgs() []string {
+	args := slices.Clone(src.args)
+	if slices.Contains(args, "--address") {
+		return args
+	}
+	for _, a := range src.addresses {
+		args = append(args, "--address", a.String())
+	}
+	return args
+}
+
+// formerAddresses are those by which this host was said to be a real server. They count
+// only where it has no address that is listed.
+func (src *source) formerAddresses() ([]netip.Addr, error) {
+	if src.before == nil {
+		return nil, nil
+	}
+	return parseEach(src.before, "address", cluster.ParseAddress)
 }
 
 // ignore reads --ignore, which the unit repeats at boot.
 func (src *source) ignore(c *cli.Context) ([]string, error) {
-	ignored, err := codes(c, "ignore")
+	from := src.told(c, "ignore")
+	if from == nil {
+		return nil, nil
+	}
+	ignored, err := codes(from, "ignore")
 	for _, code := range ignored {
 		src.args = append(src.args, "--ignore", code)
 	}

@@ -51,16 +51,22 @@ func (s *session) leaving(c *cli.Context) (lvsdr.Role, error) {
 	if err != nil {
 		return lvsdr.Role{}, err
 	}
-	config, err := s.formerConfig(c)
-	if err != nil {
-		return lvsdr.Role{}, err
-	}
 	if name == "" {
 		if name, err = s.roleHere(); err != nil || name == "" {
 			return lvsdr.Role{}, err
 		}
 		s.note("this host is a %s", spoken(name))
 		s.report.Role = name
+	}
+	if err := s.whole(c, name); err != nil {
+		return lvsdr.Role{}, err
+	}
+	config, err := s.formerConfig(c, name)
+	if err != nil {
+		return lvsdr.Role{}, err
+	}
+	if err := s.warnOfLost(name); err != nil {
+		return lvsdr.Role{}, err
 	}
 	role, err := lvsdr.Former(name, config)
 	role.Steps = append(role.Steps, s.unitStep(name, source{}))
@@ -86,11 +92,10 @@ func (s *session) roleHere() (string, error) {
 
 // formerConfig is what is known of the cluster. What is given must be right; the
 // default file may be missing or damaged, as teardown can do without.
-func (s *session) formerConfig(c *cli.Context) (cluster.Config, error) {
-	src, err := s.readSource(c)
-	asked := c.IsSet("config") || len(givenFlags(c, serviceFlags())) > 0
+func (s *session) formerConfig(c *cli.Context, role string) (cluster.Config, error) {
+	src, err := s.described(c, role)
 	switch {
-	case err == nil || asked:
+	case err == nil || isGiven(c):
 		return src.Config, err
 	case !errors.Is(err, errNothingGiven):
 		s.note("going on without the configuration: %v", err)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -57,7 +56,7 @@ func (s *session) unit(c *cli.Context) (units.Unit, error) {
 	if err != nil {
 		return units.Unit{}, err
 	}
-	src, err := s.readSource(c)
+	src, err := s.described(c, name)
 	later := errors.Is(err, errNothingGiven) && name != "" // the default file is not there yet
 	if err != nil && !later {
 		return units.Unit{}, err
@@ -79,7 +78,7 @@ func (s *session) unit(c *cli.Context) (units.Unit, error) {
 // unitOf has a real server say which one of the file's it is: at boot it may have no
 // address yet.
 func (s *session) unitOf(role string, src source) units.Unit {
-	args := slices.Clone(src.args)
+	args := src.allArgs()
 	if role == cluster.RealServerRole && src.file != "" && len(src.addresses) == 0 {
 		for _, a := range src.listed {
 			args = append(args, "--address", a.String())

@@ -156,7 +156,7 @@ var bootCases = []bootCase{
 		want: []string{"warning unit: set-up would set /etc/systemd/system/lvsdr-director.service"}, fix: setUpDirector,
 	}, {
 		name: "the command gone", role: cluster.RealServerRole, does: "rm /usr/bin/lvsdr",
-		want: []string{"warning unit: /etc/systemd/system/lvsdr-realserver.service runs /usr/bin/lvsdr at boot, which is not there"},
+		want: []string{"failure unit: /etc/systemd/system/lvsdr-realserver.service runs /usr/bin/lvsdr at boot, which is not there"},
 		fix:  setUpRealServer,
 	}, {
 		name: "a weight", role: cluster.DirectorRole, does: "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31:80 -g -w 5",

@@ -13,6 +13,9 @@ var (
 	// ErrNoEffect: a change was made without an error, but looking again shows
 	// that it is still due.
 	ErrNoEffect = errors.New("the change was accepted but had no effect")
+	// ErrLedgerLost: what the role did to the host is not on record any more, and what
+	// is there may be its work or somebody else's.
+	ErrLedgerLost = errors.New("the record of what set-up did is lost")
 	// ErrOtherRole: the host already has another role of lvsdr.
 	ErrOtherRole = errors.New("the host has another role")
 )

@@ -139,7 +139,11 @@ func (l Ledger) write(lines map[string]string) error {
 		return l.files.Remove(l.name)
 	}
 	var b strings.Builder
-	for _, key := range slices.Sorted(maps.Keys(lines)) {
+	keys := slices.Sorted(maps.Keys(lines))
+	if i := slices.Index(keys, roleKey); i >= 0 { // at the end, so that what was cut off is missed
+		keys = append(slices.Delete(keys, i, i+1), roleKey)
+	}
+	for _, key := range keys {
 		value := lines[key]
 		if strings.ContainsAny(value, "\r\n") || strings.HasPrefix(value, `"`) {
 			value = strconv.Quote(value)
@@ -194,11 +198,16 @@ func (l Ledger) Close() error {
 }
 
 // lostLedger tells whether the host was set up for the role, by the drop-in that
-// outlives reboots, but has no ledger: then the configuration is the only guide.
+// outlives reboots, but has no ledger, or not all of one: then the configuration is the
+// only guide.
 func lostLedger(h *host.Host, role string) bool {
-	if _, err := h.Files.ReadFile(LedgerOf(h, role).name); err == nil {
+	lines, err := LedgerOf(h, role).Read()
+	if err != nil {
+		return false // which is told where it is read
+	}
+	if _, whole := lines[roleKey]; whole {
 		return false
 	}
-	_, err := h.Files.ReadFile(SysctlDropIn(role))
+	_, err = h.Files.ReadFile(SysctlDropIn(role))
 	return err == nil
 }

@@ -327,10 +327,11 @@ func TestSysctlsForwardingSwitchedOff(t *testing.T) {
 		c.keys["net/ipv4/conf/all/accept_redirects"] = "0"
 		h.Runtime = runtime
 		ctlUp(t, r, h)
-		want := "role\t\n"
+		want := "role lasting\t\n"
 		if runtime {
 			want += "sysctl net/ipv4/conf/all/accept_redirects\t0\n"
 		}
+		want += "role\t\n"
 		if got := c.files["/run/lvsdr/realserver"]; got != want {
 			t.Errorf("runtime %v: the ledger has %q", runtime, got)
 		}

@@ -2,6 +2,7 @@ package step
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -20,15 +21,37 @@ import (
 func (v *VipView) absent() ([]Change, error) {
 	vips := v.remembered()
 	if v.lost {
-		vips = slices.DeleteFunc(slices.Clone(v.vips), func(vip netip.Addr) bool {
+		vips = append(vips, slices.DeleteFunc(without(v.vips, vips), func(vip netip.Addr) bool {
 			return !slices.ContainsFunc(v.at[vip], v.marked)
-		})
+		})...)
+		if err := v.unjudged(vips); err != nil {
+			return nil, err
+		}
 	}
 	changes, err := v.giveBack(Absent, vips)
 	if err != nil {
 		return nil, err
 	}
 	return append(changes, v.demotions()...), nil
+}
+
+// unjudged fails with [ErrLedgerLost] when the ledger is lost and an address is left
+// that looks like a VIP of ours and is not known to be one: with it on loopback, a real
+// server whose sysctls were given back would answer ARP for it. IPv6 has no label, and
+// its sysctls stay as they are, so that there a description is believed.
+func (v *VipView) unjudged(known []netip.Addr) error {
+	var left []host.Address
+	for _, a := range v.All {
+		ip := a.Prefix.Addr()
+		described := len(v.vips) > 0 && (ip.Is6() || v.role == cluster.DirectorRole)
+		if !ip.IsLoopback() && v.marked(a) && !slices.Contains(known, ip) && !described {
+			left = append(left, a)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w (%s): whether %s is to go cannot be told", ErrLedgerLost, v.ledger.name, joinAddresses(left))
 }
 
 // giveBack returns the changes that make VIPs what they were before set-up.

@@ -1,0 +1,40 @@
+package step
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/boot"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+// LostSysctls returns, as "key = value", the settings of a role that stay at teardown
+// because the drop-in with the values before was deleted: the role was set up to come
+// back after a reboot, and the ledger does not have them either.
+func LostSysctls(h *host.Host, role string) ([]string, error) {
+	lines, err := LedgerOf(h, role).Read()
+	if _, lasting := lines[lastingKey]; err != nil || !lasting {
+		return nil, err
+	}
+	if there, err := host.Exists(h.Files, SysctlDropIn(role)); err != nil || there {
+		return nil, err
+	}
+	for key := range lines {
+		if strings.HasPrefix(key, SysctlLedger) {
+			return nil, nil
+		}
+	}
+	var stay []string
+	for _, s := range RoleSysctls(role) {
+		value, err := h.Sysctl.Get(s.Key)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if err == nil && value == s.Value {
+			stay = append(stay, fmt.Sprintf("%s = %s", boot.SysctlDotted(s.Key), value))
+		}
+	}
+	return stay, nil
+}
