@@ -49,6 +49,11 @@ func NewCluster(ctx context.Context, flags string, realServers int) (*Cluster, e
 	for _, h := range l.RealServers {
 		err = errors.Join(err, c.Serve(h.Name, ":80"))
 	}
+	if flags == twoServices {
+		for _, h := range l.Hosts() {
+			err = errors.Join(err, c.Sh(ctx, h.Name, "cat >/etc/two-services.yaml <<'E'\n"+twoServicesFile+"E"))
+		}
+	}
 	if err == nil && flags != "-" {
 		c.Flags = flags
 		err = c.SetUp(ctx)

@@ -67,12 +67,12 @@ type Healthy struct {
 // Faults returns every fault.
 func Faults() []Fault {
 	return slices.Concat(arpFaults, vipFaults, linkFaults, sourceFaults, ipv6Faults,
-		claimFaults, lanFaults, serverFaults, pathFaults, largeFaults, requestFaults, tableFaults, firewallFaults, bootFaults)
+		claimFaults, lanFaults, serverFaults, pathFaults, largeFaults, requestFaults, tableFaults, firewallFaults, bootFaults, twoFaults)
 }
 
 // Variants returns every healthy cluster: the traps and the unusual.
 func Variants() []Healthy {
-	return slices.Concat(plainVariants, addrVariants, linkVariants, wireVariants, requestVariants, tableVariants, firewallVariants, bootVariants)
+	return slices.Concat(plainVariants, addrVariants, linkVariants, wireVariants, requestVariants, tableVariants, firewallVariants, bootVariants, twoVariants)
 }
 
 var plainVariants = []Healthy{{
