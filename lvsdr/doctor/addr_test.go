@@ -33,6 +33,7 @@ ip addr add fd00:10::22/128 dev eth0 nodad preferred_lft 0
 const secondLeg = `ip link add eth1 address 02:00:00:00:01:31 type veth
 ip link set eth1 up
 ip addr add 10.20.0.31/24 dev eth1
+lan add 02:00:00:00:01:01 10.20.0.1
 ip route del default via 10.10.10.1 dev eth0
 ip route add default via 10.20.0.1 dev eth1
 `
@@ -172,6 +173,12 @@ func TestRealServerAddresses(t *testing.T) {
 		{name: "no default route", commands: "ip route del default via 10.10.10.1 dev eth0\nip route del default via fd00:10::1 dev eth0"},
 		{name: "R15", commands: "ip route del default via 10.10.10.1 dev eth0\nip route add default via 10.10.10.30 dev eth0", advised: true,
 			want: []string{"failure return-gateway"}},
+		{name: "a gateway that is not there", advised: true, commands: "lan del 02:00:00:00:00:01 10.10.10.1", want: []string{"warning return-gateway"}},
+		{name: "a gateway that is not there, for a client", advised: true, commands: "lan del 02:00:00:00:00:01 10.10.10.1", client: "203.0.113.9",
+			want: []string{"failure return-gateway"}},
+		{name: "a gateway that is not there, for a client on the LAN", commands: "lan del 02:00:00:00:00:01 10.10.10.1", client: "10.10.10.100"},
+		{name: "a gateway that is written down",
+			commands: "lan del 02:00:00:00:00:01 10.10.10.1\nip neigh add 10.10.10.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent"},
 		{name: "R15 by the VIP", config: `services: [{vip: "fd00:10::22"}, {vip: "fd00:10::23"}]`, advised: true,
 			commands: "ip addr add fd00:10::23/128 dev lo\nip route del default via fd00:10::1 dev eth0\nip route add default via fd00:10::22 dev eth0",
 			want:     []string{"failure return-route", "failure return-route"}},

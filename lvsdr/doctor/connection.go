@@ -62,8 +62,8 @@ func packetsEach(s ipvs.Stats) uint64 {
 
 var synReceived = &Check{
 	Code:  "syn-recv",
-	Title: "no real server leaves more connections unanswered than the others",
-	Why:   "The director sees that a client repeats its SYN: the real server's answers do not reach it, or there are none.",
+	Title: "clients do not wait for an answer",
+	Why:   "The director sees that a client repeats its SYN: its packets do not reach the real server, or the answers do not reach it.",
 	Needs: []*Check{ipvsThere, drPath, packetLoop}, // what a probe sees, it says better
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		flows, err := e.flows(ctx)
@@ -76,6 +76,9 @@ var synReceived = &Check{
 				if s.live.Protocol == cluster.TCP && unanswered(s.live, i, flows) {
 					problems = append(problems, unansweredBy(s, d, flows[flowOf(s.live, d)]))
 				}
+			}
+			if len(problems) == 0 && s.live.Protocol == cluster.TCP {
+				problems = allWait(s, flows)
 			}
 			return problems
 		})

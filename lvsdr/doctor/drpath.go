@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 
@@ -64,10 +65,11 @@ func (p *pathSeen) nobodyYet() bool {
 }
 
 // mutedPath tells whether the path could not be tried, or another check says what is
-// wrong with it; or a client has the VIP itself.
+// wrong with it; or a client has the VIP itself, or the real server is the director
+// too, whom replies tries.
 func (e *Exam) mutedPath(s *survey, p *pathSeen) bool {
 	v := s.vip(p.id.Addr)
-	return p.reply.Outcome == "" || e.Role != cluster.DirectorRole && v.mine ||
+	return p.reply.Outcome == "" || e.Role != cluster.DirectorRole && v.mine || v.balances(p.server.mac) ||
 		!p.serves() && (e.answerProblem(s, p.server) != nil || v.mine && v.askedBy(p.server))
 }
 
@@ -194,13 +196,27 @@ func (s *survey) forwarded(p *pathSeen, to netip.AddrPort) *Problem {
 		probe.Accepted: fmt.Sprintf("sends on to %s", s.name(p.reply.MAC, p.server.rip)),
 	}[p.reply.Outcome]
 	if p.reply.Outcome != probe.Redirected && p.vip.Outcome == probe.Accepted && bytes.Equal(p.vip.MAC, p.server.mac) {
-		return &Problem{
-			What: fmt.Sprintf("%s has the VIP but %s what is for %s: it balances the service itself, and packets go round until their TTL is over", p.server.rip, how, to),
-			On:   p.server.rip,
-			Fix:  fmt.Sprintf("ipvsadm -D %s %s", map[cluster.Protocol]string{cluster.TCP: "-t", cluster.UDP: "-u", cluster.SCTP: "--sctp-service"}[p.id.Protocol], to),
-		}
+		return s.balancedAgain(p, to, how)
 	}
 	return vipMissing(p, to, how)
+}
+
+// balancedAgain: a real server that has the service in a table of its own. Where it
+// answers for the VIP it may be the director, whose service is what serves.
+func (s *survey) balancedAgain(p *pathSeen, to netip.AddrPort, how string) *Problem {
+	problem := &Problem{
+		On:   p.server.rip,
+		What: fmt.Sprintf("%s has the VIP but %s what is for %s: it balances the service itself, and packets go round until their TTL is over", p.server.rip, how, to),
+		Fix:  fmt.Sprintf("ipvsadm -D %s %s", map[cluster.Protocol]string{cluster.TCP: "-t", cluster.UDP: "-u", cluster.SCTP: "--sctp-service"}[p.id.Protocol], to),
+		Advice: "not where it is to take over as the director: there let it balance only what comes by the router or from clients " +
+			"(a service of a firewall mark), not what the director sends",
+	}
+	if slices.ContainsFunc(s.vip(p.id.Addr).answerers(), func(mac net.HardwareAddr) bool { return bytes.Equal(mac, p.server.mac) }) {
+		problem.What += "; it also answers for the VIP, as the director does"
+		problem.Fix, problem.Advice = "", fmt.Sprintf("if %s is the director, leave its service: another real server balances it too, see \"ipvsadm -Ln\" on each; "+
+			"if it is not, \"lvsdr doctor realserver\" there names what has it answer, and \"%s\" ends its balancing", p.server.rip, problem.Fix)
+	}
+	return problem
 }
 
 func vipMissing(p *pathSeen, to netip.AddrPort, how string) *Problem {

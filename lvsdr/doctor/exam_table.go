@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -120,12 +121,25 @@ type flow struct {
 
 // A tally counts a flow's connections.
 type tally struct {
-	others    int // past SYN_RECV
-	open      int // in a state in which the client may still send
-	stuck     int // in SYN_RECV, and the client waits (see stuckConnection)
+	others    int       // past SYN_RECV
+	from      [2]origin // the clients of this host's subnets, and those beyond
+	open      int       // in a state in which the client may still send
+	stuck     int       // in SYN_RECV, and the client waits (see stuckConnection)
 	clients   []netip.Addr
 	templates int // that tie a client to the real server
 }
+
+// An origin counts a flow's connections by where their clients are.
+type origin struct {
+	others, stuck int        // as of a tally
+	client        netip.Addr // one that waits
+}
+
+// The origins of a tally.
+const (
+	onLAN = iota
+	beyond
+)
 
 // flows counts the connections of the table. Those of a service of all ports count
 // under its port 0.
@@ -143,6 +157,10 @@ func (e *Exam) flows(ctx context.Context) (map[flow]*tally, error) {
 		for _, s := range services {
 			allPorts[s.live.ID] = s.live.Port == 0
 		}
+		addresses, err := e.Addresses(ctx)
+		if err != nil {
+			return nil, err
+		}
 		all := map[flow]*tally{}
 		for _, c := range connections {
 			f := flow{c.Protocol, c.Virtual, c.Server}
@@ -153,7 +171,7 @@ func (e *Exam) flows(ctx context.Context) (map[flow]*tally, error) {
 			if all[f] == nil {
 				all[f] = &tally{}
 			}
-			all[f].count(c)
+			all[f].count(c, place(addresses, c.Client.Addr()))
 		}
 		return all, nil
 	})
@@ -167,19 +185,30 @@ func flowOf(v *ipvs.Entry, d ipvs.Destination) flow {
 	return flow{v.Protocol, netip.AddrPortFrom(v.Addr, v.Port), netip.AddrPortFrom(d.Addr, d.Port)}
 }
 
-func (t *tally) count(c ipvs.Connection) {
+// place tells where a client is.
+func place(addresses []host.Address, client netip.Addr) int {
+	if slices.ContainsFunc(addresses, func(a host.Address) bool { return a.Prefix.Contains(client) }) {
+		return onLAN
+	}
+	return beyond
+}
+
+func (t *tally) count(c ipvs.Connection, place int) {
 	if c.Template() {
 		t.templates++
 		return
 	}
 	if c.State != "SYN_RECV" {
 		t.others++
+		t.from[place].others++
 	}
 	if slices.Contains([]string{"SYN_RECV", "ESTABLISHED", "UDP"}, c.State) {
 		t.open++
 	}
 	if stuckConnection(c) {
 		t.stuck++
+		t.from[place].stuck++
+		t.from[place].client = c.Client.Addr()
 		if len(t.clients) < manyClients && !slices.Contains(t.clients, c.Client.Addr()) {
 			t.clients = append(t.clients, c.Client.Addr())
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/step"
@@ -25,7 +26,16 @@ var listenerThere = &Check{
 			return nil, err
 		}
 		var problems []Problem
-		for _, o := range step.OpeningsOf(e.Config) {
+		openings := step.OpeningsOf(e.Config)
+		if e.Role == cluster.DirectorRole {
+			if openings, err = e.ownOpenings(ctx); err == nil && len(openings) == 0 {
+				return skip("this director is no real server of its own"), nil
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range openings {
 			lan, err := e.LAN(ctx, o.VIP)
 			if err != nil && !errors.Is(err, ErrNoLAN) && !errors.Is(err, fs.ErrNotExist) {
 				return problems, err
@@ -72,8 +82,11 @@ func hears(l host.Listener, lan host.Link) bool {
 }
 
 // takenElsewhere tells whether the packets do not need a listener: they are
-// redirected, or the host balances them on.
+// redirected, or the host, no director, balances them on.
 func (e *Exam) takenElsewhere(ctx context.Context, o host.Opening) (bool, error) {
+	if e.Role == cluster.DirectorRole {
+		return e.redirected(ctx, o)
+	}
 	table, err := e.Table(ctx)
 	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		return false, err

@@ -130,6 +130,8 @@ func (s *survey) noReply(v *vipSeen, r vipReplies) *Problem {
 		Advice: "run \"lvsdr doctor director\" on the director",
 	}
 	switch {
+	case worst.Outcome == probe.Reset && bytes.Equal(worst.MAC, v.holder()) && s.whose(v.holder(), v.addr) != nil:
+		p.Advice += ", which is a real server too: the server for its own share does not run, or does not listen for the VIP"
 	case worst.Outcome == probe.Reset && bytes.Equal(worst.MAC, v.holder()):
 		p.Advice += ": it refuses them itself, which it does for a port that it does not balance"
 	case worst.Outcome == probe.Unreachable && bytes.Equal(worst.MAC, v.holder()):

@@ -25,8 +25,8 @@ var returnRoute = &Check{
 
 var returnGateway = &Check{
 	Code:  "return-gateway",
-	Title: "the gateway of replies to clients is not the director",
-	Why:   "A reply comes from the VIP, and a director drops a packet whose source is an address of its own.",
+	Title: "the gateway of replies to clients answers, and is not the director",
+	Why:   "A reply comes from the VIP: a gateway that is not there sends it nowhere, and a director drops a packet whose source is an address of its own.",
 	Wire:  true,
 	Needs: []*Check{returnRoute},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
@@ -88,14 +88,43 @@ func (e *Exam) gatewayIsDirector(ctx context.Context, vip netip.Addr) ([]Problem
 	if err != nil || !r.Gateway.IsValid() || e.isVIP(r.Gateway) {
 		return nil, nil // there is no gateway to ask for, or return-route has told
 	}
-	answers, err := e.Host.Wire.Ask(ctx, r.Link, []probe.Question{{Target: vip}, {Target: r.Gateway}}, surveyTime)
+	questions := []probe.Question{{Target: vip}, {Target: r.Gateway}}
+	if source, err := e.ownAddress(ctx, r.Link, r.Gateway); err == nil && source.IsValid() {
+		questions = append(questions, probe.Question{Target: r.Gateway, Source: source})
+	}
+	answers, err := e.Host.Wire.Ask(ctx, r.Link, questions, surveyTime)
 	if err != nil {
 		return nil, fmt.Errorf("whether the gateway %s is the director: %w", r.Gateway, err)
+	}
+	if len(slices.Concat(answers[1:]...)) == 0 {
+		return e.silentGateway(ctx, vip, r)
 	}
 	if same := sameMAC(answers[0], answers[1]); same != "" {
 		return []Problem{throughDirector(vip, r, same)}, nil
 	}
 	return nil, nil
+}
+
+// silentGateway tells of a gateway that answers no ARP. That is no harm where its MAC
+// address is written down, or where the interface needs none.
+func (e *Exam) silentGateway(ctx context.Context, vip netip.Addr, r host.Route) ([]Problem, error) {
+	l, _, err := e.Link(ctx, r.Link)
+	if err != nil || l.NoARP {
+		return nil, err
+	}
+	known, err := e.Neighbours(ctx)
+	if n := entry(known, r.Gateway, r.Link); err != nil || n != nil && n.State == "PERMANENT" {
+		return nil, err
+	}
+	what := fmt.Sprintf("the gateway %s of the VIP %s's replies answers no %s on %s: clients beyond it get none", r.Gateway, vip, question(r.Gateway), r.Link)
+	p := Problem{Severity: Warning, What: what, Advice: fmt.Sprintf("bring it back, or let the router that is there be it: ip route replace default via ROUTER dev %s. "+
+		"It is no harm where all clients are on the LAN", host.ShellWord(r.Link))}
+	if e.someClient(vip) == e.Client {
+		p.Severity, p.What = Failure, fmt.Sprintf("the gateway %s, by which replies of the VIP %s leave to the client %s, answers no %s on %s",
+			r.Gateway, vip, e.Client, question(r.Gateway), r.Link)
+		p.Advice = fmt.Sprintf("bring it back, or let the router that is there be it: ip route replace default via ROUTER dev %s", host.ShellWord(r.Link))
+	}
+	return []Problem{p}, nil
 }
 
 // throughDirector tells that the route of a VIP's replies leads to the director, and

@@ -28,6 +28,7 @@ var (
 
 		// The packet filter.
 		firewallIn, firewallStateful, firewallInvalid, firewallOut, firewallICMP, firewallND,
+		listenerThere, // of a director that is its own real server
 
 		// On the wire.
 		vipClaim,

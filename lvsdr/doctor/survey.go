@@ -44,6 +44,7 @@ type vipSeen struct {
 	// probed and asked answered a probe, and a question from source.
 	probed, asked []probe.Answer
 	claims        []probe.Claim
+	balancers     []net.HardwareAddr // see tryClaimants
 }
 
 // A serverSeen is a real server of the configuration.
@@ -138,7 +139,10 @@ func (e *Exam) survey(ctx context.Context) (*survey, error) {
 		for _, link := range s.links() {
 			looks = append(looks, func() error { return e.lookAt(ctx, s, link) })
 		}
-		return s, together(looks...)
+		if err := together(looks...); err != nil {
+			return s, err
+		}
+		return s, e.tryClaimants(ctx, s)
 	})
 }
 

@@ -127,7 +127,14 @@ func TestTableChecks(t *testing.T) {
 		{"the other one is new", conns(30, "SYN_RECV", "10.10.10.100", at80, to1, 50) + "stat -t 10.10.10.22:80 -r 10.10.10.32:80 conns=1", nil},
 		{"all go to the first", "modprobe ip_vs_fo\nipvsadm -E -t 10.10.10.22:80 -s fo\n" +
 			conns(30, "SYN_RECV", "10.10.10.100", at80, to1, 50) + served2, nil},
-		{"a flood", conns(100, "SYN_RECV", "192.0.2.1", at80, to1, 50) + conns(80, "SYN_RECV", "192.0.2.1", at80, "10.10.10.32:80", 50) + served2, nil},
+		{"all clients beyond the LAN wait", conns(20, "SYN_RECV", "192.0.2.1", at80, to1, 50) + conns(18, "SYN_RECV", "192.0.2.1", at80, "10.10.10.32:80", 50) +
+			conns(40, "ESTABLISHED", "10.10.10.100", at80, to1, 800) + served2, []string{"failure syn-recv"}},
+		{"all clients of the LAN wait", conns(20, "SYN_RECV", "10.10.10.100", at80, to1, 50) + conns(18, "SYN_RECV", "10.10.10.100", at80, "10.10.10.32:80", 50) +
+			conns(40, "FIN_WAIT", "192.0.2.1", at80, to1, 100) + served2, []string{"failure syn-recv"}},
+		{"some do", conns(20, "SYN_RECV", "192.0.2.1", at80, to1, 50) + conns(18, "SYN_RECV", "192.0.2.1", at80, "10.10.10.32:80", 50) +
+			conns(1, "ESTABLISHED", "192.0.2.7", at80, to1, 800) + served2, nil},
+		{"a few do", conns(6, "SYN_RECV", "192.0.2.1", at80, to1, 50) + conns(5, "SYN_RECV", "192.0.2.1", at80, "10.10.10.32:80", 50) + served2, nil},
+		{"a flood", conns(1, "FIN_WAIT", "192.0.2.7", at80, to1, 50) + conns(100, "SYN_RECV", "192.0.2.1", at80, to1, 50) + conns(80, "SYN_RECV", "192.0.2.1", at80, "10.10.10.32:80", 50) + served2, nil},
 		{"a busy moment", conns(100, "SYN_RECV", "192.0.2.1", at80, to1, 59) + served2, nil},
 		{"mended a while ago", conns(100, "SYN_RECV", "192.0.2.1", at80, to1, 30) + served2, nil},
 		{"one client of a persistent service waits", weighty + conns(20, "SYN_RECV", "192.0.2.1", at80of23, to1, 50), nil},

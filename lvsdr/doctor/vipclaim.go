@@ -130,10 +130,10 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 		switch {
 		case slices.ContainsFunc(links, func(l host.Link) bool { return bytes.Equal(l.MAC, c.mac) }):
 			// Another leg of this director on the same LAN: whom it answers comes here.
-		case s.whose(c.mac, v.addr) != nil:
+		case s.whose(c.mac, v.addr) != nil && !v.balances(c.mac):
 			problems = append(problems, s.claimOfServer(v, c))
 		case v.mine:
-			problems = append(problems, s.claimOfStranger(v, c, "this director"))
+			problems = append(problems, s.claimOfStranger(v, c, thisDirector))
 		default:
 			backup, err := e.followsVRRP(ctx)
 			if err != nil {
@@ -147,6 +147,9 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 	return problems, nil
 }
 
+// thisDirector is the host examined, as said of who has the VIP.
+const thisDirector = "this director"
+
 // followsVRRP tells whether the VIP's place is decided by a VRRP daemon: a backup
 // director rightly hears the master.
 func (e *Exam) followsVRRP(ctx context.Context) (bool, error) {
@@ -154,32 +157,73 @@ func (e *Exam) followsVRRP(ctx context.Context) (bool, error) {
 	return slices.ContainsFunc(names, func(n string) bool { return n == "keepalived" || n == "vrrpd" || n == "ucarp" }), err
 }
 
-// claimsOnClient: one host answers, and it is no real server.
+// claimsOnClient: one host answers, and it is no real server but one that balances. Of
+// several others, it is the one that balances; where that cannot be told nobody is
+// accused.
 func claimsOnClient(s *survey, v *vipSeen, claimants []claimant) []Problem {
 	var problems []Problem
-	var others []claimant
+	var maybe, others []claimant // directors
 	for _, c := range claimants {
-		if s.whose(c.mac, v.addr) != nil {
+		switch {
+		case v.balances(c.mac):
+			maybe = append(maybe, c)
+		case s.whose(c.mac, v.addr) != nil:
 			problems = append(problems, s.claimOfServer(v, c))
-		} else {
+		default:
 			others = append(others, c)
 		}
 	}
-	switch holder := slices.IndexFunc(others, claimant.answers); {
-	case len(claimants) == 0 || holder < 0 && len(problems) == 0:
+	if len(maybe) != 1 { // several balance, or nobody was seen to
+		maybe, others = mayHold(append(maybe, others...))
+	}
+	holder := ""
+	switch {
+	case len(maybe) == 1:
+		holder = maybe[0].mac.String()
+	case len(maybe) > 1:
+		problems = append(problems, whichIsUnknown(v, maybe))
+	case len(problems) == 0:
 		problems = append(problems, Problem{
 			What:   fmt.Sprintf("nobody on %s answers for the VIP %s", v.link.Name, v.addr),
 			Advice: "run \"lvsdr doctor director\" on the director: the VIP is not on its LAN interface, or it is down",
 		})
-	case holder < 0:
-	default:
-		for i, c := range others {
-			if i != holder {
-				problems = append(problems, s.orItsOwn(v, c, others[holder].mac.String()))
-			}
-		}
+	}
+	for _, c := range others {
+		problems = append(problems, s.orItsOwn(v, c, holder))
 	}
 	return problems
+}
+
+// mayHold parts those who answer for the VIP, and may be the director, from others: those
+// who only speak of it, and proxies where somebody else answers.
+func mayHold(all []claimant) (maybe, others []claimant) {
+	someProbed := slices.ContainsFunc(all, func(c claimant) bool { return c.probed })
+	for _, c := range all {
+		if c.probed || c.asked && !someProbed {
+			maybe = append(maybe, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	return maybe, others
+}
+
+// whichIsUnknown tells of several hosts that answer for the VIP, of which one may be
+// the director.
+func whichIsUnknown(v *vipSeen, all []claimant) Problem {
+	var macs []string
+	for _, c := range all[:min(len(all), mostNamed)] {
+		macs = append(macs, c.mac.String())
+	}
+	if len(all) > mostNamed {
+		macs = append(macs, fmt.Sprintf("and %d more", len(all)-mostNamed))
+	}
+	return Problem{
+		What: fmt.Sprintf("%d hosts answer %s for the VIP %s: %s; which of them is the director is not known here", len(all), question(v.addr), v.addr, strings.Join(macs, ", ")),
+		Advice: "\"ip -br link\" on each host tells its MAC addresses: leave the director as it is; \"lvsdr doctor realserver\" on a real server among them names what is " +
+			"to keep it silent; any other machine is to give the VIP up. With every real server named (--real-server) they are told apart here. " +
+			"Interfaces of one director answer each for all of its addresses unless arp_ignore=1 is set there",
+	}
 }
 
 // claimOfServer is a real server that says to have the VIP. It has it; but it must
@@ -196,20 +240,29 @@ func (s *survey) claimOfServer(v *vipSeen, c claimant) Problem {
 			return p
 		}
 	}
+	alone := ""
+	if macs := v.answerers(); len(macs) == 1 && bytes.Equal(macs[0], c.mac) && !v.mine {
+		p.What += ", and no other host does: the director does not, or it is the director"
+		alone = "; if it is the director too (\"ipvsadm -Ln\" there), all is well with this"
+	}
 	p.Advice = fmt.Sprintf("run \"lvsdr doctor realserver\" on it: arp_ignore is to be 1 and the VIP on lo; those who took it for the VIP do so until "+
-		"they forget (ip neigh flush to %s) or hear the director (arping -U -c 3 -I %s %s there)", v.addr, host.ShellWord(v.link.Name), v.addr)
+		"they forget (ip neigh flush to %s) or hear the director (arping -U -c 3 -I %s %s there)", v.addr, host.ShellWord(v.link.Name), v.addr) + alone
 	if v.addr.Is6() {
-		p.Advice = "run \"lvsdr doctor realserver\" on it: the VIP is to be on lo, where neighbour solicitations for it are not answered"
+		p.Advice = "run \"lvsdr doctor realserver\" on it: the VIP is to be on lo, where neighbour solicitations for it are not answered" + alone
 	}
 	return p
 }
 
-// claimOfStranger is a host that is no real server, beside the one who rightly
-// has the VIP.
+// claimOfStranger is a host that is no real server known here, beside the one who
+// rightly has the VIP.
 func (s *survey) claimOfStranger(v *vipSeen, c claimant, holder string) Problem {
 	p := Problem{
-		What:   fmt.Sprintf("%s %s for the VIP %s", c.mac, c.how(v.addr), v.addr),
-		Advice: "find the host with this MAC address (a second director, or another machine with this address) and take the VIP off it",
+		What: fmt.Sprintf("%s %s for the VIP %s", c.mac, c.how(v.addr), v.addr),
+		Advice: "find the host with this MAC address: a real server that is not named here (--real-server) keeps the VIP and is to be silent about it, " +
+			"as \"lvsdr doctor realserver\" there says; a second director or another machine is to give the VIP up",
+	}
+	if holder == thisDirector {
+		p.Advice += "; if it is the director, this host is none: \"lvsdr setup realserver\" for a real server, or give the VIP up here"
 	}
 	if holder != "" {
 		p.What += fmt.Sprintf(", which %s has", holder)
@@ -225,7 +278,7 @@ func (s *survey) claimOfStranger(v *vipSeen, c claimant, holder string) Problem 
 // each of its interfaces on the LAN is several hosts.
 func (s *survey) orItsOwn(v *vipSeen, c claimant, holder string) Problem {
 	p := s.claimOfStranger(v, c, holder)
-	if c.probed && v.addr.Is4() {
+	if c.probed && v.addr.Is4() && holder != "" {
 		p.Advice += "; if it is a further interface of the director, set arp_ignore=1 there, with which each answers for its own addresses alone"
 	}
 	return p
@@ -268,21 +321,25 @@ func (v *vipSeen) more() (n int) {
 
 // how tells in which way the claimant claims.
 func (c claimant) how(vip netip.Addr) string {
-	question := "ARP"
-	if vip.Is6() {
-		question = "neighbour solicitations"
-	}
 	var ways []string
 	if c.answers() {
-		ways = append(ways, "answers "+question)
+		ways = append(ways, "answers "+question(vip))
 	}
 	if c.saysUnasked && !c.answers() {
-		ways = append(ways, "says by "+question+" to stand")
+		ways = append(ways, "says by "+question(vip)+" to stand")
 	}
 	if c.asks.IsValid() {
 		ways = append(ways, fmt.Sprintf("asks for %s", c.asks))
 	}
 	return strings.Join(ways, " and ")
+}
+
+// question is what asks for the MAC address of an address.
+func question(vip netip.Addr) string {
+	if vip.Is6() {
+		return "neighbour solicitations"
+	}
+	return "ARP"
 }
 
 // holder is the MAC address of the one who alone answers for the VIP, nil when

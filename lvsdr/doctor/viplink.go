@@ -10,6 +10,7 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
@@ -91,6 +92,9 @@ func (e *Exam) shown(ctx context.Context, vip netip.Addr, at []host.Address) ([]
 			shown = append(shown, a)
 		}
 	}
+	if p := e.balancedHere(ctx, vip, shown); p != nil {
+		return p, nil
+	}
 	var problems []Problem
 	for _, a := range shown {
 		fix := ""
@@ -109,6 +113,18 @@ func (e *Exam) shown(ctx context.Context, vip netip.Addr, at []host.Address) ([]
 			"the VIP %s is on an interface of the LAN, where this host answers for it", a))
 	}
 	return problems, nil
+}
+
+// balancedHere is a host that is the director of a VIP that its LAN finds, and is looked
+// at as a real server: taking the VIP away would end the service.
+func (e *Exam) balancedHere(ctx context.Context, vip netip.Addr, shown []host.Address) []Problem {
+	table, err := e.Table(ctx)
+	if err != nil || len(shown) == 0 || !slices.ContainsFunc(table, func(v ipvs.Entry) bool { return v.Addr == vip }) {
+		return nil
+	}
+	p := problem("", "the VIP %s is on %s, and this host balances it: it is a director, and not judged as a real server", vip, places(shown))
+	p.Advice = "examine it as one: lvsdr doctor director. If it is to be a real server alone, lvsdr teardown director, or take the service and the VIP away by hand"
+	return []Problem{p}
 }
 
 // hidden tells of a director's VIP that the LAN does not find, and of one that is on
