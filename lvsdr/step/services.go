@@ -113,7 +113,7 @@ func (s *services) targets(h *host.Host, before map[string]string, want State, t
 	}
 	if want == Absent && lostLedger(h, cluster.DirectorRole) {
 		for _, v := range s.want {
-			if there[v.ID] != nil {
+			if _, known := before[serviceKey(v.ID)]; !known && there[v.ID] != nil {
 				targets = append(targets, serviceTarget{Entry: v, gone: true})
 			}
 		}

@@ -151,7 +151,8 @@ func TestVIPOwnership(t *testing.T) {
 		gone  bool
 	}{
 		{"never set up", vipFiles{}, right, false},
-		{"set up, was there before", vipFiles{ledger: "sysctl x\t0\n", dropIn: ""}, right, false},
+		{"set up, was there before", vipFiles{ledger: "role\t\nsysctl x\t0\n", dropIn: ""}, right, false},
+		{"ledger cut off", vipFiles{ledger: "sysctl x\t0\n", dropIn: ""}, right, true},
 		{"set up", vipFiles{ledger: "vip 10.10.10.22\t\n", dropIn: ""}, right, true},
 		{"set up, not in the configuration any more", vipFiles{ledger: "vip 10.10.10.22\t\n"}, right, true},
 		{"ledger lost", vipFiles{dropIn: ""}, right, true},
