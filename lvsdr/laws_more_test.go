@@ -144,7 +144,7 @@ func everyStop(t *testing.T, name, commands string, check func(*testing.T, *lvsd
 // nor a director one that it does not forward.
 func TestSafety(t *testing.T) {
 	carries := map[string]string{
-		cluster.RealServerRole: "ip addr add 10.10.10.22/32 dev lo label lo:0\n",
+		cluster.RealServerRole: "ip addr add 10.10.10.22/32 dev lo label lo:0 scope host\n",
 		cluster.DirectorRole:   "ip addr add 10.10.10.22/32 dev eth0 label eth0:0\n",
 	}
 	needs := map[string][]string{
