@@ -155,6 +155,8 @@ func argumentsOf(app *cli.App, command *cli.Command, before []string) []string {
 		}
 	case "completion":
 		all = shells
+	case "explain":
+		all = checkCodes()
 	case "help":
 		all = commandNames(app)
 	}

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
@@ -28,14 +31,16 @@ It changes nothing (but see --fix). It puts a few frames on the LAN: questions
 for MAC addresses, and the beginning of a connection to each real server (but see
 --passive). What it cannot tell, as without root, is "unknown" and no pass.
 
-docs/checks.md explains every check: what it means and where the fact comes from.
+lvsdr explain CODE explains a check: what it means and where the fact comes from.
 Exit status: 0 healthy, warnings allowed; 1 a failure, or it could not tell.`,
 		UsageText: `# on a host that lvsdr set up
 lvsdr doctor
 # on any other host on the LAN
 lvsdr doctor client --vip 10.10.10.22 -r 10.10.10.31 -r 10.10.10.32
 # mend what set-up can, and look again
-lvsdr doctor --fix`,
+lvsdr doctor --fix
+# while the other hosts come up
+lvsdr doctor --wait 5m`,
 	}
 }
 
@@ -50,6 +55,10 @@ func doctorFlags() []cli.Flag {
 			Usage: "make the changes that setup would make for what was found, and look again"},
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: hostFlags,
 			Usage: "with --fix: print the changes, make none"},
+		&cli.StringFlag{Name: "wait", Category: hostFlags,
+			Usage: "`DURATION` look again until nothing is wrong, for so long at most: 5m"},
+		&cli.BoolFlag{Name: "list", Category: outputFlags,
+			Usage: "print the codes of the checks and what each asks; examine nothing"},
 	}, messageFlags())
 }
 
@@ -67,13 +76,20 @@ type diagnosis struct {
 
 func (s *session) doctor(c *cli.Context) error {
 	s.report = &report{} // for an error
+	if c.Bool("list") {
+		return s.list(c)
+	}
+	wait, err := waitOf(c)
+	if err != nil {
+		return err
+	}
 	p, err := s.findPatient(c)
 	if err != nil {
 		return err
 	}
 	s.mentionRights(p)
 	d := diagnosis{Role: p.role.Name}
-	if d.Findings, err = s.examine(c.Context, p); err != nil {
+	if d.Findings, err = s.examineUntil(c.Context, p, wait); err != nil {
 		return err
 	}
 	if c.Bool("fix") {
@@ -104,6 +120,52 @@ func (s *session) examine(ctx context.Context, p *patient) ([]doctor.Finding, er
 	return e.Run(ctx), ctx.Err()
 }
 
+// lookAgain is how long --wait waits between two looks.
+const lookAgain = 2 * time.Second
+
+// examineUntil looks until nothing is wrong, at most so long; the last look counts.
+func (s *session) examineUntil(ctx context.Context, p *patient, wait time.Duration) ([]doctor.Finding, error) {
+	deadline := time.Now().Add(wait)
+	for {
+		findings, err := s.examine(ctx, p)
+		left := time.Until(deadline)
+		if err != nil || left <= 0 || !slices.ContainsFunc(findings, isBad) {
+			return findings, err
+		}
+		s.detail("not healthy yet: looking again for %s", left.Round(time.Second))
+		select {
+		case <-ctx.Done():
+			return findings, ctx.Err()
+		case <-time.After(min(lookAgain, left)):
+		}
+	}
+}
+
+// waitOf reads --wait.
+func waitOf(c *cli.Context) (time.Duration, error) {
+	if !c.IsSet("wait") {
+		return 0, nil
+	}
+	wait, err := cluster.ParseDuration(c.String("wait"))
+	if err != nil {
+		return 0, usage("--wait: %w", err)
+	}
+	if c.Bool("fix") {
+		return 0, usage("--wait does not go with --fix: mend first, then wait")
+	}
+	return time.Duration(wait), nil
+}
+
+// list prints the checks of the role that is named, or of all.
+func (s *session) list(c *cli.Context) error {
+	role := c.Args().First()
+	if c.NArg() > 1 || role != "" && !slices.Contains(examinedRoles, role) {
+		return usage("lvsdr doctor --list takes one role at most: %s", strings.Join(examinedRoles, ", "))
+	}
+	s.listChecks(role)
+	return nil
+}
+
 func isBad(f doctor.Finding) bool {
 	return f.Severity == doctor.Failure || f.Severity == doctor.Unknown
 }
@@ -124,14 +186,19 @@ func codes(c *cli.Context, flag string) ([]string, error) {
 		if slices.Contains(allCodes(), code) {
 			continue
 		}
-		e := usage("--%s %q: there is no such check", flag, code)
-		e.hint = "docs/checks.md lists them"
-		if near := nearest(code, allCodes()); near != "" {
-			e.hint = "did you mean " + near + "?"
-		}
-		return nil, e
+		return nil, unknownCheck("--"+flag, code)
 	}
 	return all, nil
+}
+
+// unknownCheck is the error for a code that no check has.
+func unknownCheck(where, code string) error {
+	e := usage("%s %q: there is no such check", where, code)
+	e.hint = "lvsdr doctor --list has the codes"
+	if near := nearest(code, allCodes()); near != "" {
+		e.hint = "did you mean " + near + "?"
+	}
+	return e
 }
 
 // allCodes are the codes of all roles' checks, in the order of the reports.

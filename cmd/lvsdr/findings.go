@@ -90,8 +90,8 @@ func tellOne(w io.Writer, findings []doctor.Finding) {
 			labelled(w, "note", f.Advice)
 		}
 	}
-	if docs := findings[0].Docs; docs != "" {
-		labelled(w, "more", docs)
+	if findings[0].Docs != "" {
+		labelled(w, "more", "lvsdr explain "+findings[0].Check)
 	}
 }
 

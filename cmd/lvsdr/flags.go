@@ -66,7 +66,7 @@ func thisHostFlags() []cli.Flag {
 		&cli.StringFlag{Name: "firewall", Category: hostFlags,
 			Usage: "`NAME` the packet filter to open: auto, nftables, iptables or none (default: auto)"},
 		&cli.StringSliceFlag{Name: "ignore", Category: hostFlags,
-			Usage: "`CODE` count what this check finds as a warning, see docs/checks.md; repeatable"},
+			Usage: "`CODE` count what this check finds as a warning, see lvsdr explain CODE; repeatable"},
 	}
 }
 

@@ -35,9 +35,15 @@ func readRegular(name string) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return refuse("it is no regular file: a pipe or a device cannot be read again at boot")
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	return readBounded(f, name)
+}
+
+// readBounded reads what is no larger than a configuration may be.
+func readBounded(r io.Reader, name string) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxConfig+1))
 	if err == nil && len(data) > maxConfig {
-		return refuse(fmt.Sprintf("it is larger than %d MB, the most that a configuration may have", maxConfig>>20))
+		return nil, &fs.PathError{Op: "read", Path: name,
+			Err: fmt.Errorf("it is larger than %d MB, the most that a configuration may have", maxConfig>>20)}
 	}
 	return data, err
 }

@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 			"dump":   scriptDump,
 			"etc":    scriptEtc,
 			"given":  scriptGiven,
+			"input":  scriptInput,
 		},
 	})
 }
@@ -54,6 +55,7 @@ type stage struct {
 	world *lvsdrtest.World
 	sys   *system
 	exit  int
+	stdin string // what the next command reads
 	// interruptAfter is how many sysctls are set until a signal comes, -1: none.
 	interruptAfter int
 	unlock         func()
@@ -71,6 +73,7 @@ func newStage(dir string) *stage {
 			}
 			return st.sys.host.Files.ReadFile(name)
 		},
+		readInput:    func() ([]byte, error) { return readBounded(strings.NewReader(st.stdin), "standard input") },
 		capabilities: func() (uint64, error) { return ^uint64(0), nil },
 		writable:     func(string) error { return nil },
 		waiting:      host.Waiting{Patience: 50 * time.Millisecond, Silence: time.Millisecond},
@@ -122,6 +125,11 @@ func scriptLvsdr(ts *testscript.TestScript, neg bool, args []string) {
 	if failed := st.exit != exitOK; failed != neg {
 		ts.Fatalf("exit status %d", st.exit)
 	}
+}
+
+// scriptInput is "input FILE": what the next commands read from standard input.
+func scriptInput(ts *testscript.TestScript, neg bool, args []string) {
+	theStage(ts).stdin = ts.ReadFile(args[0])
 }
 
 func scriptStatus(ts *testscript.TestScript, neg bool, args []string) {

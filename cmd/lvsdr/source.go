@@ -83,6 +83,11 @@ func (s *session) readConfigFile(name string) (source, error) {
 	if err != nil {
 		return source{}, usage("cannot read the configuration: %w", err)
 	}
+	return s.parseConfigFile(full, name, data)
+}
+
+// parseConfigFile reads what a file of this name holds.
+func (s *session) parseConfigFile(full, name string, data []byte) (source, error) {
 	config, err := cluster.ParseConfig(name, data)
 	if err != nil {
 		return source{}, err

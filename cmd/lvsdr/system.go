@@ -17,11 +17,13 @@ type system struct {
 	host     *host.Host
 	dir      string // the working directory
 	readFile func(name string) ([]byte, error)
-	getenv   func(key string) string
-	terminal bool          // stdout is one
-	watched  bool          // stderr is one
-	program  string        // the absolute path of this command, for the unit
-	systemd  units.Manager // nil where none runs
+	// readInput reads standard input, within the bounds of a configuration.
+	readInput func() ([]byte, error)
+	getenv    func(key string) string
+	terminal  bool          // stdout is one
+	watched   bool          // stderr is one
+	program   string        // the absolute path of this command, for the unit
+	systemd   units.Manager // nil where none runs
 
 	// capabilities returns the effective ones, a bit each (capabilities(7)).
 	capabilities func() (uint64, error)
@@ -49,6 +51,7 @@ func local() *system {
 		host:         lvsdr.Local(),
 		dir:          dir,
 		readFile:     readRegular,
+		readInput:    func() ([]byte, error) { return readBounded(os.Stdin, "standard input") },
 		getenv:       os.Getenv,
 		terminal:     isTerminal(os.Stdout),
 		watched:      isTerminal(os.Stderr),
