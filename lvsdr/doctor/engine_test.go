@@ -134,14 +134,11 @@ func TestExamCancelled(t *testing.T) {
 		return nil, ctx.Err()
 	}
 	e := &doctor.Exam{Host: lvsdrtest.New().Host(), Checks: []*doctor.Check{slow, ends("of-slow", nil, nil, slow)}}
-	for _, f := range soon(t, ctx, e) {
-		if f.Severity != doctor.Unknown && f.Severity != doctor.Skipped {
-			t.Errorf("%s %s: %s", f.Severity, f.Check, f.What)
-		}
-	}
-	for _, f := range soon(t, ctx, e) {
-		if f.Severity != doctor.Unknown {
-			t.Errorf("ended before: %s %s: %s", f.Severity, f.Check, f.What)
+	for _, when := range []string{"while it runs", "before"} {
+		for _, f := range soon(t, ctx, e) {
+			if f.Severity != doctor.Unknown && f.Severity != doctor.Skipped {
+				t.Errorf("ended %s: %s %s: %s", when, f.Severity, f.Check, f.What)
+			}
 		}
 	}
 }
