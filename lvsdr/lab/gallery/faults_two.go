@@ -31,7 +31,9 @@ var twoFaults = []Fault{{
 	Name: "second-vip-wide", Catalogue: "R5", Setup: twoServices,
 	Title:  "the second VIP on a real server's lo is a /24",
 	Inject: on("dev-3", "ip addr del 10.10.10.23/32 dev lo; ip addr add 10.10.10.23/24 dev lo label lo:0"),
-	Sights: seenOnWire("dr-path", Sight{Host: "dev-3", Code: "vip-mask"}),
+	// Its answers of both services go to itself.
+	Sights: []Sight{{Host: "dev-3", Code: "vip-mask"}, {Host: "dev-1", Code: "dr-path"}, {Host: "dev-1", Code: "dr-path"},
+		{Host: "client", Code: "dr-path"}, {Host: "client", Code: "dr-path"}},
 }, {
 	Name: "one-missing-one-on-lan", Catalogue: "R6", Setup: twoServices,
 	Title:  "a real server lost the first VIP and has the second on its LAN interface",
