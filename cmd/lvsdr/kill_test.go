@@ -15,6 +15,9 @@ import (
 // next ones do not take away, and looking at everything is dear in a guest.
 const lookEvery = 10
 
+// fewest is how often set-up is killed on a slow machine.
+const fewest = 30
+
 // Set-up killed with SIGKILL at any moment and run again ends where an unbroken
 // one does, and teardown after it restores the host.
 func TestKilledAtAnyMoment(t *testing.T) {
@@ -65,6 +68,8 @@ func (v victim) survives(kills int) {
 	want := v.state()
 	v.run("teardown", v.role)
 	v.same("teardown", before)
+	// As many as ten minutes allow: each costs three runs of the command or so.
+	kills = min(kills, max(fewest, int(10*time.Minute/(3*whole))))
 	cut, tries := 0, 0
 	for ; cut < kills && !v.Failed(); tries++ {
 		if tries == 4*kills {
