@@ -109,21 +109,46 @@ func isStranger(file *os.File, pid int) bool {
 // flockHolder finds the process that has the file locked in /proc/locks (proc(5)), 0
 // when it is not told there, as when it lives in another PID namespace.
 func flockHolder(file *os.File) (pid int, err error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
+	name, err := nameInLocks(file)
+	if err != nil {
 		return 0, err
 	}
 	text, err := os.ReadFile("/proc/locks")
 	if err != nil {
 		return 0, err
 	}
-	inode := fmt.Sprintf("%02x:%02x:%d", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino)
 	for line := range strings.Lines(string(text)) {
 		// 1: FLOCK  ADVISORY  WRITE 1234 00:17:5678 0 EOF; those who wait have "->"
 		words := strings.Fields(line)
-		if len(words) >= 6 && words[1] == "FLOCK" && words[5] == inode {
+		if len(words) >= 6 && words[1] == "FLOCK" && words[5] == name {
 			return strconv.Atoi(words[4])
 		}
 	}
 	return 0, nil
+}
+
+// nameInLocks is what /proc/locks calls the file, "00:17:5678". Its device and inode
+// are not always those of stat(2): overlayfs and btrfs tell other ones there. So the
+// kernel is asked, by a lock of our own that excludes nobody's flock(2).
+func nameInLocks(file *os.File) (string, error) {
+	mine := unix.Flock_t{Type: unix.F_RDLCK}
+	if err := unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &mine); err != nil {
+		return "", err
+	}
+	defer func() {
+		mine.Type = unix.F_UNLCK
+		_ = unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &mine) // closing the file would do too
+	}()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", file.Fd()))
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		// lock:	1: OFDLCK ADVISORY  READ -1 00:17:5678 0 EOF
+		words := strings.Fields(line)
+		if len(words) >= 7 && words[0] == "lock:" && words[2] == "OFDLCK" {
+			return words[6], nil
+		}
+	}
+	return "", fs.ErrNotExist
 }
