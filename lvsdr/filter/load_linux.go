@@ -100,7 +100,9 @@ func (s *nftState) ruleset(ctx context.Context) (*Ruleset, error) {
 			c.rules = append(c.rules, rule)
 		}
 	}
-	for _, c := range s.chains {
+	// Of two with the same priority the kernel calls the younger one first
+	// (nf_hook_entries_grow in net/netfilter/core.c), and it tells the oldest first.
+	for _, c := range slices.Backward(s.chains) {
 		if !c.base {
 			continue
 		}

@@ -118,6 +118,10 @@ func setChain(c filter.Chain, openings []host.Opening) error {
 	})
 }
 
+// notrackPriority is the last before connection tracking (NF_IP_PRI_CONNTRACK): the
+// rules of others before it meet the packets as they would without lvsdr's.
+const notrackPriority = -200 - 1
+
 // setTracking makes the table of lvsdr's own with the first opening and removes
 // it with the last. c is its chain, without rules when there is none.
 func setTracking(c filter.Chain, openings []host.Opening) error {
@@ -136,9 +140,10 @@ func setTracking(c filter.Chain, openings []host.Opening) error {
 			return nil
 		}
 		policy := nftables.ChainPolicyAccept
+		priority := nftables.ChainPriority(notrackPriority)
 		edit.conn.AddChain(&nftables.Chain{
 			Table: edit.table, Name: c.Name, Type: nftables.ChainTypeFilter,
-			Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw, Policy: &policy,
+			Hooknum: nftables.ChainHookPrerouting, Priority: &priority, Policy: &policy,
 		})
 		if err := edit.add(openings, nftNotrack); err != nil {
 			return err

@@ -97,7 +97,7 @@ table inet second {
 }
 table ip raw {
 	chain pre {
-		type filter hook prerouting priority raw; policy accept;
+		type filter hook prerouting priority raw + 99; policy accept;
 		ip saddr 192.0.2.0/24 drop
 	}
 }
