@@ -15,6 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/lvsdr/toolkit/lvsdr/lab/fleet"
 	"github.com/lvsdr/toolkit/lvsdr/linux"
 )
 
@@ -31,6 +32,7 @@ const (
 	Ipvsadm    Feature = "ipvsadm"    // ipvsadm(8)
 	Keepalived Feature = "keepalived" // keepalived(8)
 	Guest      Feature = "guest"      // inside umlexec's guest, where nothing can be broken
+	Fleet      Feature = "fleet"      // machines with systemd (package fleet): LVSDR_FLEET names the folder of their trees
 )
 
 // TB is what [Need] uses of a [testing.TB].
@@ -75,6 +77,12 @@ var features = map[Feature]func() error{
 	IPTables:   sync.OnceValue(func() error { return missingFilter("iptables-legacy", "-w", "-S") }),
 	Ipvsadm:    sync.OnceValue(func() error { return missingProgram("ipvsadm") }),
 	Keepalived: sync.OnceValue(func() error { return missingProgram("keepalived") }),
+	Fleet: func() error {
+		if os.Getenv("LVSDR_FLEET") == "" {
+			return errors.New("LVSDR_FLEET names no folder for the machines' trees")
+		}
+		return fleet.Missing()
+	},
 	Guest: func() error {
 		if os.Getenv("LVSDR_TEST_GUEST") != "1" {
 			return errors.New("not inside the guest (go test -exec umlexec)")

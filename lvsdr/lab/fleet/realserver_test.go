@@ -1,0 +1,75 @@
+//go:build linux
+
+package fleet_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr/lab/fleet"
+)
+
+// A real server on a plain Debian serves what a director would send it, keeps silent
+// in ARP, comes back by itself after everything that happens to machines, and is as
+// it was after teardown.
+func TestRealServer(t *testing.T) {
+	suites(t, func(t *testing.T, suite string) {
+		s := newSite(t, suite, fleet.Ifupdown)
+		s.on()
+		before := s.snapshot()
+		s.unserved("before set-up")
+		s.run("lvsdr setup realserver --vip 10.10.10.22")
+		s.served("after set-up")
+		s.silent()
+		if again := s.run("lvsdr plan realserver --vip 10.10.10.22 -o json"); !strings.Contains(again, `"changes":[]`) && !strings.Contains(again, `"changes": []`) {
+			t.Errorf("set-up again has to do: %s", again)
+		}
+		for _, event := range []struct {
+			what string
+			do   func() error
+		}{
+			{"a power cycle", func() error { return s.server.Reboot(t.Context()) }},
+			{"a power cut", s.powerCut},
+			{"a pulled cable", s.pullCable},
+		} {
+			must(t, event.do())
+			s.served("after " + event.what)
+			s.silent()
+		}
+		s.run("lvsdr doctor realserver")
+		s.run("lvsdr teardown realserver")
+		s.unserved("after teardown")
+		s.same(before, s.snapshot())
+		must(t, s.server.Reboot(t.Context()))
+		s.unserved("after teardown and a power cycle")
+		s.same(before, s.snapshot())
+	})
+}
+
+// silent fails when the server answers ARP for the VIP.
+func (s *site) silent() {
+	s.Helper()
+	_, err := s.client.Run(s.Context(), "ip", "neigh", "del", vip.String(), "dev", "eth0")
+	must(s.T, err)
+	mac, err := s.client.Claims(s.Context(), vip)
+	if err != nil || mac != "" {
+		s.Errorf("%s answers ARP for the VIP, %v", mac, err)
+	}
+	must(s.T, s.client.Director(s.Context(), vip, s.server))
+}
+
+func (s *site) powerCut() error {
+	if err := s.server.PullPlug(s.Context()); err != nil {
+		return err
+	}
+	return s.server.On(s.Context())
+}
+
+func (s *site) pullCable() error {
+	if err := s.server.Unplug(s.Context()); err != nil {
+		return err
+	}
+	time.Sleep(time.Second)
+	return s.server.Plug(s.Context())
+}
