@@ -16,7 +16,8 @@ func newApp(s *session) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			setupCommand(s), planCommand(s), teardownCommand(s), statusCommand(s),
-			doctorCommand(s), explainCommand(s), checkCommand(s), unitsCommand(s), completionCommand(s), versionCommand(s),
+			doctorCommand(s), explainCommand(s), checkCommand(s), unitsCommand(s), cloudInitCommand(s),
+			completionCommand(s), versionCommand(s),
 		},
 	}
 	app.Commands = append(app.Commands, completeCommand(s, app), helpCommand(s, app))

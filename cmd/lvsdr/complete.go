@@ -145,7 +145,7 @@ func (s *session) interfaces(ctx context.Context) []string {
 func argumentsOf(app *cli.App, command *cli.Command, before []string) []string {
 	var all []string
 	switch command.Name {
-	case "setup", "plan", "teardown", "units", "doctor":
+	case "setup", "plan", "teardown", "units", "cloud-init", "doctor":
 		all = []string{
 			"director\tthe host with the VIP on the LAN, which forwards",
 			"realserver\ta host that serves the VIP's connections",

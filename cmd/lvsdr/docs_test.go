@@ -14,7 +14,7 @@ import (
 // TestOutputIsDocumented finds every field of every JSON document in docs/output.md.
 func TestOutputIsDocumented(t *testing.T) {
 	docs := read(t, "../../docs/output.md")
-	for _, v := range []any{report{}, diagnosis{}, status.Status{}, unitDocument{}, build{}} {
+	for _, v := range []any{report{}, diagnosis{}, status.Status{}, unitDocument{}, cloudDocument{}, build{}} {
 		for _, name := range fields(reflect.TypeOf(v)) {
 			if !strings.Contains(docs, "`"+name+"`") && !strings.Contains(docs, "."+name+"`") &&
 				!strings.Contains(docs, "`"+name+"[]`") {

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/lvsdr/toolkit/units"
 )
 
 // The headings of the flags in help.
@@ -14,7 +16,7 @@ const (
 )
 
 // defaultConfig is used when it exists and no flag describes the service.
-const defaultConfig = "/etc/lvsdr/lvsdr.yaml"
+const defaultConfig = units.ConfigFile
 
 // roleFlags are the flags of plan, teardown and units. They are made anew for each
 // command because urfave/cli keeps the values in them.
