@@ -2,6 +2,7 @@ package lvsdr
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -74,8 +75,8 @@ func Client(c cluster.Config) (Role, error) {
 }
 
 // Plan returns the changes that are due to bring the host to the role ([step.Present])
-// or out of it ([step.Absent]), in the order in which they would be made. It changes
-// nothing.
+// or out of it ([step.Absent]), in the order in which they would be made: what takes away
+// something that others replace comes last ([step.Change.Late]). It changes nothing.
 func (r Role) Plan(ctx context.Context, h *host.Host, want step.State) ([]step.Change, error) {
 	parts, err := r.plan(ctx, h, want)
 	if err != nil {
@@ -124,6 +125,7 @@ func (r Role) Apply(ctx context.Context, h *host.Host, want step.State) ([]step.
 type stepPlan struct {
 	step    step.Step
 	changes []step.Change
+	late    bool
 }
 
 func (r Role) plan(ctx context.Context, h *host.Host, want step.State) ([]stepPlan, error) {
@@ -134,16 +136,39 @@ func (r Role) plan(ctx context.Context, h *host.Host, want step.State) ([]stepPl
 	if want == step.Absent {
 		slices.Reverse(steps)
 	}
-	parts := make([]stepPlan, 0, len(steps))
+	parts := make([]stepPlan, 0, 2*len(steps))
+	var last []stepPlan
 	for _, s := range steps {
 		changes, err := s.Plan(ctx, h, want)
 		if err != nil {
 			return nil, &step.StepError{Step: s.Name(), Err: err}
 		}
-		parts = append(parts, stepPlan{s, changes})
+		now, late := split(changes)
+		parts = append(parts, stepPlan{step: s, changes: now})
+		if len(late) > 0 {
+			last = append(last, stepPlan{step: s, changes: late, late: true})
+		}
 	}
-	return parts, nil
+	slices.Reverse(last) // what goes, goes as in Down
+	return append(parts, last...), nil
 }
+
+// split separates what is made at once from what waits until all else is there.
+func split(changes []step.Change) (now, late []step.Change) {
+	if !slices.ContainsFunc(changes, isLate) {
+		return changes, nil
+	}
+	for _, c := range changes {
+		if c.Late {
+			late = append(late, c)
+		} else {
+			now = append(now, c)
+		}
+	}
+	return now, late
+}
+
+func isLate(c step.Change) bool { return c.Late }
 
 func (r Role) apply(ctx context.Context, h *host.Host, want step.State) ([]step.Change, error) {
 	parts, err := r.plan(ctx, h, want)
@@ -165,11 +190,18 @@ func (r Role) apply(ctx context.Context, h *host.Host, want step.State) ([]step.
 		}
 	}
 	var made []step.Change
-	for _, p := range parts {
+	drained := false
+	for i, p := range parts {
+		if p.late && !drained {
+			drained = true
+			if by, err := drain(ctx, h, parts[i:]); err != nil {
+				return append(made, by...), err
+			}
+		}
 		done, err := p.apply(ctx, h, want)
 		made = append(made, p.changes[:done]...)
 		if err != nil {
-			return made, err
+			return append(made, madeBy(err)...), err
 		}
 		if want == step.Absent {
 			if err := l.ForgetStep(p.step.Name()); err != nil {
@@ -183,6 +215,28 @@ func (r Role) apply(ctx context.Context, h *host.Host, want step.State) ([]step.
 		}
 	}
 	return made, nil
+}
+
+// drain lets end what the late changes of the steps would break. It returns what it
+// changed for it when it is broken off.
+func drain(ctx context.Context, h *host.Host, late []stepPlan) ([]step.Change, error) {
+	for _, p := range late {
+		if d, ok := p.step.(step.Drainer); ok {
+			if err := d.Drain(ctx, h, p.changes); err != nil {
+				return madeBy(err), p.fail(0, err)
+			}
+		}
+	}
+	return nil, nil
+}
+
+// madeBy is what a drain that was broken off has changed.
+func madeBy(err error) []step.Change {
+	var broken *step.DrainError
+	if errors.As(err, &broken) {
+		return broken.Made
+	}
+	return nil
 }
 
 // apply makes the step's changes and looks again.
@@ -205,6 +259,9 @@ func (p stepPlan) apply(ctx context.Context, h *host.Host, want step.State) (don
 	left, err := p.step.Plan(ctx, h, want)
 	if err != nil {
 		return len(p.changes), &step.StepError{Step: p.step.Name(), Err: err}
+	}
+	if !p.late {
+		left, _ = split(left)
 	}
 	if len(left) > 0 {
 		return len(p.changes), &step.StepError{Step: p.step.Name(), Change: &left[0], Err: step.ErrNoEffect}

@@ -61,6 +61,8 @@ func hint(ctx context.Context, err error, r *report) string {
 		return wrong.hint
 	case errors.As(err, &known):
 		return known.hint
+	case drainOf(err) != nil:
+		return hintDrain(r)
 	case ctx.Err() != nil:
 		return again(r)
 	case errors.Is(err, host.ErrNoIPVS):

@@ -29,20 +29,22 @@ func (s *session) watch(e *doctor.Exam) (done func()) {
 	}
 }
 
+// clearLine takes the line that is rewritten away.
+const clearLine = "\r\x1b[K"
+
 // follow rewrites one line until the end.
 func (s *session) follow(w *watcher, end <-chan struct{}) {
-	const clear = "\r\x1b[K"
 	next, shown := time.NewTimer(s.sys.silence), false
 	defer next.Stop()
 	for {
 		select {
 		case <-end:
 			if shown {
-				fmt.Fprint(s.stderr, clear)
+				fmt.Fprint(s.stderr, clearLine)
 			}
 			return
 		case <-next.C:
-			fmt.Fprint(s.stderr, clear+w.line())
+			fmt.Fprint(s.stderr, clearLine+w.line())
 			shown = true
 			next.Reset(s.sys.silence / 4)
 		}
@@ -66,11 +68,14 @@ func (w *watcher) note(c *doctor.Check, running bool) {
 	w.running = slices.Delete(w.running, i, i+1)
 }
 
-// line fits a terminal.
 func (w *watcher) line() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	line := "still looking: " + strings.Join(w.running, ", ")
+	return fitted("still looking: " + strings.Join(w.running, ", "))
+}
+
+// fitted fits a terminal.
+func fitted(line string) string {
 	if len(line) > 78 {
 		line = line[:76] + " …"
 	}

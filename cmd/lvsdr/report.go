@@ -25,6 +25,7 @@ type report struct {
 	Error    *failure         `json:"error,omitempty"`
 
 	teardown bool
+	back     string           // how to return to what was before, where that is known
 	foreseen []doctor.Finding // told already, unless as JSON
 }
 
@@ -38,7 +39,9 @@ type failure struct {
 	Line    int          `json:"line,omitempty"`
 	Column  int          `json:"column,omitempty"`
 	Path    string       `json:"path,omitempty"`
-	Text    string       `json:"text,omitempty"`
+	// Draining is what a drain that was broken off was waiting for.
+	Draining []busy `json:"draining,omitempty"`
+	Text     string `json:"text,omitempty"`
 }
 
 func describe(ctx context.Context, err error, r *report) *failure {
@@ -51,6 +54,12 @@ func describe(ctx context.Context, err error, r *report) *failure {
 		f.Message = "interrupted: " + strings.TrimPrefix(f.Message, "lvsdr: ")
 		if f.Change != nil && errors.Is(err, context.Canceled) {
 			f.Message = "interrupted before this change: " + f.Change.String()
+		}
+	}
+	if broken := drainOf(err); broken != nil {
+		f.Draining = busyOnes(broken.Left)
+		if exitStatus(ctx, err) == exitInterrupted {
+			f.Message = "interrupted " + brokenDrain(broken)
 		}
 	}
 	var config *cluster.ConfigError

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -59,6 +60,9 @@ type stage struct {
 	// interruptAfter is how many sysctls are set until a signal comes, -1: none.
 	interruptAfter int
 	unlock         func()
+	// interruptDrain has a signal come while a drain looks at the connections.
+	interruptDrain bool
+	cancel         context.CancelFunc
 }
 
 func newStage(dir string) *stage {
@@ -89,19 +93,34 @@ func (st *stage) enter(w *lvsdrtest.World) {
 		panic(err) // a host in memory fails only when it is told to
 	}
 	host.Sysctl = &signalling{Sysctl: host.Sysctl, stage: st}
+	host.Observer = drainWatcher{host.Observer, st}
 	st.sys.host = &host
 }
 
 // signalling is a Sysctl during whose use a signal comes.
 type signalling struct {
 	host.Sysctl
-	stage  *stage
-	cancel context.CancelFunc
+	stage *stage
+}
+
+// drainWatcher is an Observer during whose use a signal comes, while a real server is
+// idle.
+type drainWatcher struct {
+	host.Observer
+	stage *stage
+}
+
+func (o drainWatcher) Connections(ctx context.Context) ([]ipvs.Connection, error) {
+	all, err := o.Observer.Connections(ctx)
+	if o.stage.interruptDrain && strings.Contains(o.stage.world.Dump(), " -g -w 0\n") {
+		time.AfterFunc(20*time.Millisecond, o.stage.cancel) // the drain waits by then
+	}
+	return all, err
 }
 
 func (s *signalling) Set(key, value string) error {
 	if s.stage.interruptAfter == 0 {
-		s.cancel()
+		s.stage.cancel()
 	}
 	s.stage.interruptAfter--
 	return s.Sysctl.Set(key, value)
@@ -115,7 +134,7 @@ func scriptLvsdr(ts *testscript.TestScript, neg bool, args []string) {
 	st := theStage(ts)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	st.sys.host.Sysctl.(*signalling).cancel = cancel
+	st.cancel = cancel
 	st.exit = run(ctx, args, st.sys, ts.Stdout(), ts.Stderr())
 	if unlock, err := st.sys.host.Files.Lock(host.LockFile); err == nil {
 		unlock()
@@ -203,6 +222,10 @@ func scriptGiven(ts *testscript.TestScript, neg bool, args []string) {
 			have = ^have
 		}
 		st.sys.capabilities = func() (uint64, error) { return have, nil }
+	case "drain-signal":
+		st.interruptDrain = !neg
+	case "watched":
+		st.sys.watched, st.sys.silence = !neg, time.Minute
 	case "terminal":
 		st.sys.terminal = !neg
 	case "no-color":

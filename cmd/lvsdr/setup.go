@@ -69,7 +69,10 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 	}
 	err = s.change(c.Context, p.host, func(ctx context.Context, h *host.Host) (err error) {
 		if err = s.preflight(ctx, p); err == nil {
-			s.report.Changes, err = p.role.Apply(s.draining(ctx), h, step.Present)
+			s.report.back = s.wayBack(p)
+			ctx, done := s.draining(ctx)
+			defer done()
+			s.report.Changes, err = p.role.Apply(ctx, h, step.Present)
 		}
 		return err
 	})

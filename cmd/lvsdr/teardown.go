@@ -39,6 +39,8 @@ func (s *session) teardown(c *cli.Context) error {
 		return err
 	}
 	return s.change(c.Context, s.sys.host, func(ctx context.Context, h *host.Host) error {
+		ctx, done := s.draining(ctx)
+		defer done()
 		s.report.Changes, err = role.Down(ctx, h)
 		return err
 	})

@@ -12,12 +12,15 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/probe"
 )
 
-// Observer is what the doctor looks at beyond what the steps need. It changes
-// nothing.
+// Observer is what the doctor looks at, and a drain, beyond what the steps need. It
+// changes nothing.
 type Observer interface {
 	// Listeners returns the sockets that wait for clients: TCP and SCTP in state
 	// LISTEN, and UDP without a peer (sock_diag(7)).
 	Listeners(ctx context.Context) ([]Listener, error)
+	// Established counts the TCP connections that the host itself has open from each of
+	// the addresses, by its end. Those of containers are not its own.
+	Established(ctx context.Context, from []netip.Addr) (map[netip.AddrPort]int, error)
 	// Neighbours returns the ARP and neighbour discovery entries (ip-neighbour(8)).
 	Neighbours(ctx context.Context) ([]Neighbour, error)
 	// Connections returns IPVS's connections (/proc/net/ip_vs_conn), templates of

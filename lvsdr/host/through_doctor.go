@@ -19,6 +19,10 @@ func (v observerVia) Listeners(ctx context.Context) ([]Listener, error) {
 	return get(ctx, v.via, "Observer.Listeners", func() ([]Listener, error) { return v.of.Listeners(ctx) })
 }
 
+func (v observerVia) Established(ctx context.Context, from []netip.Addr) (map[netip.AddrPort]int, error) {
+	return get(ctx, v.via, "Observer.Established", func() (map[netip.AddrPort]int, error) { return v.of.Established(ctx, from) })
+}
+
 func (v observerVia) Neighbours(ctx context.Context) ([]Neighbour, error) {
 	return get(ctx, v.via, "Observer.Neighbours", func() ([]Neighbour, error) { return v.of.Neighbours(ctx) })
 }

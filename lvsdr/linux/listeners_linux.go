@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -20,8 +21,9 @@ import (
 
 // States of a socket (include/net/tcp_states.h); UDP uses them, too.
 const (
-	stateClosed = 0x07 // of UDP: it has no peer
-	stateListen = 0x0a
+	stateEstablished = 0x01
+	stateClosed      = 0x07 // of UDP: it has no peer
+	stateListen      = 0x0a
 )
 
 // A procSocket is a socket as /proc/net has it.
@@ -95,6 +97,26 @@ func listening() ([]procSocket, error) {
 		return true
 	})
 	return all, err
+}
+
+// Established implements [host.Observer].
+func (linuxObserver) Established(ctx context.Context, from []netip.Addr) (map[netip.AddrPort]int, error) {
+	all := map[netip.AddrPort]int{}
+	for _, name := range []string{"tcp", "tcp6"} {
+		err := eachLine(procNet+name, func(line []byte) bool {
+			if s, state, ok := parseProcSocket(line); ok && state == stateEstablished && slices.Contains(from, s.Addr) {
+				all[netip.AddrPortFrom(s.Addr, s.Port)]++
+			}
+			return ctx.Err() == nil
+		})
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list connections: %w", err)
+		}
+	}
+	return all, nil
 }
 
 // parseProcSocket reads "0: 0100007F:0277 00000000:0000 0A ... inode ...".

@@ -23,7 +23,7 @@ func (w *World) Dump() string {
 	_ = w.do(func(s *state) error {
 		for _, part := range []func() []string{
 			s.dumpLinks, s.dumpAddresses, s.dumpRoutes, s.dumpModules, s.dumpSysctls, s.dumpIPVS, s.dumpFirewalls, s.dumpFiles,
-			s.dumpNeighbours, s.dumpARPDropped, s.dumpListeners, s.dumpProcesses, s.dumpConnections, s.dumpLAN,
+			s.dumpNeighbours, s.dumpARPDropped, s.dumpListeners, s.dumpProcesses, s.dumpConnections, s.dumpEstablished, s.dumpLAN,
 		} {
 			for _, line := range part() {
 				b.WriteString(line + "\n")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -18,6 +19,7 @@ type observed struct {
 	listeners   []host.Listener
 	neighbours  []host.Neighbour
 	connections []ipvs.Connection
+	established map[netip.AddrPort]int
 	processes   []string
 	rules       rules.Ruleset
 	arpDropped  []netip.Addr
@@ -37,6 +39,12 @@ type observer struct{ *state }
 
 func (s observer) Listeners(context.Context) ([]host.Listener, error) {
 	return slices.Clone(s.listeners), nil
+}
+
+func (s observer) Established(_ context.Context, from []netip.Addr) (map[netip.AddrPort]int, error) {
+	all := maps.Clone(s.established)
+	maps.DeleteFunc(all, func(at netip.AddrPort, _ int) bool { return !slices.Contains(from, at.Addr()) })
+	return all, nil
 }
 
 func (s observer) Neighbours(context.Context) ([]host.Neighbour, error) {

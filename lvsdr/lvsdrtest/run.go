@@ -18,7 +18,7 @@ import (
 // Run carries out commands in the world, one a line: the part of ip, modprobe,
 // sysctl, ipvsadm, nft, iptables, cat with a here-document, chmod, ln, mkdir,
 // rmdir and rm that [World.Dump] writes, and their opposites; and of what the doctor
-// looks at, "listen", "close", "ps", "conn", "stat" and "lan", which no shell has
+// looks at, "listen", "close", "ps", "conn", "established", "stat" and "lan", which no shell has
 // (run_observer.go, run_lan.go). It is how a test makes the world it starts from and how it plays the other people on the host:
 // nothing is counted, logged or made to fail. Empty lines and what stands behind
 // " # " are skipped. It stops at the first command that fails.
@@ -55,7 +55,7 @@ var tools = map[string]func(*state, []string) error{
 	"ip6tables": (*state).runIptables, "chmod": (*state).runChmod, "ln": (*state).runLn,
 	"mkdir": (*state).runMkdir, "rm": (*state).runRemove, "rmdir": (*state).runRemove,
 	"listen": (*state).runListen, "close": (*state).runClose, "ps": (*state).runPs, "conn": (*state).runConn,
-	"stat": (*state).runStat, "lan": (*state).runLAN,
+	"stat": (*state).runStat, "established": (*state).runEstablished, "lan": (*state).runLAN,
 }
 
 // run carries out the first command of lines and returns how many lines it took.

@@ -2,6 +2,7 @@ package lvsdrtest
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -157,6 +158,36 @@ func (s *state) dumpConnections() []string {
 		}
 		lines = append(lines, fmt.Sprintf("conn add %s %s %s %s %s %d",
 			protocol, c.State, c.Client, c.Virtual, c.Server, int(c.Expires.Seconds())))
+	}
+	return lines
+}
+
+// runEstablished is "established 10.10.10.22:80 3": so many connections that the host
+// itself has open there, 0 for none.
+func (s *state) runEstablished(words []string) error {
+	if len(words) != 2 {
+		return errUsage
+	}
+	at, err := netip.ParseAddrPort(words[0])
+	n, err2 := strconv.Atoi(words[1])
+	if err != nil || err2 != nil {
+		return errUsage
+	}
+	all := maps.Clone(s.established)
+	if all == nil {
+		all = map[netip.AddrPort]int{}
+	}
+	if all[at] = n; n == 0 {
+		delete(all, at)
+	}
+	s.established = all
+	return nil
+}
+
+func (s *state) dumpEstablished() []string {
+	var lines []string
+	for _, at := range slices.SortedFunc(maps.Keys(s.established), netip.AddrPort.Compare) {
+		lines = append(lines, fmt.Sprintf("established %s %d", at, s.established[at]))
 	}
 	return lines
 }

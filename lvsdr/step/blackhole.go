@@ -37,7 +37,9 @@ func (s blackholeStep) Plan(ctx context.Context, h *host.Host, want State) ([]Ch
 		changes = append(changes, s.change(Add, vip, h.Routes.AddBlackhole))
 	}
 	for _, vip := range without(have, wanted) {
-		changes = append(changes, s.change(Remove, vip, h.Routes.RemoveBlackhole))
+		gone := s.change(Remove, vip, h.Routes.RemoveBlackhole)
+		gone.Late = want == Present
+		changes = append(changes, gone)
 	}
 	return changes, nil
 }

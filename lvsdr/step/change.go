@@ -28,6 +28,9 @@ type Change struct {
 
 	// Gate is where a change of the step [Ports] is made, empty for all others.
 	Gate host.Place `json:"-"`
+	// Late is for a change that takes away what others replace: it is made when all
+	// steps have made the rest, and after the [Drainer]s.
+	Late bool `json:"-"`
 	// Do makes the change. It is idempotent.
 	Do func(context.Context) error `json:"-"`
 	// Data is what an [Applier] needs to make the change together with others.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -31,15 +32,20 @@ func OpeningsOf(c cluster.Config) []host.Opening {
 // output hook (net/netfilter/ipvs/ip_vs_xmit.c); and past connection tracking,
 // which never sees the real servers' answers and takes the clients' packets for
 // invalid. What cannot drop is not touched.
-func DirectorPorts(c cluster.Config) Step { return ports{OpeningsOf(c), c.Firewall, true} }
+func DirectorPorts(c cluster.Config) Step {
+	return ports{OpeningsOf(c), c.Firewall, c.DrainTime(), true}
+}
 
 // RealServerPorts is the step that lets the services' packets pass the real
 // server's firewalls on the way in. What cannot drop is not touched.
-func RealServerPorts(c cluster.Config) Step { return ports{OpeningsOf(c), c.Firewall, false} }
+func RealServerPorts(c cluster.Config) Step {
+	return ports{OpeningsOf(c), c.Firewall, c.DrainTime(), false}
+}
 
 type ports struct {
 	openings []host.Opening
 	firewall string
+	drain    time.Duration
 	director bool
 }
 
@@ -65,7 +71,7 @@ func (p ports) Plan(ctx context.Context, h *host.Host, want State) ([]Change, er
 	}
 	var changes []Change
 	for _, e := range edits {
-		changes = append(changes, e.changes()...)
+		changes = append(changes, e.changes(want)...)
 	}
 	return changes, nil
 }
@@ -175,32 +181,38 @@ func (e gateEdit) order() int {
 	return 0
 }
 
-// changes lists every opening that comes or goes. The gate is set as a whole by
-// the first of them that is made, the others then have nothing left to do.
-func (e gateEdit) changes() []Change {
-	set := false
-	do := func(ctx context.Context) error {
-		if set {
-			return nil
+// changes lists every opening that comes or goes. The gate is set as a whole by the
+// first of them that is made, the others then have nothing left to do. While the role
+// stays, what goes is closed last: what it lets pass may be draining.
+func (e gateEdit) changes(want State) []Change {
+	setOnce := func(openings []host.Opening) func(context.Context) error {
+		set := false
+		return func(ctx context.Context) error {
+			if set {
+				return nil
+			}
+			err := e.firewall.Set(ctx, e.gate.Name, openings)
+			set = err == nil
+			return err
 		}
-		err := e.firewall.Set(ctx, e.gate.Name, e.wanted)
-		set = err == nil
-		return err
 	}
 	verdict := "accept"
 	if e.gate.Untracked {
 		verdict = "notrack"
 	}
 	place := host.Place{Firewall: e.firewall.Name(), Gate: e.gate.Name}
-	change := func(op Op, o host.Opening, from, to string) Change {
-		return Change{Step: Ports, Op: op, Object: o.String() + " in " + place.String(), From: from, To: to, Gate: place, Do: do}
+	change := func(op Op, o host.Opening, from, to string, do func(context.Context) error) Change {
+		return Change{Step: Ports, Op: op, Object: o.String() + " in " + place.String(), From: from, To: to, Gate: place,
+			Late: want == Present && op == Remove, Do: do, Data: o}
 	}
 	var changes []Change
+	add := setOnce(slices.Concat(e.wanted, e.removed))
 	for _, o := range e.add {
-		changes = append(changes, change(Add, o, "", verdict))
+		changes = append(changes, change(Add, o, "", verdict, add))
 	}
+	remove := setOnce(e.wanted)
 	for _, o := range e.removed {
-		changes = append(changes, change(Remove, o, verdict, ""))
+		changes = append(changes, change(Remove, o, verdict, "", remove))
 	}
 	return changes
 }

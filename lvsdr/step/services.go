@@ -64,7 +64,11 @@ func (s *services) Plan(ctx context.Context, h *host.Host, want State) ([]Change
 		}
 		d.compare(&targets[i], live)
 	}
-	return d.changes(), nil
+	changes := d.changes()
+	for i := len(d.adds); i < len(changes); i++ {
+		changes[i].Late = want == Present
+	}
+	return changes, nil
 }
 
 // room is how many changes it takes to add what is missing altogether.

@@ -28,7 +28,7 @@ func (s *services) Apply(ctx context.Context, h *host.Host, changes []Change) (i
 		return done, err
 	}
 	if removals < len(edits) {
-		if err := s.drainAll(ctx, h, edits[removals:]); err != nil {
+		if err := s.drainAll(ctx, h, edits[removals:]); err != nil { // nothing is left to do when Drain was asked
 			return done, err
 		}
 		n, err := send(ctx, h, edits[removals:])
@@ -44,6 +44,15 @@ func (s *services) Apply(ctx context.Context, h *host.Host, changes []Change) (i
 		return done, err
 	}
 	return done, forget(h, settled)
+}
+
+// Drain implements [Drainer].
+func (s *services) Drain(ctx context.Context, h *host.Host, changes []Change) error {
+	edits := make([]*serviceEdit, len(changes))
+	for i := range changes {
+		edits[i] = changes[i].Data.(*serviceEdit)
+	}
+	return s.drainAll(ctx, h, edits)
 }
 
 // applyOne makes one change on its own. When it has been made before, what is left

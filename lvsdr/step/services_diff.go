@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
@@ -18,6 +19,7 @@ type serviceEdit struct {
 	command ipvs.Command
 	target  *serviceTarget
 	live    *ipvs.Entry // the service before all edits, nil when it was not there
+	drained bool        // its connections had their time to end
 }
 
 // A serviceDiff collects what makes live services into targets: everything that
@@ -48,11 +50,38 @@ func (d *serviceDiff) compare(t *serviceTarget, live *ipvs.Entry) {
 	case live == nil:
 		d.add(t, live, ipvs.Command{Op: ipvs.AddService, Service: &t.Service},
 			Change{Op: Add, Object: t.ID.String(), To: describeService(&t.Service)})
+	case fallsBack(t, live):
+		d.compareDestinations(t, live)
+		d.endFallBack(t, live)
+		return
 	case !sameService(&t.Service, &live.Service):
-		d.add(t, live, ipvs.Command{Op: ipvs.SetService, Service: &t.Service},
-			Change{Op: Set, Object: t.ID.String(), From: describeService(&live.Service), To: describeService(&t.Service)})
+		command, change := setService(t, live)
+		d.add(t, live, command, change)
 	}
 	d.compareDestinations(t, live)
+}
+
+func setService(t *serviceTarget, live *ipvs.Entry) (ipvs.Command, Change) {
+	return ipvs.Command{Op: ipvs.SetService, Service: &t.Service},
+		Change{Op: Set, Object: t.ID.String(), From: describeService(&live.Service), To: describeService(&t.Service)}
+}
+
+// fallsBack tells whether the service has the flag that keeps a hash scheduler from
+// refusing the clients of real servers that are idle, and is not to have it any more.
+func fallsBack(t *serviceTarget, live *ipvs.Entry) bool {
+	return live.Scheduler == t.Scheduler && cluster.HashScheduler(t.Scheduler) &&
+		live.Flags&ipvs.Sched1 != 0 && t.Flags&ipvs.Sched1 == 0
+}
+
+// endFallBack takes the flag away when no real server is idle any more: behind their
+// changes, and behind the removals where there are some.
+func (d *serviceDiff) endFallBack(t *serviceTarget, live *ipvs.Entry) {
+	command, change := setService(t, live)
+	if n := len(d.drops); n > 0 && d.drops[n-1].Data.(*serviceEdit).target == t {
+		d.drop(t, live, command, change)
+		return
+	}
+	d.add(t, live, command, change)
 }
 
 // strike is for a service that is as before again, given back by a run that was

@@ -2,37 +2,14 @@ package step
 
 import (
 	"context"
+	"errors"
 	"net/netip"
-	"time"
+	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
-
-// Busy is a real server that is to leave a service, or whose service is to go, with
-// the connections that are still open on it.
-type Busy struct {
-	Service     ipvs.ID
-	RealServer  netip.AddrPort
-	Connections int
-}
-
-// A DrainTrace hears of the drain of a director's services.
-type DrainTrace struct {
-	Waiting func(left []Busy, most time.Duration) // once, when it begins to wait
-	Over    func(left []Busy)                     // its time is over, and these are cut
-}
-
-type drainTraceKey struct{}
-
-// WithDrainTrace returns a context in which a drain tells trace how it goes.
-func WithDrainTrace(ctx context.Context, trace DrainTrace) context.Context {
-	return context.WithValue(ctx, drainTraceKey{}, trace)
-}
-
-// drainPoll is how often a drain looks at the connections that are left.
-const drainPoll = 200 * time.Millisecond
 
 // A leaver is a real server that leaves a service.
 type leaver struct {
@@ -59,76 +36,97 @@ func leavers(edits []*serviceEdit) []leaver {
 	return all
 }
 
-// drain sets the real servers that are to leave to weight 0 and waits until their
+// drainAll sets the real servers that are to leave to weight 0 and waits until their
 // connections have ended, at most s.drain. New connections of a persistent client go
 // elsewhere too, by expire_quiescent_template; those that a scheduler's hash ties to a
-// leaving real server, by the flag that [services.fallBack] sets.
+// leaving real server, by the flag that [fallBack] sets before.
 func (s *services) drainAll(ctx context.Context, h *host.Host, edits []*serviceEdit) error {
+	edits = slices.DeleteFunc(slices.Clone(edits), func(e *serviceEdit) bool { return e.drained })
 	all := leavers(edits)
-	if len(all) == 0 || s.drain <= 0 {
+	if len(all) == 0 {
 		return nil
 	}
-	commands := fallBack(edits)
+	look := func() ([]Busy, error) { return busy(ctx, h, all) }
+	var made []Change
+	if s.drain > 0 {
+		var err error
+		if made, err = makeIdle(ctx, h, append(fallBack(edits), idlers(all)...)); err != nil {
+			return &DrainError{Made: made, Err: err}
+		}
+	}
+	if err := await(ctx, s.drain, look); err != nil {
+		return madeBefore(err, made)
+	}
+	for _, e := range edits {
+		e.drained = true
+	}
+	return nil
+}
+
+// madeBefore adds what was changed before a drain that was broken off.
+func madeBefore(err error, made []Change) error {
+	var broken *DrainError
+	if errors.As(err, &broken) {
+		broken.Made = made
+	}
+	return err
+}
+
+// makeIdle makes changes whose Data are commands, in one stream, and returns those made.
+func makeIdle(ctx context.Context, h *host.Host, changes []Change) ([]Change, error) {
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	commands := make([]ipvs.Command, len(changes))
+	for i, c := range changes {
+		commands[i] = c.Data.(ipvs.Command)
+	}
+	done, err := h.IPVS.Apply(ctx, commands)
+	return changes[:min(done, len(changes))], err
+}
+
+// idlers are the changes that give those who leave no new connections.
+func idlers(all []leaver) []Change {
+	var changes []Change
 	for _, l := range all {
-		if l.server.Weight != 0 {
-			idle := *l.server
-			idle.Weight = 0
-			commands = append(commands, ipvs.Command{Op: ipvs.SetDestination, Service: l.service, Destination: &idle})
+		if l.server.Weight == 0 {
+			continue
 		}
+		idle := *l.server
+		idle.Weight = 0
+		changes = append(changes, Change{
+			Step: Service, Op: Set, Object: l.service.ID.String() + " -> " + server(l.server).String(),
+			From: describeDestination(l.server), To: describeDestination(&idle),
+			Data: ipvs.Command{Op: ipvs.SetDestination, Service: l.service, Destination: &idle},
+		})
 	}
-	if _, err := h.IPVS.Apply(ctx, commands); err != nil {
-		return err
-	}
-	return s.wait(ctx, h, all)
+	return changes
 }
 
-func (s *services) wait(ctx context.Context, h *host.Host, all []leaver) error {
-	trace, _ := ctx.Value(drainTraceKey{}).(DrainTrace)
-	deadline, told := time.Now().Add(s.drain), false
-	for {
-		begun := time.Now()
-		left, err := busy(ctx, h, all)
-		if err != nil || len(left) == 0 {
-			return err
-		}
-		if !told && trace.Waiting != nil {
-			trace.Waiting(left, s.drain)
-		}
-		told = true
-		if !time.Now().Before(deadline) {
-			if trace.Over != nil {
-				trace.Over(left)
-			}
-			return nil
-		}
-		// A long table of connections is not read all the time.
-		pause := min(max(drainPoll, 10*time.Since(begun)), time.Until(deadline))
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
-}
-
-// fallBack returns the commands that have the services of removed real servers find
+// fallBack returns the changes that have the services of removed real servers find
 // another one for the clients that a hash ties to one of weight 0: sh and mh refuse
 // those without their flag (ip_vs_sh_schedule, ip_vs_mh_schedule).
-func fallBack(edits []*serviceEdit) []ipvs.Command {
-	var commands []ipvs.Command
-	for _, s := range hashed(edits) {
-		with := *s
+func fallBack(edits []*serviceEdit) []Change {
+	var changes []Change
+	for _, e := range hashed(edits) {
+		with := e.target.Service
 		with.Flags |= ipvs.Sched1
-		commands = append(commands, ipvs.Command{Op: ipvs.SetService, Service: &with})
+		if e.live != nil && sameService(&with, &e.live.Service) {
+			continue // a drain before this one has set it
+		}
+		changes = append(changes, Change{
+			Step: Service, Op: Set, Object: with.ID.String(), From: describeService(&e.target.Service), To: describeService(&with),
+			Data: ipvs.Command{Op: ipvs.SetService, Service: &with},
+		})
 	}
-	return commands
+	return changes
 }
 
 // giveFlagsBack ends what fallBack began, when the real servers are gone.
 func giveFlagsBack(ctx context.Context, h *host.Host, edits []*serviceEdit) error {
 	var commands []ipvs.Command
-	for _, s := range hashed(edits) {
-		commands = append(commands, ipvs.Command{Op: ipvs.SetService, Service: s})
+	for _, e := range hashed(edits) {
+		commands = append(commands, ipvs.Command{Op: ipvs.SetService, Service: &e.target.Service})
 	}
 	if len(commands) == 0 {
 		return nil
@@ -137,10 +135,10 @@ func giveFlagsBack(ctx context.Context, h *host.Host, edits []*serviceEdit) erro
 	return err
 }
 
-// hashed are the services that stay, as they are to be, but lose a real server, and
-// whose scheduler refuses its clients while it has weight 0.
-func hashed(edits []*serviceEdit) []*ipvs.Service {
-	var all []*ipvs.Service
+// hashed has an edit for each service that stays but loses a real server, and whose
+// scheduler refuses its clients while it has weight 0.
+func hashed(edits []*serviceEdit) []*serviceEdit {
+	var all []*serviceEdit
 	seen := map[ipvs.ID]bool{}
 	for _, e := range edits {
 		t := e.target
@@ -149,7 +147,7 @@ func hashed(edits []*serviceEdit) []*ipvs.Service {
 		}
 		seen[t.ID] = true
 		if cluster.HashScheduler(t.Scheduler) && t.Flags&ipvs.Sched1 == 0 {
-			all = append(all, &t.Service)
+			all = append(all, e)
 		}
 	}
 	return all

@@ -31,6 +31,16 @@ type Applier interface {
 	Apply(ctx context.Context, h *host.Host, changes []Change) (done int, err error)
 }
 
+// A Drainer is a Step whose late changes ([Change.Late]) would break connections.
+type Drainer interface {
+	Step
+
+	// Drain gives the connections that changes would break time to end. It is asked
+	// before any step makes its late changes, and fails with a [*DrainError] when it
+	// is broken off.
+	Drain(ctx context.Context, h *host.Host, changes []Change) error
+}
+
 // State is what is wanted of a step.
 type State bool
 

@@ -53,8 +53,13 @@ func (s sysctls) Plan(ctx context.Context, h *host.Host, want State) ([]Change, 
 	if err != nil {
 		return nil, err
 	}
+	sets := look.sets()
+	late := want == Present && len(changes) > 0 && len(sets) == 0 // ARP is silent until the VIP is gone
 	changes = append(changes, file...)
-	return append(changes, look.sets()...), nil
+	for i := range changes {
+		changes[i].Late = late
+	}
+	return append(changes, sets...), nil
 }
 
 // file plans the drop-in. Its content is made when it is written, because the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
@@ -13,6 +14,7 @@ type vipEdit struct {
 	want     State
 	do       func(context.Context) error // without announcing
 	announce host.Address                // what to announce afterwards
+	gone     netip.Addr                  // the VIP that leaves the host, while the role stays
 }
 
 func (v *VipView) change(want State, op Op, object string, do func(context.Context) error) Change {
@@ -44,12 +46,15 @@ func (s vipStep) Apply(ctx context.Context, h *host.Host, changes []Change) (don
 	if err != nil || done == 0 {
 		return done, err
 	}
-	return done, s.confirm(ctx, h, changes[0].Data.(vipEdit).want)
+	return done, s.confirm(ctx, h, changes)
 }
 
-// confirm looks again.
-func (s vipStep) confirm(ctx context.Context, h *host.Host, want State) error {
-	left, err := s.Plan(ctx, h, want)
+// confirm looks again. What comes last may still be due.
+func (s vipStep) confirm(ctx context.Context, h *host.Host, changes []Change) error {
+	left, err := s.Plan(ctx, h, changes[0].Data.(vipEdit).want)
+	if last := changes[len(changes)-1].Late; !last {
+		left = slices.DeleteFunc(left, func(c Change) bool { return c.Late })
+	}
 	if err == nil && len(left) > 0 {
 		err = fmt.Errorf("%w: still due: %s", ErrNoEffect, left[0])
 	}

@@ -105,6 +105,11 @@ func (v *VipView) giveBackChange(want State, vip netip.Addr, ours, missing []hos
 		}
 		return v.ledger.Forget(vipKey(vip), announceKey(vip))
 	})
+	if want == Present {
+		edit := change.Data.(vipEdit)
+		edit.gone = vip
+		change.Late, change.Data = true, edit
+	}
 	switch {
 	case len(missing) > 0:
 		change.Op, change.Object = Set, vip.String()
