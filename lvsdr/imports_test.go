@@ -25,7 +25,7 @@ var rooms = map[string][]string{
 	"lvsdr/boot":     {"lvsdr/host"},
 	"lvsdr/firewall": {"lvsdr/filter", "lvsdr/host", "lvsdr/cluster"},
 	"lvsdr/linux":    {"lvsdr/firewall", "lvsdr/host", "lvsdr/cluster", "lvsdr/ipvs", "lvsdr/filter", "lvsdr/probe"},
-	"lvsdr/step":     {"lvsdr/boot", "lvsdr/host", "lvsdr/cluster", "lvsdr/ipvs"},
+	"lvsdr/step":     {"lvsdr/host", "lvsdr/cluster", "lvsdr/ipvs"},
 	"lvsdr/doctor": {"lvsdr/step", "lvsdr/boot", "lvsdr/firewall", "lvsdr/host", "lvsdr/cluster",
 		"lvsdr/ipvs", "lvsdr/filter", "lvsdr/probe"},
 	"lvsdr":          {"lvsdr/doctor", "lvsdr/step", "lvsdr/linux", "lvsdr/host", "lvsdr/cluster"},

@@ -12,15 +12,13 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
-// dir is where the administrator's units are, and wants is where those are linked
-// that the boot starts.
-const (
-	dir   = "/etc/systemd/system"
-	wants = dir + "/" + wantedBy + ".wants"
-)
+// Name is the unit's name for a role: "lvsdr-director.service".
+func Name(role string) string { return path.Base(step.UnitFile(role)) }
 
-// File is where set-up writes the unit of a role.
-func File(role string) string { return path.Join(dir, Name(role)) }
+// wants is the folder in which the unit is linked for the boot to start it.
+func (s Step) wants() string {
+	return path.Join(path.Dir(step.UnitFile(s.Unit.Role)), wantedBy+".wants")
+}
 
 // A Step is the step that has the unit written and enabled, so that the host is
 // after a reboot what it was before. It starts nothing, see [Start]. With
@@ -48,14 +46,14 @@ func (s Step) Plan(_ context.Context, h *host.Host, want step.State) ([]step.Cha
 
 func (s Step) unitFile() step.OwnFile {
 	return step.OwnFile{
-		Name: File(s.Unit.Role),
+		Name: step.UnitFile(s.Unit.Role),
 		Role: s.Unit.Role,
 		Step: s.Name(),
-		Dirs: []string{wants},
+		Dirs: []string{s.wants()},
 	}
 }
 
-func (s Step) link() string { return path.Join(wants, Name(s.Unit.Role)) }
+func (s Step) link() string { return path.Join(s.wants(), Name(s.Unit.Role)) }
 
 func (s Step) present(h *host.Host) ([]step.Change, error) {
 	content, err := Render(s.Unit)
@@ -77,7 +75,7 @@ func (s Step) present(h *host.Host) ([]step.Change, error) {
 	}
 	target, err := h.Files.Readlink(s.link())
 	if err == nil && !path.IsAbs(target) {
-		target = path.Join(wants, target)
+		target = path.Join(s.wants(), target)
 	}
 	switch {
 	case err == nil && target == file.Name:
@@ -90,9 +88,9 @@ func (s Step) present(h *host.Host) ([]step.Change, error) {
 
 // unmasked fails with [step.ErrMasked] when an administrator does not want the unit.
 func (s Step) unmasked(h *host.Host) error {
-	masked, err := step.Masked(h.Files, File(s.Unit.Role))
+	masked, err := step.Masked(h.Files, step.UnitFile(s.Unit.Role))
 	if err == nil && masked {
-		err = fmt.Errorf("%s: %w", File(s.Unit.Role), step.ErrMasked)
+		err = fmt.Errorf("%s: %w", step.UnitFile(s.Unit.Role), step.ErrMasked)
 	}
 	return err
 }
@@ -146,14 +144,14 @@ func (s Step) absent(h *host.Host) ([]step.Change, error) {
 }
 
 // linked tells whether the link is there, or what a killed set-up left of it
-// under the name that [lvsdr.OSFiles] builds it.
+// under [host.TemporaryName], under which it is built.
 func (s Step) linked(h *host.Host) (bool, error) {
-	names, err := h.Files.ReadDir(wants)
+	names, err := h.Files.ReadDir(s.wants())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
 	name := Name(s.Unit.Role)
-	return slices.Contains(names, name) || slices.Contains(names, ".lvsdr-"+name), nil
+	return slices.Contains(names, name) || slices.Contains(names, path.Base(host.TemporaryName(name))), nil
 }
 
 // forget has systemd drop the unit whose file is gone. Once it has read the unit

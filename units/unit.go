@@ -21,9 +21,6 @@ type Unit struct {
 	Args []string
 }
 
-// Name is the unit's name for a role: "lvsdr-director.service".
-func Name(role string) string { return "lvsdr-" + role + ".service" }
-
 // Render returns the unit file. It fails when the role is unknown or the binary's
 // path is not absolute.
 func Render(u Unit) ([]byte, error) {

@@ -9,7 +9,6 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
-	"github.com/lvsdr/toolkit/units"
 )
 
 // fix makes the changes that set-up would make of the steps of what was found on
@@ -54,7 +53,7 @@ func (p *patient) cure(findings []doctor.Finding) (lvsdr.Role, error) {
 		}
 	}
 	role := p.role
-	masked, err := step.Masked(p.host.Files, units.File(role.Name))
+	masked, err := step.Masked(p.host.Files, step.UnitFile(role.Name))
 	if err != nil {
 		return role, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lvsdr/toolkit/lvsdr/step"
 	"github.com/lvsdr/toolkit/units"
 )
 
@@ -33,7 +34,7 @@ func (s *session) installed(name string) (u installedUnit, err error) {
 }
 
 func (s *session) installedAs(role string) (u installedUnit, err error) {
-	file := units.File(role)
+	file := step.UnitFile(role)
 	text, err := s.sys.host.Files.ReadFile(file)
 	if err != nil {
 		return u, err

@@ -113,7 +113,7 @@ func (s *session) warnOfLost(role string) error {
 	stay, err := step.LostSysctls(s.sys.host, role)
 	if len(stay) > 0 {
 		s.report.Warnings = append(s.report.Warnings, fmt.Sprintf(
-			"%s is gone, and with it the values before: %s stay as they are", step.SysctlDropIn(role), strings.Join(stay, ", ")))
+			"%s is gone, and with it the values before: %s stay as they are", step.DropInFile(role), strings.Join(stay, ", ")))
 	}
 	return err
 }

@@ -15,14 +15,15 @@ import (
 // A Declaration is an address in the configuration of somebody who brings addresses
 // up at boot.
 type Declaration struct {
-	Owner string
-	File  string
-	line  int // 0: not told
-	Link  string
-	Addr  netip.Addr
-	Fix   string
+	Owner string     // who reads the file: "ifupdown", "netplan", [Keepalived] and so on
+	File  string     // absolute
+	line  int        // 0: not told
+	Link  string     // the interface, without the ":0" of a label; empty where the file does not say
+	Addr  netip.Addr // without its mask
+	Fix   string     // the command that takes it out of the file, empty where there is no simple one
 }
 
+// Place is the file, with the line where that is known: "/etc/network/interfaces:7".
 func (d Declaration) Place() string {
 	if d.line == 0 {
 		return d.File
@@ -30,24 +31,26 @@ func (d Declaration) Place() string {
 	return fmt.Sprintf("%s:%d", d.File, d.line)
 }
 
-const KeepalivedName = "keepalived"
+// Keepalived is the name of keepalived as an owner and as a process.
+const Keepalived = "keepalived"
 
-// DeclaredAddresses reads the configurations of those who bring addresses up at
-// boot. What it does not understand it passes over.
-func DeclaredAddresses(files host.Files) ([]Declaration, error) {
+// Addresses reads the configurations of those who bring addresses up at boot: ifupdown,
+// network-scripts, netplan, systemd-networkd, NetworkManager, dhcpcd, keepalived. It
+// fails when a file may not be read; what it does not understand it passes over.
+func Addresses(files host.Files) ([]Declaration, error) {
 	var all []Declaration
 	for _, source := range []struct {
 		owner string
 		paths []string
 		read  func(Declaration, string) []Declaration
 	}{
-		{"ifupdown", append([]string{"/etc/network/interfaces"}, Listed(files, "/etc/network/interfaces.d")...), readInterfaces},
-		{"network-scripts", withoutBackups(starting("ifcfg-", Listed(files, "/etc/sysconfig/network-scripts"))), readIfcfg},
-		{"netplan", ending(".yaml", Listed(files, "/etc/netplan")), readNetplan},
-		{"cloud-init", ending(".cfg", Listed(files, "/etc/cloud/cloud.cfg.d")), readNetplan},
+		{"ifupdown", append([]string{"/etc/network/interfaces"}, listed(files, "/etc/network/interfaces.d")...), readInterfaces},
+		{"network-scripts", withoutBackups(starting("ifcfg-", listed(files, "/etc/sysconfig/network-scripts"))), readIfcfg},
+		{"netplan", ending(".yaml", listed(files, "/etc/netplan")), readNetplan},
+		{"cloud-init", ending(".cfg", listed(files, "/etc/cloud/cloud.cfg.d")), readNetplan},
 		{"a command at boot", bootCommands(files), readCommands},
-		{"systemd-networkd", ending(".network", Listed(files, "/etc/systemd/network")), readNetwork},
-		{"NetworkManager", ending(".nmconnection", Listed(files, "/etc/NetworkManager/system-connections")), readKeyfile},
+		{"systemd-networkd", ending(".network", listed(files, "/etc/systemd/network")), readNetwork},
+		{"NetworkManager", ending(".nmconnection", listed(files, "/etc/NetworkManager/system-connections")), readKeyfile},
 		{"dhcpcd", []string{"/etc/dhcpcd.conf"}, readDhcpcd},
 	} {
 		for _, file := range source.paths {
@@ -61,8 +64,8 @@ func DeclaredAddresses(files host.Files) ([]Declaration, error) {
 			all = append(all, source.read(Declaration{Owner: source.owner, File: file}, string(text))...)
 		}
 	}
-	lines, err := KeepalivedLines(files, KeepalivedConf)
-	return append(all, readKeepalived(Declaration{Owner: KeepalivedName, File: KeepalivedConf}, lines)...), err
+	lines, err := keepalivedLines(files, keepalivedConf)
+	return append(all, readKeepalived(Declaration{Owner: Keepalived, File: keepalivedConf}, lines)...), err
 }
 
 func ending(with string, names []string) []string {

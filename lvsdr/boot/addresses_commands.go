@@ -14,8 +14,8 @@ import (
 func bootCommands(files host.Files) (names []string) {
 	roots := []string{"/etc/rc.local", "/etc/rc.d/rc.local"}
 	const units = "/etc/systemd/system"
-	for _, wants := range ending(".wants", Listed(files, units)) {
-		for _, unit := range ending(".service", Listed(files, wants)) {
+	for _, wants := range ending(".wants", listed(files, units)) {
+		for _, unit := range ending(".service", listed(files, wants)) {
 			if name := path.Join(units, path.Base(unit)); !slices.Contains(roots, name) {
 				roots = append(roots, name)
 			}

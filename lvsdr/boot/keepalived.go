@@ -9,12 +9,12 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
-const KeepalivedConf = "/etc/keepalived/keepalived.conf"
+const keepalivedConf = "/etc/keepalived/keepalived.conf"
 
-// KeepalivedLines reads a file and those that it includes, one level deep, without
+// keepalivedLines reads a file and those that it includes, one level deep, without
 // comments.
-func KeepalivedLines(files host.Files, name string) (lines []string, err error) {
-	own, err := ReadLines(files, name)
+func keepalivedLines(files host.Files, name string) (lines []string, err error) {
+	own, err := readLines(files, name)
 	for _, line := range own {
 		line, _, _ = strings.Cut(line, "#")
 		line, _, _ = strings.Cut(line, "!")
@@ -33,7 +33,7 @@ func KeepalivedLines(files host.Files, name string) (lines []string, err error) 
 		}
 		for _, n := range names {
 			if ok, _ := path.Match(path.Base(pattern), n); ok {
-				more, err := ReadLines(files, path.Join(path.Dir(pattern), n))
+				more, err := readLines(files, path.Join(path.Dir(pattern), n))
 				if err != nil {
 					return nil, err
 				}
@@ -44,8 +44,8 @@ func KeepalivedLines(files host.Files, name string) (lines []string, err error) 
 	return lines, err
 }
 
-// ReadLines returns the lines of a file, none when there is no such file.
-func ReadLines(files host.Files, name string) ([]string, error) {
+// readLines returns the lines of a file, none when there is no such file.
+func readLines(files host.Files, name string) ([]string, error) {
 	data, err := files.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

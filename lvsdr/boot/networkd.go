@@ -9,35 +9,43 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
-// NetworkOf returns the .network file by which systemd-networkd manages the
-// interface with this index, empty when it does not (sd_link_get_network_file, which
-// reads the same file).
-func NetworkOf(files host.Files, index int) string {
+// A Network is what systemd-networkd does with an interface that it manages.
+type Network struct {
+	File string // the .network file, absolute
+	// KeepsForeign: addresses that it has not configured itself stay when it starts
+	// (KeepConfiguration= in the file or a drop-in). True also where a file cannot be read.
+	KeepsForeign bool
+}
+
+// NetworkOf returns what systemd-networkd does with the interface of that index; managed
+// is false when it has nothing to do with it. It reads the state files that
+// sd_link_get_network_file reads.
+func NetworkOf(files host.Files, index int) (n Network, managed bool) {
 	text, err := files.ReadFile("/run/systemd/netif/links/" + strconv.Itoa(index))
 	if err != nil {
-		return ""
+		return Network{}, false
 	}
-	file, managed := "", false
 	settings(string(text), func(_ int, _, key, value string) {
 		switch key {
 		case "ADMIN_STATE":
 			managed = value == "configured" || value == "configuring"
 		case "NETWORK_FILE":
-			file = value
+			n.File = value
 		}
 	})
-	if !managed {
-		return ""
+	if !managed || n.File == "" {
+		return Network{}, false
 	}
-	return file
+	n.KeepsForeign = keepsForeign(files, n.File)
+	return n, true
 }
 
 // networkDirs hold the drop-ins of .network files.
 var networkDirs = []string{"/etc/systemd/network", "/run/systemd/network", "/usr/local/lib/systemd/network", "/usr/lib/systemd/network", "/lib/systemd/network"}
 
-// KeepsForeign tells whether a .network file or one of its drop-ins lets addresses
+// keepsForeign tells whether a .network file or one of its drop-ins lets addresses
 // stay that systemd-networkd has not configured (KeepConfiguration=).
-func KeepsForeign(files host.Files, network string) bool {
+func keepsForeign(files host.Files, network string) bool {
 	var dirs []string
 	for _, dir := range networkDirs {
 		dirs = append(dirs, path.Join(dir, path.Base(network)+".d"), path.Join(dir, "network.d"))

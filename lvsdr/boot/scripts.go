@@ -9,8 +9,8 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
-// bootScripts are files and folders of what runs at boot or when a network comes up.
-var bootScripts = []string{
+// startScripts are files and folders of what runs at boot or when a network comes up.
+var startScripts = []string{
 	"/proc/cmdline", "/etc/rc.local", "/etc/rc.d/rc.local", "/etc/init.d", "/etc/crontab", "/etc/cron.d",
 	"/var/spool/cron/crontabs", "/etc/systemd/system", "/usr/local/lib/systemd/system",
 	"/etc/network/interfaces", "/etc/network/interfaces.d", "/etc/network/if-pre-up.d", "/etc/network/if-up.d",
@@ -23,12 +23,13 @@ var bootScripts = []string{
 // user's.
 const mostScripts = 200
 
-// BootScript returns a file that runs at boot and has one of the texts in it, or
-// names a script that has; empty when there is none.
-func BootScript(files host.Files, texts ...string) (string, error) {
+// Mentions returns a file that has one of the texts in it and runs at boot or when a
+// network comes up, or a script that such a file names; empty when there is none. It
+// fails when a file may not be read.
+func Mentions(files host.Files, texts ...string) (string, error) {
 	seen := map[string]bool{}
-	for _, name := range bootScripts {
-		for _, file := range append([]string{name}, Listed(files, name)...) {
+	for _, name := range startScripts {
+		for _, file := range append([]string{name}, listed(files, name)...) {
 			data, err := files.ReadFile(file)
 			if err != nil {
 				if errors.Is(err, fs.ErrPermission) {
@@ -53,8 +54,8 @@ func BootScript(files host.Files, texts ...string) (string, error) {
 	return "", nil
 }
 
-// Listed are the files in a folder, none when it is no folder.
-func Listed(files host.Files, folder string) []string {
+// listed are the files in a folder, none when it is no folder.
+func listed(files host.Files, folder string) []string {
 	names, err := files.ReadDir(folder)
 	if err != nil {
 		return nil

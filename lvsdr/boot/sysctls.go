@@ -11,48 +11,36 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
-// SysctlDotted turns a key with slashes into the form of sysctl.d(5): slashes
-// become dots, and the dots of an interface's name slashes.
-func SysctlDotted(key string) string { return swapDots.Replace(key) }
+// Sysctls are the assignments that the host makes at boot, in the order in which
+// systemd-sysctl(8) and procps' "sysctl --system" read them. [Sysctls.Last] tells
+// which one counts.
+type Sysctls []Assignment
 
-// SysctlSlashed reads a key as sysctl.d(5) does: the first separator decides
-// whether dots and slashes are to be swapped.
-func SysctlSlashed(key string) string {
-	if i := strings.IndexAny(key, "./"); i >= 0 && key[i] == '.' {
-		return swapDots.Replace(key)
-	}
-	return key
-}
-
-var swapDots = strings.NewReplacer(".", "/", "/", ".")
-
-// BootSysctls are the assignments that the host makes at boot, in the order in
-// which systemd-sysctl(8) and procps' "sysctl --system" read them.
-type BootSysctls []Assignment
-
-// An Assignment is a line of a sysctl.d(5) file.
+// An Assignment is a line of a file that sysctl.d(5) describes.
 type Assignment struct {
-	Key     string // with slashes; may be a glob
-	Value   string
-	exclude bool // "-key" without a value: no glob sets the key
-	File    string
-	Line    int
+	Key     string // with slashes, as [host.Sysctl] takes it; may be a glob
+	Value   string // without the white space around it, not otherwise judged
+	exclude bool   // "-key" without a value: no glob sets the key
+	File    string // absolute
+	Line    int    // counted from 1
 }
 
-// SysctlConf is read last by procps, and by systemd-sysctl only where a link in
-// /etc/sysctl.d leads to it.
+// SysctlConf is the file that procps reads last, and systemd-sysctl only where a link
+// in /etc/sysctl.d leads to it.
 const SysctlConf = "/etc/sysctl.conf"
 
 // sysctlDirs are in order of precedence: a file hides those of the same name in
 // later folders.
 var sysctlDirs = []string{"/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"}
 
-func ReadBootSysctls(files host.Files) (BootSysctls, error) {
+// ReadSysctls reads the folders of sysctl.d(5) and [SysctlConf]. It fails when one of
+// them is there and cannot be read; a line that no program would take is passed over.
+func ReadSysctls(files host.Files) (Sysctls, error) {
 	names, err := confFiles(files, sysctlDirs)
 	if err != nil {
 		return nil, err
 	}
-	var all BootSysctls
+	var all Sysctls
 	for _, name := range append(names, SysctlConf) {
 		lines, err := readAssignments(files, name)
 		if err != nil {
@@ -119,16 +107,17 @@ func parseAssignments(file, content string) []Assignment {
 
 // bootKey returns the key under the name that lvsdr knows it by.
 func bootKey(key string) string {
-	key = SysctlSlashed(strings.TrimSpace(key))
+	key = host.SysctlKey(strings.TrimSpace(key))
 	if key == "net/ipv4/conf/all/forwarding" { // net/ipv4/devinet.c: the same variable
-		return IpForward
+		return host.IPForward
 	}
 	return key
 }
 
-// Last returns the assignment that the key has in the end: the last one that
-// names it, else the last glob that matches it, as sysctl.d(5) says.
-func (b BootSysctls) Last(key string) (a Assignment, ok bool) {
+// Last returns the assignment that counts for the key, written with slashes: the last
+// one that names it, else the last glob that matches it, as sysctl.d(5) says. ok is
+// false when none does, so that the kernel's own value stays.
+func (b Sysctls) Last(key string) (a Assignment, ok bool) {
 	var glob Assignment
 	var globbed, excluded bool
 	for _, line := range b {
@@ -147,5 +136,3 @@ func (b BootSysctls) Last(key string) (a Assignment, ok bool) {
 	}
 	return a, ok
 }
-
-const IpForward = "net/ipv4/ip_forward"

@@ -17,7 +17,7 @@ var addressOwner = &Check{
 	Title: "nobody else brings the VIP up here or takes it away",
 	Why:   "Two owners of an address undo each other's work at the next reboot, restart or failover.",
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
-		declared, err := boot.DeclaredAddresses(e.Host.Files)
+		declared, err := boot.Addresses(e.Host.Files)
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +52,7 @@ func (e *Exam) owners(ctx context.Context, vip netip.Addr, declared []boot.Decla
 		case d.Link != "" && e.Role == cluster.DirectorRole && off:
 			problems = append(problems, declarationProblem(d, "%s: %s brings the VIP %s up on %s, where a real server has it; a director has it on the LAN",
 				d.Place(), d.Owner, vip, d.Link))
-		case d.Link != "" && e.Role == cluster.RealServerRole && !off && d.Owner != boot.KeepalivedName:
+		case d.Link != "" && e.Role == cluster.RealServerRole && !off && d.Owner != boot.Keepalived:
 			problems = append(problems, declarationProblem(d, "%s: %s brings the VIP %s up on %s, where this host would answer ARP for it",
 				d.Place(), d.Owner, vip, d.Link))
 		case here:
@@ -72,7 +72,7 @@ func (e *Exam) owners(ctx context.Context, vip netip.Addr, declared []boot.Decla
 	if configured {
 		return problems, nil // systemd-networkd brings it up itself
 	}
-	byKeepalived := slices.ContainsFunc(declared, func(d boot.Declaration) bool { return d.Addr == vip && d.Owner == boot.KeepalivedName })
+	byKeepalived := slices.ContainsFunc(declared, func(d boot.Declaration) bool { return d.Addr == vip && d.Owner == boot.Keepalived })
 	dropped, err := e.dropper(ctx, vip, byKeepalived)
 	return append(problems, dropped...), err
 }
@@ -80,7 +80,7 @@ func (e *Exam) owners(ctx context.Context, vip netip.Addr, declared []boot.Decla
 // alive tells whether the owner of a configuration is at work at all: keepalived's
 // may be a sample.
 func (e *Exam) alive(ctx context.Context, owner string) (bool, error) {
-	if owner != boot.KeepalivedName {
+	if owner != boot.Keepalived {
 		return true, nil
 	}
 	if enabled, err := host.Exists(e.Host.Files, "/etc/systemd/system/multi-user.target.wants/keepalived.service"); err != nil || enabled {
@@ -125,19 +125,19 @@ func (e *Exam) dropper(ctx context.Context, vip netip.Addr, byKeepalived bool) (
 		if !ok || l.Loopback {
 			continue
 		}
-		network := boot.NetworkOf(e.Host.Files, l.Index)
-		if network == "" || boot.KeepsForeign(e.Host.Files, network) {
+		network, managed := boot.NetworkOf(e.Host.Files, l.Index)
+		if !managed || network.KeepsForeign {
 			continue
 		}
 		if byKeepalived {
-			if running, err := e.Processes(ctx); err != nil || slices.Contains(running, boot.KeepalivedName) {
+			if running, err := e.Processes(ctx); err != nil || slices.Contains(running, boot.Keepalived) {
 				return problems, err
 			}
 		}
-		dir := "/etc/systemd/network/" + path.Base(network) + ".d"
+		dir := "/etc/systemd/network/" + path.Base(network.File) + ".d"
 		fix := host.ShellLine("mkdir", "-p", dir) + " && printf '[Network]\\nKeepConfiguration=static\\n' >" + host.ShellWord(dir+"/keep-vip.conf")
 		problems = append(problems, warning(fix,
-			"systemd-networkd manages %s by %s and takes the VIP %s away when it is started anew", a.Link, network, vip))
+			"systemd-networkd manages %s by %s and takes the VIP %s away when it is started anew", a.Link, network.File, vip))
 	}
 	return problems, nil
 }

@@ -54,7 +54,7 @@ func (e *Exam) willBeSilent(ctx context.Context) ([]Problem, error) {
 // silenced are the interfaces whose arp_ignore set-up changes from one that answers
 // for the addresses of other interfaces.
 func (e *Exam) silenced(ctx context.Context) ([]effective, error) {
-	wanted := step.NewSysctls(e.Role, e.Config).Wanted
+	wanted := step.SysctlsOf(e.Role, e.Config)
 	sets := func(link string) bool {
 		return slices.ContainsFunc(wanted, func(s step.Sysctl) bool {
 			return s.Key == "net/ipv4/conf/"+link+"/arp_ignore" && s.Value == "1"

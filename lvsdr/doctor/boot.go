@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"path"
 	"slices"
 	"strings"
 
@@ -23,82 +22,38 @@ var modulesBoot = &Check{
 		case e.Stage == BeforeSetUp || !lasting:
 			return skip("lvsdr has not set this host up to last"), nil
 		}
-		var missing []string
-		for _, name := range step.ModuleNames(e.Config) {
-			loaded, err := e.loadedAtBoot(name)
-			if err != nil {
-				return nil, err
-			}
-			if !loaded {
-				missing = append(missing, name)
-			}
+		atBoot, err := e.bootModules()
+		if err != nil {
+			return nil, err
 		}
+		missing := slices.DeleteFunc(step.ModuleNames(e.Config), atBoot.Loads)
 		if len(missing) > 0 {
 			return []Problem{warning(e.SetUpCommand(), "nothing loads %s at boot: it is not in %s", strings.Join(missing, ", "), step.ModulesLoad)}, nil
 		}
-		return e.forbiddenModules()
+		return e.forbiddenModules(atBoot), nil
 	},
 }
 
-// forbiddenModules looks for what keeps a module from being loaded at boot:
-// systemd-modules-load(8) heeds blacklists, which modprobe by hand does not.
-func (e *Exam) forbiddenModules() ([]Problem, error) {
-	lines, err := boot.ConfLines(e.Host.Files, boot.ModprobeDirs)
+// bootModules is what the host's files say of kernel modules at boot.
+func (e *Exam) bootModules() (boot.Modules, error) {
+	release, err := e.Host.Sysctl.Get("kernel/osrelease")
+	if err != nil {
+		release = "" // none is known to be built in
+	}
+	return boot.ReadModules(e.Host.Files, release)
+}
+
+// forbiddenModules tells of the administrator's lines that keep a module from being
+// loaded at boot.
+func (e *Exam) forbiddenModules(atBoot boot.Modules) []Problem {
 	var problems []Problem
 	for _, name := range step.ModuleNames(e.Config) {
-		for _, l := range lines {
-			forbidden := len(l.Words) > 1 && strings.ReplaceAll(l.Words[1], "-", "_") == name &&
-				(l.Words[0] == "blacklist" || l.Words[0] == "install" && isFalse(l.Words[2:]))
-			if forbidden && strings.HasPrefix(l.File, "/etc/") {
+		for _, l := range atBoot.Forbids(name) {
+			if strings.HasPrefix(l.File, "/etc/") {
 				problems = append(problems, warning(commentOut(l.Number, l.File),
 					"%s:%d keeps %s from being loaded at boot: %s", l.File, l.Number, name, strings.Join(l.Words, " ")))
 			}
 		}
 	}
-	return problems, err
-}
-
-func isFalse(command []string) bool {
-	return len(command) > 0 && (path.Base(command[0]) == "false" || path.Base(command[0]) == "true")
-}
-
-// loadedAtBoot tells whether the module is there before the sysctls are set.
-func (e *Exam) loadedAtBoot(module string) (bool, error) {
-	lines, err := boot.ConfLines(e.Host.Files, boot.ModuleDirs)
-	if err != nil {
-		return false, err
-	}
-	for _, name := range []string{"/etc/modules", "/etc/initramfs-tools/modules"} {
-		more, err := boot.LinesOf(e.Host.Files, name)
-		if err != nil {
-			return false, err
-		}
-		lines = append(lines, more...)
-	}
-	loads := func(l boot.FileLine) bool {
-		return strings.ReplaceAll(l.Words[0], "-", "_") == module
-	}
-	if slices.ContainsFunc(lines, loads) {
-		return true, nil
-	}
-	return e.loadedOtherwise(module)
-}
-
-// loadedOtherwise: built into the kernel, asked for on its command line, or part of
-// an initial RAM disk of dracut.
-func (e *Exam) loadedOtherwise(module string) (bool, error) {
-	release, err := e.Host.Sysctl.Get("kernel/osrelease")
-	if err == nil {
-		text, err := e.Host.Files.ReadFile(path.Join("/lib/modules", release, "modules.builtin"))
-		if err == nil && strings.Contains(string(text), "/"+module+".ko") {
-			return true, nil
-		}
-	}
-	for _, name := range append(boot.Listed(e.Host.Files, "/etc/dracut.conf.d"), "/etc/dracut.conf", "/proc/cmdline") {
-		text, err := e.Host.Files.ReadFile(name)
-		if err == nil && strings.Contains(string(text), module) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return problems
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // value is what the key has after the boot, the kernel's 0 when no line sets it.
-func bootValue(b boot.BootSysctls, key string) string {
+func bootValue(b boot.Sysctls, key string) string {
 	if last, ok := b.Last(key); ok {
 		return last.Value
 	}
@@ -20,7 +20,7 @@ func bootValue(b boot.BootSysctls, key string) string {
 
 // bad returns the lines that have to go, the last first, for the key to have a good
 // value at boot, or none.
-func badLines(b boot.BootSysctls, key string, good func(string) bool) []boot.Assignment {
+func badLines(b boot.Sysctls, key string, good func(string) bool) []boot.Assignment {
 	var all []boot.Assignment
 	rest := slices.Clone(b)
 	for {
@@ -37,7 +37,7 @@ func badLines(b boot.BootSysctls, key string, good func(string) bool) []boot.Ass
 // a line, whatever it sets.
 type bootReport struct {
 	files      host.Files
-	boot       boot.BootSysctls
+	boot       boot.Sysctls
 	setUp, own string // the command that writes own anew
 
 	lines []defeat
@@ -62,7 +62,7 @@ func (r *bootReport) add(key, want string, good func(string) bool) {
 		r.lines = append(r.lines, defeat{Assignment: bad[0], want: want})
 	}
 	d := &r.lines[i]
-	d.keys = append(d.keys, boot.SysctlDotted(key))
+	d.keys = append(d.keys, host.SysctlName(key))
 	for _, line := range bad {
 		fix := r.setUp
 		if line.File != r.own {

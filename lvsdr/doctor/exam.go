@@ -120,7 +120,7 @@ type seen struct {
 	arpDropped  memo[[]netip.Addr]
 	openings    memo[[]step.Change] // that set-up would make
 	passages    sync.Map            // of each VIP, *memopassage
-	boot        memo[boot.BootSysctls]
+	boot        memo[boot.Sysctls]
 	survey      memo[*survey]
 	vips        memo[map[netip.Addr]bool]
 	routes      sync.Map // *memo[host.Route] by destination

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr/boot"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
@@ -53,14 +52,14 @@ func (v effective) command(want string) string {
 func sysctlCommand(value string, keys ...string) string {
 	command := "sysctl -w"
 	for _, key := range keys {
-		command += " " + host.ShellWord(boot.SysctlDotted(key)+"="+value)
+		command += " " + host.ShellWord(host.SysctlName(key)+"="+value)
 	}
 	return command
 }
 
 // forwards tells whether the host forwards packets of the address's family.
 func (e *Exam) forwards(family netip.Addr) (bool, error) {
-	key := boot.IpForward
+	key := host.IPForward
 	if family.Is6() {
 		key = "net/ipv6/conf/all/forwarding"
 	}

@@ -97,8 +97,8 @@ func (e *Exam) Rules(ctx context.Context) (*filter.Ruleset, error) {
 }
 
 // BootSysctls returns what the files of sysctl.d(5) set at boot.
-func (e *Exam) BootSysctls() (boot.BootSysctls, error) {
-	return e.seen.boot.get(context.Background(), func() (boot.BootSysctls, error) { return boot.ReadBootSysctls(e.Host.Files) })
+func (e *Exam) BootSysctls() (boot.Sysctls, error) {
+	return e.seen.boot.get(context.Background(), func() (boot.Sysctls, error) { return boot.ReadSysctls(e.Host.Files) })
 }
 
 // RealServers returns the VIP's real servers in the configuration, each once.

@@ -7,8 +7,8 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/lvsdr/toolkit/lvsdr/boot"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
@@ -72,7 +72,7 @@ func (e *Exam) ipv6Off(link string) ([]Problem, error) {
 	v, err := e.Host.Sysctl.Get(key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		p := problem("", "the kernel runs no IPv6 on %s (it has no %s)", link, boot.SysctlDotted(key))
+		p := problem("", "the kernel runs no IPv6 on %s (it has no %s)", link, host.SysctlName(key))
 		p.Advice = "IPv6 needs an MTU of 1280, and a kernel that was not booted with ipv6.disable=1"
 		return []Problem{p}, nil
 	case err != nil || v == "0":
@@ -83,7 +83,7 @@ func (e *Exam) ipv6Off(link string) ([]Problem, error) {
 	if ours {
 		fix = commands(fix, e.SetUpCommand())
 	}
-	p := problem(fix, "%s is %s", boot.SysctlDotted(key), v)
+	p := problem(fix, "%s is %s", host.SysctlName(key), v)
 	p.Advice = "IPv6 addresses went with it: those of " + link + " are to be added again"
 	return []Problem{p}, err
 }

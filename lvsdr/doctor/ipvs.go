@@ -19,7 +19,7 @@ var ipvsThere = &Check{
 	Step:  step.Modules,
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		// Not loaded is no fault: the first service loads it, or it is built in.
-		err := e.Host.Modules.Find(ctx, step.IpvsModule)
+		err := e.Host.Modules.Find(ctx, ipvs.Module)
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 			return nil, err
 		}
@@ -37,7 +37,7 @@ var ipvsScheduler = &Check{
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		var problems []Problem
 		for _, name := range e.Config.Schedulers() {
-			err := e.Host.Modules.Find(ctx, step.SchedulerModule(name))
+			err := e.Host.Modules.Find(ctx, ipvs.SchedulerModule(name))
 			if err == nil {
 				continue
 			}
@@ -62,7 +62,7 @@ var ipvsScheduler = &Check{
 // hasSchedulers lists the schedulers that can be had.
 func (e *Exam) hasSchedulers(ctx context.Context) (names []string, err error) {
 	for _, name := range ipvs.Schedulers() {
-		err := e.Host.Modules.Find(ctx, step.SchedulerModule(name))
+		err := e.Host.Modules.Find(ctx, ipvs.SchedulerModule(name))
 		if err == nil {
 			names = append(names, name)
 		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {

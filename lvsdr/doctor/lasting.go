@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -34,10 +33,9 @@ func (e *Exam) lostDropIn() (bool, error) {
 	if err != nil || len(lines) == 0 {
 		return false, err
 	}
-	for key := range lines {
-		if strings.HasPrefix(key, step.SysctlLedger) {
-			return false, nil
-		}
+	before, err := step.LedgerOf(e.Host, e.Role).ReadStep(step.Sysctls)
+	if err != nil || len(before) > 0 {
+		return false, err
 	}
 	boot, err := e.BootSysctls()
 	if err != nil {
@@ -47,11 +45,8 @@ func (e *Exam) lostDropIn() (bool, error) {
 		last, ok := boot.Last(s.Key)
 		return !ok || !s.Serves(last.Value)
 	}
-	if !slices.ContainsFunc(step.NewSysctls(e.Role, e.Config).Wanted, unset) {
+	if !slices.ContainsFunc(step.SysctlsOf(e.Role, e.Config), unset) {
 		return false, nil
 	}
-	return host.Exists(e.Host.Files, unitFile(e.Role))
+	return host.Exists(e.Host.Files, step.UnitFile(e.Role))
 }
-
-// unitFile is where package units, which writes it, has the role's unit.
-func unitFile(role string) string { return "/etc/systemd/system/lvsdr-" + role + ".service" }

@@ -2,15 +2,11 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/boot"
-	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 var tableOwner = &Check{
@@ -78,17 +74,18 @@ func (e *Exam) tableOwners(ctx context.Context) (all []tableOwnerFound, err erro
 	if err != nil {
 		return nil, err
 	}
-	configured, err := keepalivedServes(e.Host.Files, e.Config.VIPs())
-	if err != nil {
-		return nil, err
+	owners, err := boot.TableOwners(e.Host.Files, e.Config.VIPs())
+	for _, o := range owners {
+		switch {
+		case o.Name != boot.Keepalived:
+			all = append(all, tableOwnerFound{name: fmt.Sprintf("%s (%s)", o.Name, o.File), fix: o.Fix})
+		case slices.Contains(running, o.Name):
+			all = append(all, tableOwnerFound{name: "keepalived (virtual_server in " + o.File + ")",
+				advice: "Take virtual_server out of keepalived's configuration, which may go on to move the VIP, " +
+					"or leave the table to keepalived: lvsdr teardown director."})
+		}
 	}
-	if configured && slices.Contains(running, "keepalived") {
-		all = append(all, tableOwnerFound{name: "keepalived (virtual_server in " + boot.KeepalivedConf + ")",
-			advice: "Take virtual_server out of keepalived's configuration, which may go on to move the VIP, " +
-				"or leave the table to keepalived: lvsdr teardown director."})
-	}
-	restored, err := ipvsadmRestores(e.Host.Files, e.Config.VIPs())
-	return append(all, restored...), err
+	return all, err
 }
 
 func (e *Exam) vipsText() string {
@@ -97,69 +94,4 @@ func (e *Exam) vipsText() string {
 		texts = append(texts, vip.String())
 	}
 	return strings.Join(texts, ", ")
-}
-
-// keepalivedServes tells whether keepalived's configuration has a virtual server of
-// one of the VIPs (keepalived.conf(5)).
-func keepalivedServes(files host.Files, vips []netip.Addr) (bool, error) {
-	lines, err := boot.KeepalivedLines(files, boot.KeepalivedConf)
-	if err != nil {
-		return false, err
-	}
-	inGroup := false
-	for _, line := range lines {
-		words := strings.Fields(line)
-		switch {
-		case len(words) == 0:
-		case words[0] == "virtual_server" && len(words) > 1 && isAny(words[1], vips):
-			return true, nil
-		case words[0] == "virtual_server_group":
-			inGroup = true
-		case words[0] == "}":
-			inGroup = false
-		case inGroup && isAny(words[0], vips):
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// isAny tells whether the text is one of the addresses.
-func isAny(text string, addrs []netip.Addr) bool {
-	addr, err := netip.ParseAddr(text)
-	return err == nil && slices.Contains(addrs, addr)
-}
-
-// ipvsadmRestores tells of the distributions' unit ipvsadm.service when it is in
-// use and its file has one of the VIPs: Debian's looks at AUTO, Fedora's is enabled
-// or not.
-func ipvsadmRestores(files host.Files, vips []netip.Addr) ([]tableOwnerFound, error) {
-	found := func(rules, fix string) ([]tableOwnerFound, error) {
-		lines, err := boot.ReadLines(files, rules)
-		has := slices.ContainsFunc(lines, func(line string) bool {
-			return slices.ContainsFunc(strings.Fields(line), func(word string) bool {
-				at, err := netip.ParseAddrPort(word)
-				return err == nil && slices.Contains(vips, at.Addr())
-			})
-		})
-		if err != nil || !has {
-			return nil, err
-		}
-		return []tableOwnerFound{{name: fmt.Sprintf("ipvsadm.service (%s)", rules), fix: fix}}, nil
-	}
-	defaults, err := boot.ReadLines(files, "/etc/default/ipvsadm")
-	if err != nil {
-		return nil, err
-	}
-	if slices.ContainsFunc(defaults, func(line string) bool { return strings.Trim(line, `"' `) == `AUTO="true` || line == "AUTO=true" }) {
-		return found("/etc/ipvsadm.rules", `sed -i 's/^AUTO=.*/AUTO="false"/' /etc/default/ipvsadm`)
-	}
-	_, err = files.Readlink("/etc/systemd/system/multi-user.target.wants/ipvsadm.service")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return found("/etc/sysconfig/ipvsadm", "systemctl disable ipvsadm.service")
 }

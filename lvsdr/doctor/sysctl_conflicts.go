@@ -41,14 +41,11 @@ func (c SysctlConflict) String() string {
 // of arp_ignore or arp_announce that outdoes conf/all, now or at boot. It changes
 // nothing. A host without lvsdr's drop-in for the role has no conflicts.
 func SysctlConflicts(ctx context.Context, h *host.Host, role string) ([]SysctlConflict, error) {
-	data, err := h.Files.ReadFile(step.SysctlDropIn(role))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+	dropIn, err := step.SysctlDropIn(h, role)
+	if err != nil || !dropIn.There {
 		return nil, err
 	}
-	atBoot, err := boot.ReadBootSysctls(h.Files)
+	atBoot, err := boot.ReadSysctls(h.Files)
 	if err != nil {
 		return nil, err
 	}
@@ -56,10 +53,9 @@ func SysctlConflicts(ctx context.Context, h *host.Host, role string) ([]SysctlCo
 	if err != nil {
 		return nil, err
 	}
-	set := step.ParseDropIn(string(data)).Set
 	var all []SysctlConflict
 	for _, s := range step.RoleSysctls(role) {
-		value, ours := set[s.Key]
+		value, ours := dropIn.Set[s.Key]
 		if !ours {
 			continue
 		}
@@ -78,7 +74,7 @@ func SysctlConflicts(ctx context.Context, h *host.Host, role string) ([]SysctlCo
 }
 
 func conflict(key, want string, a boot.Assignment) SysctlConflict {
-	return SysctlConflict{Key: boot.SysctlDotted(key), Want: want, Value: a.Value, File: a.File, Line: a.Line}
+	return SysctlConflict{Key: host.SysctlName(key), Want: want, Value: a.Value, File: a.File, Line: a.Line}
 }
 
 // linkKeys are the interfaces' own values of a key under conf/all, and conf/default,
@@ -100,7 +96,7 @@ func linkKeys(s step.Sysctl, links []host.Link) []string {
 
 // linkConflicts are the lines that give one of the keys, at boot, a value that
 // outdoes that of conf/all.
-func linkConflicts(s step.Sysctl, atBoot boot.BootSysctls, all string, keys []string) (conflicts []SysctlConflict) {
+func linkConflicts(s step.Sysctl, atBoot boot.Sysctls, all string, keys []string) (conflicts []SysctlConflict) {
 	for _, key := range keys {
 		if last, ok := atBoot.Last(key); ok && !s.Serves(larger(all, last.Value)) {
 			conflicts = append(conflicts, conflict(key, all, last))
@@ -111,7 +107,7 @@ func linkConflicts(s step.Sysctl, atBoot boot.BootSysctls, all string, keys []st
 
 // liveConflicts are those of the keys that outdo conf/all on the running kernel,
 // and that no line of the boot's gives such a value.
-func liveConflicts(s step.Sysctl, h *host.Host, atBoot boot.BootSysctls, all string, keys []string) ([]SysctlConflict, error) {
+func liveConflicts(s step.Sysctl, h *host.Host, atBoot boot.Sysctls, all string, keys []string) ([]SysctlConflict, error) {
 	var conflicts []SysctlConflict
 	for _, key := range keys {
 		live, err := h.Sysctl.Get(key)
@@ -120,7 +116,7 @@ func liveConflicts(s step.Sysctl, h *host.Host, atBoot boot.BootSysctls, all str
 		}
 		last, ok := atBoot.Last(key)
 		if told := ok && !s.Serves(larger(all, last.Value)); err == nil && !told && !s.Serves(larger(all, live)) {
-			conflicts = append(conflicts, SysctlConflict{Key: boot.SysctlDotted(key), Want: all, Value: live})
+			conflicts = append(conflicts, SysctlConflict{Key: host.SysctlName(key), Want: all, Value: live})
 		}
 	}
 	return conflicts, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/boot"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
@@ -55,13 +56,13 @@ func (e *Exam) roleAtBoot(ctx context.Context) ([]Problem, error) {
 	}
 	var problems []Problem
 	var unset []string
-	report := bootReport{files: e.Host.Files, boot: atBoot, setUp: e.SetUpCommand(), own: step.SysctlDropIn(e.Role)}
-	for _, s := range step.NewSysctls(e.Role, e.Config).Wanted {
+	report := bootReport{files: e.Host.Files, boot: atBoot, setUp: e.SetUpCommand(), own: step.DropInFile(e.Role)}
+	for _, s := range step.SysctlsOf(e.Role, e.Config) {
 		all := s.Value
 		last, ok := atBoot.Last(s.Key)
 		switch {
 		case !ok:
-			unset = append(unset, boot.SysctlDotted(s.Key))
+			unset = append(unset, host.SysctlName(s.Key))
 		case !s.Serves(last.Value):
 			report.add(s.Key, s.Value, s.Serves)
 		default:
@@ -119,7 +120,7 @@ func (e *Exam) arpAtBoot(ctx context.Context) ([]Problem, error) {
 	if len(lost) == 0 {
 		return nil, nil
 	}
-	if by, err := boot.BootScript(e.Host.Files, "arp_ignore", "arp_announce", "lvsdr setup"); err != nil || by != "" {
+	if by, err := boot.Mentions(e.Host.Files, "arp_ignore", "arp_announce", "lvsdr setup"); err != nil || by != "" {
 		return skip("%s may set arp_ignore and arp_announce at boot", by), err
 	}
 	return []Problem{warning(strings.Join(fixes, "\n"), "%s", strings.Join(lost, "; "))}, nil
@@ -181,14 +182,14 @@ func (e *Exam) arpLost(s step.Sysctl, link, name string) (what, fix string, err 
 	var lines []string
 	for _, key := range []string{all, ownKey} {
 		if last, ok := atBoot.Last(key); ok {
-			what += fmt.Sprintf(" (%s:%d sets %s to %s)", last.File, last.Line, boot.SysctlDotted(key), last.Value)
+			what += fmt.Sprintf(" (%s:%d sets %s to %s)", last.File, last.Line, host.SysctlName(key), last.Value)
 			lines = append(lines, silence(e.Host.Files, badLines(atBoot, key, s.Serves))...)
 		}
 	}
 	if len(lines) == 0 {
 		what += " (no file sets it)"
 	}
-	lines = append(lines, host.ShellLine("echo", boot.SysctlDotted(all)+" = "+value)+" >>/etc/sysctl.d/zz-lvs.conf")
+	lines = append(lines, host.ShellLine("echo", host.SysctlName(all)+" = "+value)+" >>/etc/sysctl.d/zz-lvs.conf")
 	return what, strings.Join(lines, "\n"), nil
 }
 
@@ -206,13 +207,13 @@ func (e *Exam) tableAtBoot() ([]Problem, error) {
 		if !strings.HasPrefix(line.Key, "net/ipv4/vs/") {
 			continue
 		}
-		early, err := e.loadedAtBoot(step.IpvsModule)
+		modules, err := e.bootModules()
 		if err != nil {
 			return nil, err
 		}
-		if !early {
+		if !modules.Loads(ipvs.Module) {
 			problems = append(problems, warning("echo ip_vs >>/etc/modules-load.d/ip_vs.conf",
-				"%s:%d sets %s at boot before anything loads ip_vs, with which the key appears", line.File, line.Line, boot.SysctlDotted(line.Key)))
+				"%s:%d sets %s at boot before anything loads ip_vs, with which the key appears", line.File, line.Line, host.SysctlName(line.Key)))
 			break
 		}
 	}

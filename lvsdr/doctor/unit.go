@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr/boot"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
@@ -48,7 +47,7 @@ var unitKept = &Check{
 
 // unitThere tells whether systemd has the unit and may start it.
 func (e *Exam) unitThere() ([]Problem, error) {
-	file := unitFile(e.Role)
+	file := step.UnitFile(e.Role)
 	masked, err := step.Masked(e.Host.Files, file)
 	if err != nil {
 		return nil, err
@@ -94,7 +93,7 @@ func (e *Exam) unitRefused() ([]Problem, error) {
 
 // unitProgram tells whether the command that the unit runs is there.
 func (e *Exam) unitProgram() ([]Problem, error) {
-	text, err := e.Host.Files.ReadFile(unitFile(e.Role))
+	text, err := e.Host.Files.ReadFile(step.UnitFile(e.Role))
 	if err != nil {
 		return nil, err
 	}
@@ -102,17 +101,11 @@ func (e *Exam) unitProgram() ([]Problem, error) {
 	if program == "" {
 		return nil, nil
 	}
-	_, err = e.Host.Files.ReadDir(path.Dir(program))
-	if err == nil {
-		if slices.Contains(boot.Listed(e.Host.Files, path.Dir(program)), program) {
-			return nil, nil
-		}
-		err = fs.ErrNotExist
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	names, err := e.Host.Files.ReadDir(path.Dir(program)) // the program itself may be huge
+	if slices.Contains(names, path.Base(program)) || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return []Problem{problem(e.SetUpCommand(), "%s runs %s at boot, which is not there", unitFile(e.Role), program)}, nil
+	return []Problem{problem(e.SetUpCommand(), "%s runs %s at boot, which is not there", step.UnitFile(e.Role), program)}, nil
 }
 
 // unitCommand is the program in a unit's text, empty when it is written in a way that

@@ -143,24 +143,36 @@ func (e *Exam) bringVIP(ctx context.Context, vip netip.Addr, link string) (strin
 func addVIP(vip netip.Addr, link, role string) string {
 	command := "ip addr add " + host.HostPrefix(vip).String() + " dev " + host.ShellWord(link)
 	switch {
-	case vip.Is4() && step.VipLabel(link) != link:
-		command += " label " + host.ShellWord(step.VipLabel(link))
+	case vip.Is4():
+		command += labelled(link)
 	case vip.Is6() && role == cluster.DirectorRole:
 		command += " nodad preferred_lft 0"
 	}
 	return command
 }
 
+// labelled is the label that a VIP has on a link, as words for a command.
+func labelled(link string) string {
+	if label := step.VIPLabel(link); label != link {
+		return " label " + host.ShellWord(label)
+	}
+	return ""
+}
+
 // removeAddress is the command that takes an address away and no other: a primary
 // one would take its secondaries along (see vip_secondary.go).
 func (e *Exam) removeAddress(ctx context.Context, a host.Address) (string, error) {
 	all, err := e.Addresses(ctx)
-	v := step.VipView{Host: e.Host, All: all}
 	command := "ip addr del " + a.Prefix.String() + " dev " + host.ShellWord(a.Link)
-	if v.Carries(a) && !v.Promotes("all") && !v.Promotes(a.Link) {
-		command = commands(sysctlCommand("1", step.PromoteSysctl(a.Link)), command)
+	if a.TakesAlong(all) && !e.promotes("all") && !e.promotes(a.Link) {
+		command = commands(sysctlCommand("1", host.PromoteSecondaries(a.Link)), command)
 	}
 	return command, err
+}
+
+func (e *Exam) promotes(link string) bool {
+	value, err := e.Host.Sysctl.Get(host.PromoteSecondaries(link))
+	return err == nil && strings.TrimSpace(value) == "1"
 }
 
 // places names the interfaces of addresses.

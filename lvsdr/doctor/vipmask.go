@@ -132,9 +132,7 @@ func replaceByHosts(at []host.Address) string {
 	for _, a := range at {
 		one := fmt.Sprintf("ip addr add %s dev %s", host.HostPrefix(a.Prefix.Addr()), host.ShellWord(a.Link))
 		if a.Prefix.Addr().Is4() {
-			if label := step.VipLabel(a.Link); label != a.Link {
-				one += " label " + host.ShellWord(label)
-			}
+			one += labelled(a.Link)
 		}
 		add = commands(add, one)
 	}

@@ -120,12 +120,12 @@ func otherSource(to string, vip, own netip.Addr) string {
 
 // ownFirst is the way to an own address, which nobody but its owner knows.
 func (e *Exam) ownFirst(rip netip.Addr, r host.Route, at []host.Address) string {
-	steps := []string{"give it one that is free (" + step.OwnAddressCommand(rip, r.Link) + ")"}
+	steps := []string{"give it one that is free (" + host.OwnAddressCommand(rip, r.Link) + ")"}
 	for _, a := range at {
 		if a.Link == r.Link && !a.Prefix.IsSingleIP() {
 			fix := addVIP(r.Source, r.Link, cluster.DirectorRole)
 			if r.Source.Is4() {
-				fix = commands(sysctlCommand("1", step.PromoteSysctl(r.Link)), fix, fmt.Sprintf("ip addr del %s dev %s", a.Prefix, host.ShellWord(a.Link)))
+				fix = commands(sysctlCommand("1", host.PromoteSecondaries(r.Link)), fix, fmt.Sprintf("ip addr del %s dev %s", a.Prefix, host.ShellWord(a.Link)))
 			} else {
 				fix = commands(fmt.Sprintf("ip addr del %s dev %s", a.Prefix, host.ShellWord(a.Link)), fix)
 			}

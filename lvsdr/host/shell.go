@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
@@ -42,4 +43,14 @@ func octal(text string) string {
 		b.WriteByte(c)
 	}
 	return b.String()
+}
+
+// OwnAddressCommand shows a person how an interface is given an address of its own in
+// the subnet of ip, whose size is guessed.
+func OwnAddressCommand(ip netip.Addr, link string) string {
+	example := netip.PrefixFrom(ip, 24)
+	if ip.Is6() {
+		example = netip.PrefixFrom(ip, 64)
+	}
+	return fmt.Sprintf("ip address add ADDRESS/%d dev %s with an ADDRESS of %s", example.Bits(), ShellWord(link), example.Masked())
 }

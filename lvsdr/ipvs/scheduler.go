@@ -19,6 +19,12 @@ var schedulerFlags = map[string][]string{
 // Schedulers are the names of the schedulers that Linux brings.
 func Schedulers() []string { return slices.Clone(schedulers[:]) }
 
+// Module is the name of the kernel module of IPVS.
+const Module = "ip_vs"
+
+// SchedulerModule is the name of the kernel module that has a scheduler.
+func SchedulerModule(scheduler string) string { return Module + "_" + scheduler }
+
 // SchedulerFlags are the names that ipvsadm -b has for a scheduler's flags, none for
 // most schedulers: any other flags are flag-1 to flag-3.
 func SchedulerFlags(scheduler string) []string { return slices.Clone(schedulerFlags[scheduler]) }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lvsdr/toolkit/lvsdr/step"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // kmodTree makes a root with the files, whose kernel is release 6.1.0-13-amd64.
@@ -100,7 +100,7 @@ func TestKmodLoad(t *testing.T) {
 		t.Skip("loads modules: in a guest only")
 	}
 	k := kmod{}
-	for _, name := range []string{step.IpvsModule, "ip_vs_wrr"} {
+	for _, name := range []string{ipvs.Module, "ip_vs_wrr"} {
 		if err := k.Find(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}

@@ -27,15 +27,20 @@ const ledgerLock = ledgerDir + "/.ledger"
 const ledgerPatience = 10 * time.Second
 
 // A Ledger holds what was there before a role's first change, for steps that cannot
-// read it off a mark of their own at teardown. It has one line a thing: a key, which
-// begins with the name of its step and a space, and the value before; an empty value
-// means there was nothing. A step writes the line before it makes the change, so
-// that a set-up killed in between leaves at worst a line too many, and strikes it out
-// when the value is restored; what it leaves, the role strikes out when the step has
-// nothing left to undo. The role's own line is there from before its first change to
-// after its last, so that a ledger without other lines is not taken for one that was
-// lost. Everybody may read it, so that a plan needs no rights; those who write it at
-// once wait for each other.
+// read it off a mark of their own at teardown.
+//
+// It has one line a thing, with a key and the value before; an empty value means that
+// there was nothing. A key begins with the name of its step and a space, that of an
+// [OwnFile] with "made for ".
+//
+// A step writes the line before it makes the change, so that a set-up killed in between
+// leaves at worst a line too many, and strikes it out when the value is restored. What
+// a step leaves, the role strikes out when the step has nothing more to undo. The
+// role's own line is there from before its first change to after its last, so that a
+// ledger without other lines is not taken for one that was lost.
+//
+// Everybody may read it, so that a plan needs no rights; those who write it at once
+// wait for each other.
 type Ledger struct {
 	files host.Files
 	name  string
@@ -70,6 +75,21 @@ func (l Ledger) Read() (map[string]string, error) {
 	return lines, nil
 }
 
+// ReadStep returns the lines of one step, their keys without its name and the space.
+func (l Ledger) ReadStep(name string) (map[string]string, error) {
+	all, err := l.Read()
+	if err != nil {
+		return nil, err
+	}
+	lines := map[string]string{}
+	for key, before := range all {
+		if key, ok := strings.CutPrefix(key, name+" "); ok {
+			lines[key] = before
+		}
+	}
+	return lines, nil
+}
+
 // Remember writes down what was there before. A key that is already known keeps
 // its first value.
 func (l Ledger) Remember(before map[string]string) error {
@@ -96,7 +116,7 @@ func (l Ledger) Forget(keys ...string) error {
 	})
 }
 
-// ForgetStep strikes out all lines of a step.
+// ForgetStep strikes out all lines of one step.
 func (l Ledger) ForgetStep(name string) error {
 	return l.change(func(lines map[string]string) {
 		maps.DeleteFunc(lines, func(key, _ string) bool { return strings.HasPrefix(key, name+" ") })
@@ -208,6 +228,6 @@ func lostLedger(h *host.Host, role string) bool {
 	if _, whole := lines[roleKey]; whole {
 		return false
 	}
-	_, err = h.Files.ReadFile(SysctlDropIn(role))
+	_, err = h.Files.ReadFile(DropInFile(role))
 	return err == nil
 }

@@ -37,7 +37,7 @@ func (s loopbackStep) Plan(ctx context.Context, h *host.Host, want State) ([]Cha
 	}
 	before := strings.Join(addressesOf(lo, addresses), " ")
 	return []Change{s.change(lo, "down", "up", func(ctx context.Context) error {
-		if err := LedgerOf(h, s.role).Remember(map[string]string{linkKeyPrefix + lo: before}); err != nil {
+		if err := LedgerOf(h, s.role).Remember(map[string]string{linkKey(lo): before}); err != nil {
 			return err
 		}
 		return h.Links.SetUp(ctx, lo, true)
@@ -49,20 +49,18 @@ func (s loopbackStep) change(link, from, to string, do func(context.Context) err
 }
 
 // The ledger keeps, under "loopback lo", the addresses that lo had while it was down.
-const linkKeyPrefix = "loopback "
+func linkKey(lo string) string { return Loopback + " " + lo }
 
 func (s loopbackStep) absent(h *host.Host) ([]Change, error) {
-	lines, err := LedgerOf(h, s.role).Read()
+	lines, err := LedgerOf(h, s.role).ReadStep(Loopback)
 	if err != nil {
 		return nil, err
 	}
 	var changes []Change
-	for key, before := range lines {
-		if lo, ok := strings.CutPrefix(key, linkKeyPrefix); ok {
-			changes = append(changes, s.change(lo, "up", "down", func(ctx context.Context) error {
-				return s.takeDown(ctx, h, lo, strings.Fields(before))
-			}))
-		}
+	for lo, before := range lines {
+		changes = append(changes, s.change(lo, "up", "down", func(ctx context.Context) error {
+			return s.takeDown(ctx, h, lo, strings.Fields(before))
+		}))
 	}
 	return changes, nil
 }
@@ -85,7 +83,7 @@ func (s loopbackStep) takeDown(ctx context.Context, h *host.Host, lo string, bef
 			return fmt.Errorf("remove %s: %w", a, err)
 		}
 	}
-	return LedgerOf(h, s.role).Forget(linkKeyPrefix + lo)
+	return LedgerOf(h, s.role).Forget(linkKey(lo))
 }
 
 func addressesOf(link string, all []host.Address) []string {

@@ -9,13 +9,12 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // ModulesLoad is the file that has the modules loaded at boot (modules-load.d(5)),
 // before the sysctls, some of which come with ip_vs.
 const ModulesLoad = "/etc/modules-load.d/lvsdr.conf"
-
-const IpvsModule = "ip_vs"
 
 // DirectorModules is the step that has ip_vs and the schedulers loaded, now and
 // at boot. Planning it fails with [host.ErrNoIPVS] when the kernel cannot have IPVS.
@@ -31,9 +30,9 @@ type modules struct{ schedulers []string }
 func (m modules) Name() string { return Modules }
 
 func (m modules) Plan(ctx context.Context, h *host.Host, want State) ([]Change, error) {
-	file := ownFile{name: ModulesLoad, role: cluster.DirectorRole, step: m.Name()}
+	file := OwnFile{Name: ModulesLoad, Role: cluster.DirectorRole, Step: m.Name()}
 	if want == Absent {
-		return file.absent(h)
+		return file.Absent(h)
 	}
 	changes, err := m.load(ctx, h)
 	if err != nil {
@@ -63,14 +62,12 @@ func (m modules) load(ctx context.Context, h *host.Host) ([]Change, error) {
 }
 
 func (m modules) names() []string {
-	names := []string{IpvsModule}
+	names := []string{ipvs.Module}
 	for _, s := range m.schedulers {
-		names = append(names, SchedulerModule(s))
+		names = append(names, ipvs.SchedulerModule(s))
 	}
 	return names
 }
-
-func SchedulerModule(scheduler string) string { return IpvsModule + "_" + scheduler }
 
 func (m modules) atBoot() string {
 	return "# Written by lvsdr for a director: IPVS and the schedulers of its services.\n" +
@@ -83,11 +80,11 @@ func missingModule(name string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if name == IpvsModule {
+	if name == ipvs.Module {
 		return fmt.Errorf("%w: %w", host.ErrNoIPVS, err)
 	}
-	return fmt.Errorf("this kernel has no scheduler %q: %w", strings.TrimPrefix(name, IpvsModule+"_"), err)
+	return fmt.Errorf("this kernel has no scheduler %q: %w", strings.TrimPrefix(name, ipvs.SchedulerModule("")), err)
 }
 
-// ModuleNames are the modules that a director needs.
+// ModuleNames are the modules that the director of the cluster needs, that of IPVS first.
 func ModuleNames(c cluster.Config) []string { return modules{c.Schedulers()}.names() }

@@ -14,29 +14,62 @@ import (
 // madeMark starts a line of an own file that names a directory made for it.
 const madeMark = "#lvsdr:made "
 
-// An ownFile is a file in /etc that belongs to lvsdr alone and takes "#"
-// comments. It is there with some content or it is gone, and the directories
-// that had to be made for it, which it names itself, go with it. Nothing is
-// planned for it with [Host.Runtime].
-type ownFile struct {
-	name string   // the absolute name
-	role string   // whose ledger remembers the directories while the file goes
-	step string   // whose changes these are
-	dirs []string // further directories that are made together with the file
+// An OwnFile is a file in /etc that belongs to one step alone and takes "#" comments:
+// it is there with some content or it is gone. The directories that had to be made for
+// it go with it, as lines "#lvsdr:made DIRECTORY" at its end tell. Nothing is planned
+// for it with [host.Host.Runtime].
+type OwnFile struct {
+	Name string   // absolute
+	Role string   // whose [Ledger] remembers the directories while the file goes: the Name of package lvsdr's Role
+	Step string   // whose changes these are: [Step.Name]
+	Dirs []string // further directories that are made together with the file
+}
+
+// Present returns the change that is due for the file to have the content, which
+// ends with a newline; none when it has it, and when the lines at its end are all that
+// differs.
+func (o OwnFile) Present(h *host.Host, content string) ([]Change, error) {
+	return o.present(h, content, func() (string, error) { return content, nil })
+}
+
+// Absent returns the change that is due for the file, what a killed write has left of
+// it, and the directories made for it, to be gone.
+func (o OwnFile) Absent(h *host.Host) ([]Change, error) {
+	if h.Runtime {
+		return nil, nil
+	}
+	remembered, err := o.remembered(h)
+	if err != nil {
+		return nil, err
+	}
+	due := len(remembered) > 0
+	for _, name := range []string{o.Name, host.TemporaryName(o.Name)} {
+		_, err := h.Files.ReadFile(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		due = due || err == nil
+	}
+	if !due {
+		return nil, nil
+	}
+	return []Change{{Step: o.Step, Op: Remove, Object: o.Name, Do: func(context.Context) error {
+		return o.remove(h)
+	}}}, nil
 }
 
 // present plans the file with content, which ends with a newline. What is written
 // is what final returns when the change is made.
-func (o ownFile) present(h *host.Host, content string, final func() (string, error)) ([]Change, error) {
+func (o OwnFile) present(h *host.Host, content string, final func() (string, error)) ([]Change, error) {
 	if h.Runtime {
 		return nil, nil
 	}
-	old, err := h.Files.ReadFile(o.name)
+	old, err := h.Files.ReadFile(o.Name)
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !missing {
 		return nil, err
 	}
-	change := Change{Step: o.step, Op: Set, Object: o.name, Do: func(context.Context) error {
+	change := Change{Step: o.Step, Op: Set, Object: o.Name, Do: func(context.Context) error {
 		return o.write(h, final)
 	}}
 	if missing {
@@ -50,7 +83,7 @@ func (o ownFile) present(h *host.Host, content string, final func() (string, err
 	return []Change{change}, nil
 }
 
-func (o ownFile) write(h *host.Host, final func() (string, error)) error {
+func (o OwnFile) write(h *host.Host, final func() (string, error)) error {
 	body, err := final()
 	if err != nil {
 		return err
@@ -63,12 +96,12 @@ func (o ownFile) write(h *host.Host, final func() (string, error)) error {
 	for _, dir := range made {
 		keys = append(keys, o.ledgerKey(dir))
 	}
-	old, err := h.Files.ReadFile(o.name)
+	old, err := h.Files.ReadFile(o.Name)
 	switch {
 	case err == nil:
 		_, more = splitMade(string(old))
 	case errors.Is(err, fs.ErrNotExist):
-		more, err = missingDirs(h.Files, append([]string{path.Dir(o.name)}, o.dirs...)...)
+		more, err = missingDirs(h.Files, append([]string{path.Dir(o.Name)}, o.Dirs...)...)
 	}
 	if err != nil {
 		return err
@@ -78,42 +111,16 @@ func (o ownFile) write(h *host.Host, final func() (string, error)) error {
 	for _, dir := range slices.Compact(made) {
 		body += madeMark + dir + "\n"
 	}
-	if err := h.Files.WriteFile(o.name, []byte(body), 0o644); err != nil {
+	if err := h.Files.WriteFile(o.Name, []byte(body), 0o644); err != nil {
 		return err
 	}
-	return LedgerOf(h, o.role).Forget(keys...)
-}
-
-// absent plans that the file, what a killed write has left of it, and the
-// directories made for it are gone.
-func (o ownFile) absent(h *host.Host) ([]Change, error) {
-	if h.Runtime {
-		return nil, nil
-	}
-	remembered, err := o.remembered(h)
-	if err != nil {
-		return nil, err
-	}
-	due := len(remembered) > 0
-	for _, name := range []string{o.name, host.TemporaryName(o.name)} {
-		_, err := h.Files.ReadFile(name)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		due = due || err == nil
-	}
-	if !due {
-		return nil, nil
-	}
-	return []Change{{Step: o.step, Op: Remove, Object: o.name, Do: func(context.Context) error {
-		return o.remove(h)
-	}}}, nil
+	return LedgerOf(h, o.Role).Forget(keys...)
 }
 
 // remove removes the file. Which directories are to follow is in the ledger
 // before the file that says so goes.
-func (o ownFile) remove(h *host.Host) error {
-	old, err := h.Files.ReadFile(o.name)
+func (o OwnFile) remove(h *host.Host) error {
+	old, err := h.Files.ReadFile(o.Name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -122,16 +129,16 @@ func (o ownFile) remove(h *host.Host) error {
 	for _, dir := range made {
 		lines[o.ledgerKey(dir)] = ""
 	}
-	if err := LedgerOf(h, o.role).Remember(lines); err != nil {
+	if err := LedgerOf(h, o.Role).Remember(lines); err != nil {
 		return err
 	}
-	if err := h.Files.Remove(o.name); err != nil {
+	if err := h.Files.Remove(o.Name); err != nil {
 		return err
 	}
 	return o.removeDirs(h)
 }
 
-func (o ownFile) removeDirs(h *host.Host) error {
+func (o OwnFile) removeDirs(h *host.Host) error {
 	dirs, err := o.remembered(h)
 	if err != nil {
 		return err
@@ -149,13 +156,13 @@ func (o ownFile) removeDirs(h *host.Host) error {
 		}
 		keys = append(keys, o.ledgerKey(dir))
 	}
-	return LedgerOf(h, o.role).Forget(keys...)
+	return LedgerOf(h, o.Role).Forget(keys...)
 }
 
 // remembered returns the directories in the ledger that are to follow the file,
 // the topmost first.
-func (o ownFile) remembered(h *host.Host) ([]string, error) {
-	lines, err := LedgerOf(h, o.role).Read()
+func (o OwnFile) remembered(h *host.Host) ([]string, error) {
+	lines, err := LedgerOf(h, o.Role).Read()
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +176,8 @@ func (o ownFile) remembered(h *host.Host) ([]string, error) {
 	return dirs, nil
 }
 
-func (o ownFile) ledgerKey(dir string) string { return "made for " + o.name + " " + dir }
+// ledgerKey has the file's name in place of the step's: that reads its lines as its own.
+func (o OwnFile) ledgerKey(dir string) string { return "made for " + o.Name + " " + dir }
 
 // splitMade takes the lines naming directories out of an own file's content.
 func splitMade(content string) (body string, dirs []string) {
@@ -202,30 +210,4 @@ func missingDirs(files host.Files, dirs ...string) ([]string, error) {
 	}
 	slices.Sort(missing)
 	return slices.Compact(missing), nil
-}
-
-// An OwnFile is a file in /etc that belongs to lvsdr alone, for steps of other
-// packages. It is there with its content or it is gone; the directories that had
-// to be made for it go with it, as lines "#lvsdr:made DIRECTORY" at its end tell,
-// so its format must take "#" comments. Nothing is planned for it with
-// [Host.Runtime].
-type OwnFile struct {
-	Name string   // absolute
-	Role string   // whose ledger remembers the directories while the file goes
-	Step string   // whose changes these are
-	Dirs []string // further directories that are made together with the file
-}
-
-// Present returns the change that is due for the file to have the content, which
-// ends with a newline.
-func (f OwnFile) Present(h *host.Host, content string) ([]Change, error) {
-	return f.file().present(h, content, func() (string, error) { return content, nil })
-}
-
-// Absent returns the change that is due for the file, and the directories made
-// for it, to be gone.
-func (f OwnFile) Absent(h *host.Host) ([]Change, error) { return f.file().absent(h) }
-
-func (f OwnFile) file() ownFile {
-	return ownFile{name: f.Name, role: f.Role, step: f.Step, dirs: f.Dirs}
 }

@@ -37,7 +37,7 @@ func (*services) Name() string { return Service }
 // made of the service that was there before, empty for none.
 func serviceKey(id ipvs.ID) string { return servicePrefix + id.String() }
 
-const servicePrefix = "service "
+const servicePrefix = Service + " "
 
 func (s *services) Plan(ctx context.Context, h *host.Host, want State) ([]Change, error) {
 	before, err := LedgerOf(h, cluster.DirectorRole).Read()

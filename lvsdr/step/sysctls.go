@@ -2,7 +2,6 @@ package step
 
 import (
 	"context"
-	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -10,30 +9,22 @@ import (
 
 // DirectorSysctls is the step that sets what a director needs of /proc/sys, now
 // and at boot. Values that serve as well are left as they are.
-func DirectorSysctls(c cluster.Config) Step { return NewSysctls(cluster.DirectorRole, c) }
+func DirectorSysctls(c cluster.Config) Step { return newSysctls(cluster.DirectorRole, c) }
 
 // RealServerSysctls is the step that silences ARP for the VIP, now and at boot.
 // Values that serve as well are left as they are.
-func RealServerSysctls(c cluster.Config) Step { return NewSysctls(cluster.RealServerRole, c) }
-
-// SysctlDropIn is the file that keeps a role's sysctls over a reboot.
-func SysctlDropIn(role string) string { return "/etc/sysctl.d/zz-lvsdr-" + role + ".conf" }
+func RealServerSysctls(c cluster.Config) Step { return newSysctls(cluster.RealServerRole, c) }
 
 // sysctls is the step for one role. Its order against a kill in between: on the
 // way in the values before are on the disk before the first live value changes;
 // on the way out the live values are back before the record of them goes.
 type sysctls struct {
 	role   string
-	Wanted []Sysctl
+	wanted []Sysctl
 }
 
-func NewSysctls(role string, c cluster.Config) sysctls {
-	ipv4 := slices.ContainsFunc(c.Services, func(s cluster.Service) bool { return s.VIP.Unmap().Is4() })
-	wanted := RoleSysctls(role)
-	if !ipv4 {
-		wanted = slices.DeleteFunc(wanted, func(s Sysctl) bool { return s.IPv4 })
-	}
-	return sysctls{role, wanted}
+func newSysctls(role string, c cluster.Config) sysctls {
+	return sysctls{role, SysctlsOf(role, c)}
 }
 
 func (s sysctls) Name() string { return Sysctls }
@@ -42,7 +33,7 @@ func (s sysctls) Name() string { return Sysctls }
 // one does not.
 func (s sysctls) Plan(ctx context.Context, h *host.Host, want State) ([]Change, error) {
 	if want == Absent {
-		s.Wanted = nil
+		s.wanted = nil
 	}
 	look, err := s.look(ctx, h)
 	if err != nil {
@@ -65,9 +56,9 @@ func (s sysctls) Plan(ctx context.Context, h *host.Host, want State) ([]Change, 
 // file plans the drop-in. Its content is made when it is written, because the
 // keys of IPVS, whose values before it is to hold, appear with the module.
 func (s sysctls) file(ctx context.Context, h *host.Host, look *sysctlLook) ([]Change, error) {
-	own := ownFile{name: SysctlDropIn(s.role), role: s.role, step: s.Name()}
-	if len(s.Wanted) == 0 {
-		return own.absent(h)
+	own := OwnFile{Name: DropInFile(s.role), Role: s.role, Step: s.Name()}
+	if len(s.wanted) == 0 {
+		return own.Absent(h)
 	}
 	return own.present(h, look.dropIn(), func() (string, error) {
 		look, err := s.look(ctx, h)

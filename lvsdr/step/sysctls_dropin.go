@@ -1,25 +1,42 @@
 package step
 
 import (
+	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr/boot"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
-// dropIn is what stands in a role's file in /etc/sysctl.d: the settings, and as
-// comments the values before, by key with slashes.
-type dropIn struct {
-	before map[string]string
-	Set    map[string]string
+// A DropIn is what stands in a role's [DropInFile].
+type DropIn struct {
+	There bool              // the file is there: the role was set up to last
+	Set   map[string]string // the settings in it, by key with slashes
+
+	before map[string]string // the values before, which stand in it as comments
+}
+
+// DropInFile is the role's file of sysctl.d(5), which keeps its sysctls over a reboot.
+func DropInFile(role string) string { return "/etc/sysctl.d/zz-lvsdr-" + role + ".conf" }
+
+// SysctlDropIn reads the drop-in of a role. One that is not there sets nothing; what
+// somebody has written into it that is no setting is passed over.
+func SysctlDropIn(h *host.Host, role string) (DropIn, error) {
+	data, err := h.Files.ReadFile(DropInFile(role))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return DropIn{}, err
+	}
+	d := parseDropIn(string(data))
+	d.There = err == nil
+	return d, nil
 }
 
 const beforeMark = "#lvsdr:before "
 
-// ParseDropIn reads what it understands and passes over the rest.
-func ParseDropIn(content string) dropIn {
-	d := dropIn{before: map[string]string{}, Set: map[string]string{}}
+func parseDropIn(content string) DropIn {
+	d := DropIn{before: map[string]string{}, Set: map[string]string{}}
 	for line := range strings.Lines(content) {
 		into := d.Set
 		line, isBefore := strings.CutPrefix(strings.TrimSpace(line), beforeMark)
@@ -31,7 +48,7 @@ func ParseDropIn(content string) dropIn {
 		if !ok || key == "" || key[0] == '#' || key[0] == ';' {
 			continue
 		}
-		into[boot.SysctlSlashed(key)] = strings.TrimSpace(value)
+		into[host.SysctlKey(key)] = strings.TrimSpace(value)
 	}
 	return d
 }
@@ -54,7 +71,7 @@ func (l *sysctlLook) dropIn() string {
 		if live, ok := l.live[s.Key]; ok && s.Serves(live) {
 			value = live
 		}
-		b.WriteString(boot.SysctlDotted(s.Key) + " = " + value + "\n")
+		b.WriteString(host.SysctlName(s.Key) + " = " + value + "\n")
 	}
 	return b.String()
 }
@@ -64,13 +81,13 @@ func (l *sysctlLook) beforeLines(s Sysctl, recorded map[string]string) []string 
 	before := l.unrecorded(s, recorded)
 	for key, value := range recorded {
 		_, side := sideEffect(key)
-		if key == s.Key || side && s.Key == boot.IpForward {
+		if key == s.Key || side && s.Key == host.IPForward {
 			before[key] = value
 		}
 	}
 	var lines []string
 	for _, key := range slices.Sorted(maps.Keys(before)) {
-		lines = append(lines, boot.SysctlDotted(key)+"="+before[key])
+		lines = append(lines, host.SysctlName(key)+"="+before[key])
 	}
 	return lines
 }

@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"github.com/lvsdr/toolkit/lvsdr"
-	"github.com/lvsdr/toolkit/lvsdr/boot"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
@@ -170,7 +169,7 @@ func (s ctlSysctl) Set(key, value string) error {
 		return err
 	}
 	s.h.keys[key] = value
-	if key == boot.IpForward && old != value {
+	if key == host.IPForward && old != value {
 		s.h.keys["net/ipv4/conf/all/accept_redirects"] = map[string]string{"0": "1", "1": "0"}[value]
 		for k := range s.h.keys {
 			if strings.HasSuffix(k, "/forwarding") {

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lvsdr/toolkit/lvsdr/boot"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/linux"
@@ -222,7 +221,7 @@ func TestProcSys(t *testing.T) {
 				t.Errorf("set %s: %v", key, err)
 			}
 		}
-		if err := linux.Local().Sysctl.Set(boot.IpForward, "x"); !errors.Is(err, unix.EINVAL) {
+		if err := linux.Local().Sysctl.Set(host.IPForward, "x"); !errors.Is(err, unix.EINVAL) {
 			t.Errorf("set to nonsense: %v", err)
 		}
 	})

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr/boot"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
@@ -19,30 +18,25 @@ type sysctlLook struct {
 	role   string
 	wanted []Sysctl
 	live   map[string]string // without the keys that the kernel does not have
-	file   dropIn
+	file   DropIn
 	ledger map[string]string // values before of keys
 	links  []string
 }
 
-const SysctlLedger = "sysctl "
+// sysctlKey is the ledger's key of a value before a set-up with [host.Host.Runtime]:
+// "sysctls net/ipv4/ip_forward".
+func sysctlKey(key string) string { return Sysctls + " " + key }
 
 func (s sysctls) look(ctx context.Context, h *host.Host) (*sysctlLook, error) {
-	l := &sysctlLook{h: h, role: s.role, wanted: s.Wanted, live: map[string]string{}, ledger: map[string]string{}}
-	data, err := h.Files.ReadFile(SysctlDropIn(s.role))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	l := &sysctlLook{h: h, role: s.role, wanted: s.wanted, live: map[string]string{}}
+	var err error
+	if l.file, err = SysctlDropIn(h, s.role); err != nil {
 		return nil, err
 	}
-	l.file = ParseDropIn(string(data))
-	lines, err := LedgerOf(h, s.role).Read()
-	if err != nil {
+	if l.ledger, err = LedgerOf(h, s.role).ReadStep(Sysctls); err != nil {
 		return nil, err
 	}
-	for key, before := range lines {
-		if key, ok := strings.CutPrefix(key, SysctlLedger); ok {
-			l.ledger[key] = before
-		}
-	}
-	if l.wants(boot.IpForward) {
+	if l.wants(host.IPForward) {
 		if l.links, err = forwardingLinks(ctx, h); err != nil {
 			return nil, err
 		}
@@ -119,7 +113,7 @@ func (l *sysctlLook) unrecorded(s Sysctl, recorded map[string]string) map[string
 	if value, ok := l.live[s.Key]; ok {
 		values[s.Key] = value
 	}
-	if s.Key == boot.IpForward && l.live[boot.IpForward] == "0" {
+	if s.Key == host.IPForward && l.live[host.IPForward] == "0" {
 		for key, value := range l.live {
 			if off, ok := sideEffect(key); ok && value != off {
 				values[key] = value
@@ -153,7 +147,7 @@ func (l *sysctlLook) sets() []Change {
 	for _, s := range l.wanted {
 		if value, ok := l.live[s.Key]; !ok || !s.Serves(value) {
 			changes = append(changes, Change{
-				Step: Sysctls, Op: Set, Object: boot.SysctlDotted(s.Key), From: value, To: s.Value,
+				Step: Sysctls, Op: Set, Object: host.SysctlName(s.Key), From: value, To: s.Value,
 				Do: func(ctx context.Context) error { return l.set(ctx, s) },
 			})
 		}
@@ -184,7 +178,7 @@ func (l *sysctlLook) remember(ctx context.Context, s Sysctl) error {
 	}
 	lines := map[string]string{}
 	for key, value := range now.unrecorded(s, now.before()) {
-		lines[SysctlLedger+key] = value
+		lines[sysctlKey(key)] = value
 	}
 	return LedgerOf(l.h, l.role).Remember(lines)
 }

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
-	"github.com/lvsdr/toolkit/lvsdr/boot"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
@@ -18,13 +16,11 @@ func LostSysctls(h *host.Host, role string) ([]string, error) {
 	if _, lasting := lines[lastingKey]; err != nil || !lasting {
 		return nil, err
 	}
-	if there, err := host.Exists(h.Files, SysctlDropIn(role)); err != nil || there {
+	if there, err := host.Exists(h.Files, DropInFile(role)); err != nil || there {
 		return nil, err
 	}
-	for key := range lines {
-		if strings.HasPrefix(key, SysctlLedger) {
-			return nil, nil
-		}
+	if before, err := LedgerOf(h, role).ReadStep(Sysctls); err != nil || len(before) > 0 {
+		return nil, err
 	}
 	var stay []string
 	for _, s := range RoleSysctls(role) {
@@ -33,7 +29,7 @@ func LostSysctls(h *host.Host, role string) ([]string, error) {
 			return nil, err
 		}
 		if err == nil && value == s.Value {
-			stay = append(stay, fmt.Sprintf("%s = %s", boot.SysctlDotted(s.Key), value))
+			stay = append(stay, fmt.Sprintf("%s = %s", host.SysctlName(s.Key), value))
 		}
 	}
 	return stay, nil

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/lvsdr/toolkit/lvsdr/boot"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // restores returns the changes that bring back the values before of the keys that
@@ -14,11 +14,11 @@ import (
 func (l *sysctlLook) restores() []Change {
 	before := l.before()
 	var changes []Change
-	forwarding := l.owed(boot.IpForward, before)
+	forwarding := l.owed(host.IPForward, before)
 	for _, key := range slices.Sorted(maps.Keys(before)) {
 		off, side := sideEffect(key)
 		switch {
-		case l.wants(key) || side && (l.wants(boot.IpForward) || forwarding):
+		case l.wants(key) || side && (l.wants(host.IPForward) || forwarding):
 			continue // to stay, or to follow ip_forward
 		case side && l.live[key] == off && before[key] != off || l.owed(key, before):
 			changes = append(changes, l.restore(key, before))
@@ -37,11 +37,11 @@ func (l *sysctlLook) owed(key string, before map[string]string) bool {
 
 func (l *sysctlLook) restore(key string, before map[string]string) Change {
 	keys := []string{key}
-	if key == boot.IpForward {
+	if key == host.IPForward {
 		keys = append(keys, l.sideEffects(before)...)
 	}
 	return Change{
-		Step: Sysctls, Op: Set, Object: boot.SysctlDotted(key), From: l.live[key], To: before[key],
+		Step: Sysctls, Op: Set, Object: host.SysctlName(key), From: l.live[key], To: before[key],
 		Do: func(context.Context) error {
 			for _, key := range keys {
 				if err := l.h.Sysctl.Set(key, before[key]); err != nil {
@@ -73,7 +73,7 @@ func (l *sysctlLook) forget(key string) []Change {
 		return nil
 	}
 	return []Change{{
-		Step: Sysctls, Op: Remove, Object: "record of " + boot.SysctlDotted(key), From: l.ledger[key],
+		Step: Sysctls, Op: Remove, Object: "record of " + host.SysctlName(key), From: l.ledger[key],
 		Do: func(context.Context) error { return l.strike(key) },
 	}}
 }
@@ -81,7 +81,7 @@ func (l *sysctlLook) forget(key string) []Change {
 func (l *sysctlLook) strike(keys ...string) error {
 	lines := make([]string, len(keys))
 	for i, key := range keys {
-		lines[i] = SysctlLedger + key
+		lines[i] = sysctlKey(key)
 	}
 	return LedgerOf(l.h, l.role).Forget(lines...)
 }

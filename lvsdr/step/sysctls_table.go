@@ -3,8 +3,8 @@ package step
 import (
 	"slices"
 
-	"github.com/lvsdr/toolkit/lvsdr/boot"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
 // A Sysctl is a kernel parameter that a role needs.
@@ -29,7 +29,7 @@ var (
 	arpIgnoreAlso = []string{"2", "8"} // 2: and only to its own subnet; 8: never
 
 	realServerSysctls = []Sysctl{{
-		Key: boot.IpForward, Value: "1", IPv4: true,
+		Key: host.IPForward, Value: "1", IPv4: true,
 		Why: "Part of the common recipe for real servers. Direct routing itself does not need it; " +
 			"lvsdr blackholes the VIP so that a real server that lost it does not send its packets round.",
 	}, {
@@ -70,7 +70,14 @@ var (
 	}}
 )
 
-// RoleSysctls returns all that a role may need, in the order in which they are set.
+// SysctlsOf returns what a host of the cluster needs in a role, in the order in which
+// it is set.
+func SysctlsOf(role string, c cluster.Config) []Sysctl {
+	ipv4 := slices.ContainsFunc(c.Services, func(s cluster.Service) bool { return s.VIP.Unmap().Is4() })
+	return slices.DeleteFunc(RoleSysctls(role), func(s Sysctl) bool { return s.IPv4 && !ipv4 })
+}
+
+// RoleSysctls returns all that a role may need, whatever the cluster, in the same order.
 func RoleSysctls(role string) []Sysctl {
 	if role == cluster.DirectorRole {
 		return slices.Clone(directorSysctls)

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/lvsdr/toolkit/lvsdr"
-	"github.com/lvsdr/toolkit/lvsdr/boot"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
@@ -27,7 +26,7 @@ var ctlHosts = map[string]func(c *ctlHost, h *host.Host){
 		c.keys["net/ipv4/conf/eth0.100/forwarding"] = "1"
 	},
 	"a router": func(c *ctlHost, h *host.Host) {
-		if err := h.Sysctl.Set(boot.IpForward, "1"); err != nil {
+		if err := h.Sysctl.Set(host.IPForward, "1"); err != nil {
 			panic(err)
 		}
 	},
@@ -280,12 +279,12 @@ func TestSysctlsRuntimeAndLasting(t *testing.T) {
 		runtime.Runtime = true
 		r := ctlRole(role, ctlConfig("10.10.10.22"))
 		ctlUp(t, r, runtime)
-		if _, ok := c.files[step.SysctlDropIn(role)]; ok {
+		if _, ok := c.files["/etc/sysctl.d/zz-lvsdr-"+role+".conf"]; ok {
 			t.Error("runtime wrote the drop-in")
 		}
 		ctlUp(t, r, lasting)
 		ctlDown(t, r, runtime)
-		if _, ok := c.files[step.SysctlDropIn(role)]; !ok {
+		if _, ok := c.files["/etc/sysctl.d/zz-lvsdr-"+role+".conf"]; !ok {
 			t.Error("a runtime teardown removed the drop-in")
 		}
 		if got := c.keys["net/ipv4/conf/all/arp_announce"]; got != "0" {
@@ -321,7 +320,7 @@ func TestSysctlsForwardingSwitchedOff(t *testing.T) {
 		h := c.host()
 		r := ctlRole(cluster.RealServerRole, ctlConfig("10.10.10.22"))
 		ctlUp(t, r, h)
-		if err := h.Sysctl.Set(boot.IpForward, "0"); err != nil {
+		if err := h.Sysctl.Set(host.IPForward, "0"); err != nil {
 			t.Fatal(err)
 		}
 		c.keys["net/ipv4/conf/all/accept_redirects"] = "0"
@@ -329,7 +328,7 @@ func TestSysctlsForwardingSwitchedOff(t *testing.T) {
 		ctlUp(t, r, h)
 		want := "role lasting\t\n"
 		if runtime {
-			want += "sysctl net/ipv4/conf/all/accept_redirects\t0\n"
+			want += "sysctls net/ipv4/conf/all/accept_redirects\t0\n"
 		}
 		want += "role\t\n"
 		if got := c.files["/run/lvsdr/realserver"]; got != want {
@@ -337,7 +336,7 @@ func TestSysctlsForwardingSwitchedOff(t *testing.T) {
 		}
 		h.Runtime = false
 		ctlDown(t, r, h)
-		for _, key := range []string{boot.IpForward, "net/ipv4/conf/all/accept_redirects"} {
+		for _, key := range []string{host.IPForward, "net/ipv4/conf/all/accept_redirects"} {
 			if got := c.keys[key]; got != "0" {
 				t.Errorf("runtime %v: down left %s at %s", runtime, key, got)
 			}
@@ -367,11 +366,11 @@ func TestSysctlKeyForms(t *testing.T) {
 		{"net/ipv4/conf/eth0.100/arp_ignore", "net.ipv4.conf.eth0/100.arp_ignore"},
 	}
 	for _, tt := range tests {
-		if got := boot.SysctlDotted(tt.slashed); got != tt.dotted {
+		if got := host.SysctlName(tt.slashed); got != tt.dotted {
 			t.Errorf("dotted %s: %s", tt.slashed, got)
 		}
 		for _, form := range []string{tt.slashed, tt.dotted} {
-			if got := boot.SysctlSlashed(form); got != tt.slashed {
+			if got := host.SysctlKey(form); got != tt.slashed {
 				t.Errorf("slashed %s: %s", form, got)
 			}
 		}

@@ -44,7 +44,7 @@ func (s timeouts) Plan(ctx context.Context, h *host.Host, want State) ([]Change,
 	}
 	var due []Change
 	for _, f := range timeoutFields {
-		key := "timeouts " + f.name
+		key := Timeouts + " " + f.name
 		old, ours := before[key]
 		target, live := time.Duration(0), *f.kernel(&have)
 		if want == Present {

@@ -29,15 +29,15 @@ func Roles(h *host.Host) ([]string, error) {
 }
 
 // Lasting tells whether the role was set up to come back after a reboot, not with
-// [Host.Runtime] only: by the drop-in, or by the ledger where somebody has taken that
-// away.
+// [host.Host.Runtime] only: by the drop-in, or by the ledger where somebody has taken
+// that away.
 func Lasting(h *host.Host, role string) (bool, error) {
-	_, err := h.Files.ReadFile(SysctlDropIn(role))
-	if err == nil {
-		return true, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	d, err := SysctlDropIn(h, role)
+	if err != nil {
 		return false, fmt.Errorf("lvsdr: %w", err)
+	}
+	if d.There {
+		return true, nil
 	}
 	lines, err := LedgerOf(h, role).Read()
 	if err != nil {
@@ -47,8 +47,8 @@ func Lasting(h *host.Host, role string) (bool, error) {
 	return lasting, nil
 }
 
-// VIPs returns the addresses of the host that a role has brought there, as they
-// are now.
+// VIPsOf returns the addresses of the host that a role of lvsdr has brought there or
+// found there as wanted, as they are now.
 func VIPsOf(ctx context.Context, h *host.Host) ([]host.Address, error) {
 	ours := map[netip.Addr]bool{}
 	for _, role := range []string{cluster.DirectorRole, cluster.RealServerRole} {
@@ -69,7 +69,7 @@ func VIPsOf(ctx context.Context, h *host.Host) ([]host.Address, error) {
 
 // TraceOf returns a file that a role left on the host, empty when there is none.
 func TraceOf(h *host.Host, role string) (string, error) {
-	for _, name := range []string{LedgerOf(h, role).name, SysctlDropIn(role)} {
+	for _, name := range []string{LedgerOf(h, role).name, DropInFile(role)} {
 		_, err := h.Files.ReadFile(name)
 		if err == nil {
 			return name, nil

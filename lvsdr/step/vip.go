@@ -57,7 +57,7 @@ func (s vipStep) Plan(ctx context.Context, h *host.Host, want State) ([]Change, 
 }
 
 // linksOf returns the interface that is to carry each VIP.
-func (s vipStep) linksOf(ctx context.Context, v *VipView) (map[netip.Addr]host.Link, error) {
+func (s vipStep) linksOf(ctx context.Context, v *vipView) (map[netip.Addr]host.Link, error) {
 	links := make(map[netip.Addr]host.Link, len(v.vips))
 	for _, service := range s.config.Services {
 		vip := service.VIP
@@ -76,7 +76,7 @@ func (s vipStep) linksOf(ctx context.Context, v *VipView) (map[netip.Addr]host.L
 	return links, nil
 }
 
-func (v *VipView) loopback() (host.Link, error) {
+func (v *vipView) loopback() (host.Link, error) {
 	i := slices.IndexFunc(v.links, func(l host.Link) bool { return l.Loopback })
 	if i < 0 {
 		return host.Link{}, fmt.Errorf("there is no loopback interface")
@@ -86,7 +86,7 @@ func (v *VipView) loopback() (host.Link, error) {
 
 // present returns the changes that bring every VIP onto its link and give back those
 // that are no longer in the configuration.
-func (v *VipView) present(links map[netip.Addr]host.Link) ([]Change, error) {
+func (v *vipView) present(links map[netip.Addr]host.Link) ([]Change, error) {
 	var changes []Change
 	before := map[string]string{}
 	remember := sync.OnceValue(func() error { return v.ledger.Remember(before) })
@@ -115,10 +115,10 @@ func (v *VipView) present(links map[netip.Addr]host.Link) ([]Change, error) {
 }
 
 // wanted is the address that vip is to be, on link.
-func (v *VipView) wanted(vip netip.Addr, link host.Link) host.Address {
+func (v *vipView) wanted(vip netip.Addr, link host.Link) host.Address {
 	a := host.Address{Prefix: host.HostPrefix(vip), Link: link.Name}
 	if vip.Is4() {
-		a.Label = VipLabel(link.Name)
+		a.Label = VIPLabel(link.Name)
 		if v.role == cluster.RealServerRole {
 			a.Scope = scopeHost
 		}
@@ -134,10 +134,10 @@ func (v *VipView) wanted(vip netip.Addr, link host.Link) host.Address {
 // inet_select_addr): the VIP on lo is not to be that.
 const scopeHost = 254
 
-// VipLabel is the label of a VIP on a link, "eth0:0". A label has at most 15
+// VIPLabel is the label of a VIP on a link, "eth0:0". A label has at most 15
 // characters (IFNAMSIZ); where it would have more there is none, which the kernel
 // spells as the link's own name.
-func VipLabel(link string) string {
+func VIPLabel(link string) string {
 	if len(link)+len(":0") > 15 {
 		return link
 	}
@@ -145,7 +145,7 @@ func VipLabel(link string) string {
 }
 
 // compare returns what stands in the way of want, and whether want is there.
-func (v *VipView) compare(want host.Address) (wrong []host.Address, there bool) {
+func (v *vipView) compare(want host.Address) (wrong []host.Address, there bool) {
 	for _, a := range v.at[want.Prefix.Addr()] {
 		if serves(a, want) {
 			there = true
@@ -165,12 +165,12 @@ func serves(a, want host.Address) bool {
 
 // place returns the change that puts a VIP where it is wanted, in the place of
 // what is wrong.
-func (v *VipView) place(want host.Address, wrong []host.Address, remember func() error) Change {
+func (v *vipView) place(want host.Address, wrong []host.Address, remember func() error) Change {
 	change := v.change(Present, Add, want.String(), func(ctx context.Context) error {
 		if err := remember(); err != nil {
 			return err
 		}
-		return swap(ctx, v.Host.Links, wrong, []host.Address{want})
+		return swap(ctx, v.host.Links, wrong, []host.Address{want})
 	})
 	if len(wrong) > 0 {
 		change.Op, change.Object = Set, want.Prefix.Addr().String()

@@ -18,7 +18,7 @@ const announceKeyPrefix = vipKeyPrefix + "announce "
 func announceKey(vip netip.Addr) string { return announceKeyPrefix + vip.String() }
 
 // announced has the change announce a VIP when it is made.
-func (v *VipView) announced(c *Change, vip host.Address) {
+func (v *vipView) announced(c *Change, vip host.Address) {
 	edit := c.Data.(vipEdit)
 	edit.announce = vip
 	c.Data = edit
@@ -26,13 +26,13 @@ func (v *VipView) announced(c *Change, vip host.Address) {
 		if err := edit.do(ctx); err != nil {
 			return err
 		}
-		return announce(ctx, v.Host.Links, v.ledger, vip.Link, vip.Prefix.Addr())
+		return announce(ctx, v.host.Links, v.ledger, vip.Link, vip.Prefix.Addr())
 	}
 }
 
 // announcement returns the change that announces a VIP which is there already:
 // the set-up that put it there was killed in between, or was not allowed to.
-func (v *VipView) announcement(vip host.Address) Change {
+func (v *vipView) announcement(vip host.Address) Change {
 	c := v.change(Present, Add, "announcement of "+vip.Prefix.Addr().String()+" on "+vip.Link,
 		func(context.Context) error { return nil })
 	v.announced(&c, vip)

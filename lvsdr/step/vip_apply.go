@@ -17,7 +17,7 @@ type vipEdit struct {
 	gone     netip.Addr                  // the VIP that leaves the host, while the role stays
 }
 
-func (v *VipView) change(want State, op Op, object string, do func(context.Context) error) Change {
+func (v *vipView) change(want State, op Op, object string, do func(context.Context) error) Change {
 	return Change{Step: vipStep{}.Name(), Op: op, Object: object, Do: do, Data: vipEdit{want: want, do: do}}
 }
 

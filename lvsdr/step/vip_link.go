@@ -18,7 +18,7 @@ import (
 // named, or that another service of the VIP has in chosen; the one whose subnet holds
 // the VIP, where clients look for it; or else the one whose route reaches the real
 // servers. It fails, with what to do, where no VIP could work there.
-func (s vipStep) lanLink(ctx context.Context, v *VipView, service cluster.Service, chosen map[netip.Addr]host.Link) (host.Link, error) {
+func (s vipStep) lanLink(ctx context.Context, v *vipView, service cluster.Service, chosen map[netip.Addr]host.Link) (host.Link, error) {
 	vip, servers := service.VIP, service.RealServers
 	name := cmp.Or(s.config.InterfaceOf(vip), chosen[vip].Name, v.holding(ctx, service))
 	routed := name == ""
@@ -51,7 +51,7 @@ func (s vipStep) lanLink(ctx context.Context, v *VipView, service cluster.Servic
 
 // holding returns the interface in whose subnet of the host's own the VIP is, empty
 // when there is none; of several the one that is up and reaches the real servers.
-func (v *VipView) holding(ctx context.Context, service cluster.Service) string {
+func (v *vipView) holding(ctx context.Context, service cluster.Service) string {
 	var up, down []string
 	for _, l := range v.links {
 		if l.Loopback || l.NoARP || !slices.ContainsFunc(v.subnets(l), func(p netip.Prefix) bool { return p.Contains(service.VIP) }) {
@@ -64,7 +64,7 @@ func (v *VipView) holding(ctx context.Context, service cluster.Service) string {
 		}
 	}
 	if len(up) > 1 && len(service.RealServers) > 0 {
-		route, err := v.Host.Routes.To(ctx, service.RealServers[0].Address)
+		route, err := v.host.Routes.To(ctx, service.RealServers[0].Address)
 		if err == nil && slices.Contains(up, route.Link) {
 			return route.Link
 		}
@@ -73,8 +73,8 @@ func (v *VipView) holding(ctx context.Context, service cluster.Service) string {
 }
 
 // oneHost fails when the VIP is not the address of one host in a subnet of this one.
-func (v *VipView) oneHost(vip netip.Addr) error {
-	for _, a := range v.All {
+func (v *vipView) oneHost(vip netip.Addr) error {
+	for _, a := range v.all {
 		if !vip.Is4() || !a.Prefix.Addr().Is4() || a.Prefix.Bits() > 30 || !a.Prefix.Contains(vip) || a.Prefix.Addr() == vip {
 			continue
 		}
@@ -93,7 +93,7 @@ func (v *VipView) oneHost(vip netip.Addr) error {
 }
 
 // usable returns the link when it can carry a VIP that the LAN is to find.
-func (v *VipView) usable(name string) (host.Link, error) {
+func (v *vipView) usable(name string) (host.Link, error) {
 	link, ok := v.linkNamed(name)
 	switch {
 	case !ok:
@@ -117,7 +117,7 @@ func (e noInterface) Error() string {
 
 func (noInterface) Is(target error) bool { return target == fs.ErrNotExist }
 
-func (v *VipView) linkNames() string {
+func (v *vipView) linkNames() string {
 	var names []string
 	for _, l := range v.links {
 		if !l.Loopback {
@@ -134,7 +134,7 @@ func (v *VipView) linkNames() string {
 // cannot be by direct routing: on a LAN, from an address of the director's own. Most
 // real servers are in the subnet of such an address on the VIP's link; only about the
 // others the kernel is asked.
-func (v *VipView) reach(ctx context.Context, link host.Link, rip netip.Addr) (string, error) {
+func (v *vipView) reach(ctx context.Context, link host.Link, rip netip.Addr) (string, error) {
 	if way, ok := v.ways[way{link.Name, rip}]; ok {
 		return way, nil
 	}
@@ -167,32 +167,23 @@ type way struct {
 
 // noOwnAddress tells what is missing on an interface from which a real server would
 // be asked for with the VIP: it holds the VIP itself and never answers.
-func (v *VipView) noOwnAddress(route host.Route, rip netip.Addr) error {
+func (v *vipView) noOwnAddress(route host.Route, rip netip.Addr) error {
 	for _, a := range v.at[route.Source] {
 		if a.Link == route.Link && !a.Prefix.IsSingleIP() {
 			return fmt.Errorf("%s is this host's only address on %s towards real server %s, and a VIP cannot be it: the real servers hold the VIP "+
 				"themselves and would never answer this host. Give a free address of the LAN as the VIP; or keep this one as the VIP, and first give %s "+
-				"an address of its own, such as %q", a.Prefix, route.Link, rip, route.Link, OwnAddressCommand(rip, route.Link))
+				"an address of its own, such as %q", a.Prefix, route.Link, rip, route.Link, host.OwnAddressCommand(rip, route.Link))
 		}
 	}
 	return fmt.Errorf("interface %s has no address of its own to reach real server %s from: a real server does not answer the VIP, "+
-		"which it takes for itself; add one, such as %q", route.Link, rip, OwnAddressCommand(rip, route.Link))
-}
-
-// OwnAddressCommand shows how an address in the subnet of rip is added.
-func OwnAddressCommand(rip netip.Addr, link string) string {
-	example := netip.PrefixFrom(rip, 24)
-	if rip.Is6() {
-		example = netip.PrefixFrom(rip, 64)
-	}
-	return fmt.Sprintf("ip address add ADDRESS/%d dev %s", example.Bits(), link) + " with an ADDRESS of " + example.Masked().String()
+		"which it takes for itself; add one, such as %q", route.Link, rip, host.OwnAddressCommand(rip, route.Link))
 }
 
 // subnets returns the subnets on link of the host's own addresses.
-func (v *VipView) subnets(link host.Link) []netip.Prefix {
+func (v *vipView) subnets(link host.Link) []netip.Prefix {
 	all, known := v.subnetsOf[link.Name]
 	if !known {
-		for _, a := range v.All {
+		for _, a := range v.all {
 			if a.Link == link.Name && v.own(a) && !a.Prefix.IsSingleIP() && !a.Peer.IsValid() && !a.NoPrefixRoute {
 				all = append(all, a.Prefix.Masked())
 			}
@@ -203,8 +194,8 @@ func (v *VipView) subnets(link host.Link) []netip.Prefix {
 }
 
 // route asks the kernel for the way to a real server, which must be on the LAN.
-func (v *VipView) route(ctx context.Context, rip netip.Addr) (host.Route, error) {
-	route, err := v.Host.Routes.To(ctx, rip)
+func (v *vipView) route(ctx context.Context, rip netip.Addr) (host.Route, error) {
+	route, err := v.host.Routes.To(ctx, rip)
 	if errors.Is(err, fs.ErrNotExist) {
 		return route, fmt.Errorf("real server %s cannot be reached: give this host an address in the real server's subnet: %w", rip, err)
 	}
@@ -226,8 +217,8 @@ func (v *VipView) route(ctx context.Context, rip netip.Addr) (host.Route, error)
 // swallows returns the address on loopback whose wide mask makes a real server
 // local: all of the subnet is, on such an interface (net/ipv4/fib_frontend.c,
 // fib_add_ifaddr). IPVS would deliver the real server's share on this host.
-func (v *VipView) swallows(rip netip.Addr) (host.Address, bool) {
-	for _, a := range v.All {
+func (v *vipView) swallows(rip netip.Addr) (host.Address, bool) {
+	for _, a := range v.all {
 		if link, ok := v.linkNamed(a.Link); ok && link.Loopback && rip.Is4() && a.Prefix.Addr() != rip && a.Prefix.Contains(rip) {
 			return a, true
 		}
@@ -242,13 +233,13 @@ func errSwallowed(a host.Address, rip netip.Addr) error {
 
 // cutOff fails when taking the wrong addresses away would leave an interface
 // without any address: then it is likelier that the VIP is not what it should be.
-func (v *VipView) cutOff(link host.Link, wrong []host.Address) error {
+func (v *vipView) cutOff(link host.Link, wrong []host.Address) error {
 	for _, a := range wrong {
 		on, _ := v.linkNamed(a.Link)
 		if a.Link == link.Name || on.Loopback || on.NoARP {
 			continue
 		}
-		if !slices.ContainsFunc(v.All, func(b host.Address) bool {
+		if !slices.ContainsFunc(v.all, func(b host.Address) bool {
 			return b.Link == a.Link && b.Prefix.Addr().Is4() == a.Prefix.Addr().Is4() && v.own(b)
 		}) {
 			return fmt.Errorf("%s is the only address of %s, which would be cut off without it: if it is this host's own address, configure another VIP; else first give %s an address of its own", a.Prefix, a.Link, a.Link)

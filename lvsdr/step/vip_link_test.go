@@ -134,7 +134,7 @@ func TestVIPLabel(t *testing.T) {
 		"enx00112233445":  "enx00112233445",
 		"enx001122334455": "enx001122334455",
 	} {
-		if got := step.VipLabel(link); got != want {
+		if got := step.VIPLabel(link); got != want {
 			t.Errorf("%s: %s, want %s", link, got, want)
 		}
 	}
@@ -152,7 +152,7 @@ func TestVIPOwnership(t *testing.T) {
 	}{
 		{"never set up", vipFiles{}, right, false},
 		{"set up, was there before", vipFiles{ledger: "role\t\nsysctl x\t0\n", dropIn: ""}, right, false},
-		{"ledger cut off", vipFiles{ledger: "sysctl x\t0\n", dropIn: ""}, right, true},
+		{"ledger cut off", vipFiles{ledger: "sysctls x\t0\n", dropIn: ""}, right, true},
 		{"set up", vipFiles{ledger: "vip 10.10.10.22\t\n", dropIn: ""}, right, true},
 		{"set up, not in the configuration any more", vipFiles{ledger: "vip 10.10.10.22\t\n"}, right, true},
 		{"ledger lost", vipFiles{dropIn: ""}, right, true},

@@ -13,7 +13,6 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
-	"github.com/lvsdr/toolkit/lvsdr/step"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -46,8 +45,8 @@ func vipState(t *testing.T, h *host.Host) string {
 	// A link that was up once keeps its queue.
 	s := strings.ReplaceAll(lab.IP(t, "addr", "route show table all"), "qdisc noqueue state DOWN", "qdisc noop state DOWN")
 	for _, link := range []string{"all", "lo", "eth0"} {
-		if value, err := h.Sysctl.Get(step.PromoteSysctl(link)); err == nil {
-			s += step.PromoteSysctl(link) + " " + value + "\n"
+		if value, err := h.Sysctl.Get(host.PromoteSecondaries(link)); err == nil {
+			s += host.PromoteSecondaries(link) + " " + value + "\n"
 		}
 	}
 	files := h.Files.(vipFiles)

@@ -18,7 +18,7 @@ import (
 // drop-in of the role's sysctls, which set-up leaves too, tells a lost ledger from
 // a host that never was set up. A reboot loses nothing: it takes the addresses
 // with the ledger, and the set-up of the boot writes both anew.
-func (v *VipView) absent() ([]Change, error) {
+func (v *vipView) absent() ([]Change, error) {
 	vips := v.remembered()
 	if v.lost {
 		vips = append(vips, slices.DeleteFunc(without(v.vips, vips), func(vip netip.Addr) bool {
@@ -39,9 +39,9 @@ func (v *VipView) absent() ([]Change, error) {
 // that looks like a VIP of ours and is not known to be one: with it on loopback, a real
 // server whose sysctls were given back would answer ARP for it. IPv6 has no label, and
 // its sysctls stay as they are, so that there a description is believed.
-func (v *VipView) unjudged(known []netip.Addr) error {
+func (v *vipView) unjudged(known []netip.Addr) error {
 	var left []host.Address
-	for _, a := range v.All {
+	for _, a := range v.all {
 		ip := a.Prefix.Addr()
 		described := len(v.vips) > 0 && (ip.Is6() || v.role == cluster.DirectorRole)
 		if !ip.IsLoopback() && v.marked(a) && !slices.Contains(known, ip) && !described {
@@ -61,7 +61,7 @@ func (v *VipView) unjudged(known []netip.Addr) error {
 // and with them routes. While the role stays, a VIP that is as before already, by
 // a set-up that was broken off, is struck out of the ledger, so that it is not
 // taken from who has it next.
-func (v *VipView) giveBack(want State, vips []netip.Addr) ([]Change, error) {
+func (v *vipView) giveBack(want State, vips []netip.Addr) ([]Change, error) {
 	var changes []Change
 	for _, vip := range vips {
 		before, err := v.before(vip)
@@ -76,7 +76,7 @@ func (v *VipView) giveBack(want State, vips []netip.Addr) ([]Change, error) {
 }
 
 // differ returns what of a VIP is ours, and what is missing of before.
-func (v *VipView) differ(vip netip.Addr, before []host.Address) (ours, missing []host.Address) {
+func (v *vipView) differ(vip netip.Addr, before []host.Address) (ours, missing []host.Address) {
 	before = slices.DeleteFunc(before, func(a host.Address) bool {
 		_, there := v.linkNamed(a.Link)
 		return !there
@@ -97,9 +97,9 @@ func (v *VipView) differ(vip netip.Addr, before []host.Address) (ours, missing [
 	return ours, missing
 }
 
-func (v *VipView) giveBackChange(want State, vip netip.Addr, ours, missing []host.Address) Change {
+func (v *vipView) giveBackChange(want State, vip netip.Addr, ours, missing []host.Address) Change {
 	change := v.change(want, Remove, joinAddresses(ours), func(ctx context.Context) error {
-		err := swap(ctx, v.Host.Links, ours, missing)
+		err := swap(ctx, v.host.Links, ours, missing)
 		if err != nil || want == Absent { // then Role.Down strikes out all lines at once
 			return err
 		}
@@ -121,13 +121,13 @@ func (v *VipView) giveBackChange(want State, vip netip.Addr, ours, missing []hos
 }
 
 // marked tells whether an address of a VIP looks like one that the role puts there.
-func (v *VipView) marked(a host.Address) bool {
+func (v *vipView) marked(a host.Address) bool {
 	link, ok := v.linkNamed(a.Link)
 	if !ok || !a.Prefix.IsSingleIP() || a.Peer.IsValid() || link.Loopback != (v.role == cluster.RealServerRole) {
 		return false
 	}
 	if a.Prefix.Addr().Is4() {
-		return a.Label == VipLabel(a.Link)
+		return a.Label == VIPLabel(a.Link)
 	}
 	return a.Deprecated || v.role == cluster.RealServerRole
 }

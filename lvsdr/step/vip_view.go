@@ -11,14 +11,14 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
-// VipView is what the VIP step sees of a host.
-type VipView struct {
-	Host   *host.Host
+// vipView is what the VIP step sees of a host.
+type vipView struct {
+	host   *host.Host
 	role   string
 	vips   []netip.Addr        // of the configuration
 	isVIP  map[netip.Addr]bool // these, and those still to be given back
 	links  []host.Link
-	All    []host.Address                // every address, in the kernel's order
+	all    []host.Address                // every address, in the kernel's order
 	at     map[netip.Addr][]host.Address // the same by IP address
 	ledger Ledger
 	lines  map[string]string // of the ledger
@@ -29,17 +29,17 @@ type VipView struct {
 	ways      map[way]string            // the interfaces by which real servers are reached
 }
 
-func (s vipStep) look(ctx context.Context, h *host.Host) (*VipView, error) {
-	v := &VipView{Host: h, role: s.role, vips: s.config.VIPs(), ledger: LedgerOf(h, s.role), at: map[netip.Addr][]host.Address{},
+func (s vipStep) look(ctx context.Context, h *host.Host) (*vipView, error) {
+	v := &vipView{host: h, role: s.role, vips: s.config.VIPs(), ledger: LedgerOf(h, s.role), at: map[netip.Addr][]host.Address{},
 		subnetsOf: map[string][]netip.Prefix{}, ways: map[way]string{}}
 	var err error
 	if v.links, err = h.Links.Links(ctx); err != nil {
 		return nil, err
 	}
-	if v.All, err = h.Links.Addresses(ctx); err != nil {
+	if v.all, err = h.Links.Addresses(ctx); err != nil {
 		return nil, err
 	}
-	for _, a := range v.All {
+	for _, a := range v.all {
 		v.at[a.Prefix.Addr()] = append(v.at[a.Prefix.Addr()], a)
 	}
 	if v.lines, err = v.ledger.Read(); err != nil {
@@ -53,7 +53,7 @@ func (s vipStep) look(ctx context.Context, h *host.Host) (*VipView, error) {
 	return v, nil
 }
 
-func (v *VipView) linkNamed(name string) (host.Link, bool) {
+func (v *vipView) linkNamed(name string) (host.Link, bool) {
 	i := slices.IndexFunc(v.links, func(l host.Link) bool { return l.Name == name })
 	if i < 0 {
 		return host.Link{}, false
@@ -62,7 +62,7 @@ func (v *VipView) linkNamed(name string) (host.Link, bool) {
 }
 
 // own tells whether a is an address by which hosts of its subnet reach this one.
-func (v *VipView) own(a host.Address) bool {
+func (v *vipView) own(a host.Address) bool {
 	ip := a.Prefix.Addr()
 	return !v.isVIP[ip] && !ip.IsLinkLocalUnicast() && !ip.IsLoopback()
 }
@@ -70,12 +70,12 @@ func (v *VipView) own(a host.Address) bool {
 // The ledger keeps, under "vip 10.10.10.22", the addresses in JSON that the VIP
 // had before set-up, none where it was nowhere.
 
-const vipKeyPrefix = "vip "
+const vipKeyPrefix = VIP + " "
 
 func vipKey(vip netip.Addr) string { return vipKeyPrefix + vip.String() }
 
 // remembered returns the VIPs in the ledger, sorted.
-func (v *VipView) remembered() []netip.Addr { return rememberedVIPs(v.lines) }
+func (v *vipView) remembered() []netip.Addr { return rememberedVIPs(v.lines) }
 
 func rememberedVIPs(lines map[string]string) []netip.Addr {
 	var vips []netip.Addr
@@ -99,7 +99,7 @@ func encodeAddresses(all []host.Address) string {
 	return string(text)
 }
 
-func (v *VipView) before(vip netip.Addr) ([]host.Address, error) {
+func (v *vipView) before(vip netip.Addr) ([]host.Address, error) {
 	text := v.lines[vipKey(vip)]
 	if text == "" {
 		return nil, nil

@@ -7,6 +7,10 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
+// UnitFile is the file of the systemd unit that brings a role back at boot, where an
+// administrator's units are (systemd.unit(5)). Package units writes it.
+func UnitFile(role string) string { return "/etc/systemd/system/lvsdr-" + role + ".service" }
+
 // ErrMasked: an administrator has forbidden a unit to start, see [Masked].
 var ErrMasked = errors.New("the unit is masked: an administrator has forbidden it to start")
 
