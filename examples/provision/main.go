@@ -16,6 +16,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
@@ -96,7 +97,7 @@ func roleOf(name string, c cluster.Config) (role lvsdr.Role, err error) {
 		role, err = lvsdr.RealServer(c)
 	}
 	role.Steps = append(role.Steps, motd{name})
-	role.Checks = append(role.Checks, inMotd)
+	role.Checks = append(role.Checks, spare)
 	return role, err
 }
 
@@ -115,19 +116,29 @@ func (m motd) Plan(_ context.Context, h *host.Host, want step.State) ([]step.Cha
 	return file.Present(h, "This host is a "+m.role+" of an LVS cluster.\n")
 }
 
-var inMotd = &doctor.Check{
-	Code:  "motd",
-	Title: "who logs in on a host with a VIP is told so",
+// spare asks the LAN, together with the doctor's own checks.
+var spare = &doctor.Check{
+	Code:  "spare",
+	Title: "each service outlives the loss of one real server",
+	Wire:  true,
 	Run: func(ctx context.Context, e *doctor.Exam) ([]doctor.Problem, error) {
-		told, err := host.Exists(e.Host.Files, motdFile)
-		if err != nil || told {
-			return nil, err
+		if e.Role != cluster.DirectorRole {
+			return nil, nil // a real server sees only the others
 		}
-		for _, vip := range e.Config.VIPs() {
-			if at, err := e.AddressesOf(ctx, vip); err != nil || len(at) > 0 {
-				return []doctor.Problem{{Severity: doctor.Warning, What: motdFile + " is missing", Fix: e.SetUpCommand()}}, err
+		paths, err := e.PathsOnLAN(ctx)
+		serving := map[ipvs.ID]int{}
+		for _, p := range paths {
+			if p.Serves {
+				serving[p.Service]++
 			}
 		}
-		return nil, nil
+		var problems []doctor.Problem
+		for _, s := range e.Config.VirtualServices() {
+			if n := serving[s.ID]; n < 2 {
+				problems = append(problems, doctor.Problem{Severity: doctor.Warning,
+					What: fmt.Sprintf("%s is served by %d real servers", s.ID, n), Advice: "Add a real server, or mend those that do not answer."})
+			}
+		}
+		return problems, err
 	},
 }

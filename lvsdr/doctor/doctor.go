@@ -110,7 +110,7 @@ func (r *run) examine(ctx context.Context, c *Check) ([]Finding, bool) {
 		}
 	}
 	if c.Wire && r.Passive {
-		return []Finding{c.finding(skip("%v", errPassive)[0])}, false
+		return []Finding{c.finding(skip("%v", ErrPassive)[0])}, false
 	}
 	select {
 	case r.slots <- struct{}{}:
@@ -131,7 +131,7 @@ func (r *run) examine(ctx context.Context, c *Check) ([]Finding, bool) {
 // concluded is what came of a check that has run. What it found before an error
 // counts beside it.
 func (c *Check) concluded(problems []Problem, err error) ([]Finding, bool) {
-	for _, unseen := range []error{host.ErrNoView, errPassive} {
+	for _, unseen := range []error{host.ErrNoView, ErrPassive} {
 		if errors.Is(err, unseen) {
 			return c.findings(append(problems, skip("%v", unseen)...))
 		}

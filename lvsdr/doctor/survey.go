@@ -122,13 +122,13 @@ func (s *survey) name(mac net.HardwareAddr, like netip.Addr) string {
 	return mac.String()
 }
 
-// errPassive: the LAN was to be asked in an exam that puts nothing on the wire.
-var errPassive = errors.New("nothing is put on the wire (--passive)")
+// ErrPassive: the LAN was to be asked in an exam that puts nothing on the wire.
+var ErrPassive = errors.New("nothing is put on the wire (--passive)")
 
 // survey asks the LAN everything that the checks on the wire want to know.
 func (e *Exam) survey(ctx context.Context) (*survey, error) {
 	if e.Passive {
-		return nil, errPassive
+		return nil, ErrPassive
 	}
 	return e.seen.survey.get(ctx, func() (*survey, error) {
 		s, err := e.prepare(ctx)
