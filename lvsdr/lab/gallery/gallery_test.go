@@ -50,18 +50,17 @@ func (b *bench) drop(t *testing.T) {
 	b.cluster = nil
 }
 
-// chosen tells whether a case is to run: LVSDR_FAULT names one alone, LVSDR_FAULTS_OF
-// a feature, for those that need it, and LVSDR_FAULTS_PART, "1/2", a share of all.
-func chosen(name string, needs []lab.Feature) bool {
-	only, of := os.Getenv("LVSDR_FAULT"), lab.Feature(os.Getenv("LVSDR_FAULTS_OF"))
+// chosen tells whether a case is to run: LVSDR_FAULT names one alone, and
+// LVSDR_FAULTS_PART, "1/2", a share of all.
+func chosen(name string) bool {
+	only := os.Getenv("LVSDR_FAULT")
 	part, parts := uint32(1), uint32(1)
 	if share := os.Getenv("LVSDR_FAULTS_PART"); share != "" {
 		if n, err := fmt.Sscanf(share, "%d/%d", &part, &parts); n != 2 || part < 1 || part > parts {
 			panic(fmt.Sprintf("LVSDR_FAULTS_PART=%s: %v", share, err))
 		}
 	}
-	return (only == "" || only == name) && (of == "" || slices.Contains(needs, of)) &&
-		crc32.ChecksumIEEE([]byte(name))%parts == part-1
+	return (only == "" || only == name) && crc32.ChecksumIEEE([]byte(name))%parts == part-1
 }
 
 // Every case has a name of its own, and every fault is seen by checks that the
@@ -69,20 +68,20 @@ func chosen(name string, needs []lab.Feature) bool {
 func TestCases(t *testing.T) {
 	kebab := regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	seen := map[string]bool{}
-	name := func(test, n string, needs []lab.Feature) {
+	name := func(test, n string) {
 		if seen[n] || !kebab.MatchString(n) {
 			t.Errorf("%s: a name in kebab case is wanted, once", n)
 		}
 		seen[n] = true
-		if chosen(n, needs) {
+		if chosen(n) {
 			t.Logf("case: %s/%s", test, n)
 		}
 	}
 	for _, v := range Variants() {
-		name("TestHealthyVariants", v.Name, v.Needs)
+		name("TestHealthyVariants", v.Name)
 	}
 	for _, f := range Faults() {
-		name("TestFaults", f.Name, f.Needs)
+		name("TestFaults", f.Name)
 		if f.Title == "" || f.Inject == nil || len(f.Sights) == 0 {
 			t.Errorf("%s: a title, an inject and a sight are wanted", f.Name)
 		}
@@ -105,7 +104,7 @@ func TestFaults(t *testing.T) {
 	slices.SortStableFunc(faults, func(x, y Fault) int { return len(x.Setup) - len(y.Setup) }) // those that share a cluster together
 	l, named := &looks{t: t}, 0
 	for _, f := range faults {
-		if !chosen(f.Name, f.Needs) {
+		if !chosen(f.Name) {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {
@@ -246,7 +245,7 @@ func TestHealthyVariants(t *testing.T) {
 	lab.Need(t, lab.Guest, lab.Netns, lab.IPVS)
 	l, fine := &looks{t: t}, 0
 	for _, v := range Variants() {
-		if !chosen(v.Name, v.Needs) {
+		if !chosen(v.Name) {
 			continue
 		}
 		t.Run(v.Name, func(t *testing.T) {

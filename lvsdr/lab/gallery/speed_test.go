@@ -15,7 +15,7 @@ import (
 // the machine may have other work; docs/performance.md has what was measured.
 func TestDoctorSpeed(t *testing.T) {
 	lab.Need(t, lab.Guest, lab.Netns, lab.IPVS)
-	if !chosen("speed", nil) {
+	if !chosen("speed") {
 		t.Skip("left to another part of the gallery")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)

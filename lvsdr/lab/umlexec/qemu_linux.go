@@ -62,7 +62,7 @@ func (k distroKernel) command(dir, mem, out string) (*exec.Cmd, error) {
 	args := []string{
 		"-M", "q35,usb=off", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio",
 		"-m", mem, "-kernel", k.image(), "-initrd", filepath.Join(dir, initramfsFile),
-		"-append", "console=ttyS0 quiet panic=-1 oops=panic " + stageVar + "=guest " + jobVar + "=" + dir,
+		"-append", "console=ttyS0 quiet mitigations=off panic=-1 oops=panic " + stageVar + "=guest " + jobVar + "=" + dir,
 	}
 	args = append(args, share(rootTag, "/", ",readonly=on")...)
 	args = append(args, share(jobTag, dir, "")...)
