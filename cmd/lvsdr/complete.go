@@ -121,14 +121,14 @@ func checkCodes() []string {
 
 func (s *session) firewallNames() []string {
 	names := []string{"auto"}
-	for _, f := range s.sys.host.Firewalls {
+	for _, f := range s.sys.host().Firewalls {
 		names = append(names, f.Name())
 	}
 	return append(names, "none")
 }
 
 func (s *session) interfaces(ctx context.Context) []string {
-	links, err := s.sys.host.Links.Links(ctx)
+	links, err := s.sys.host().Links.Links(ctx)
 	if err != nil {
 		return nil // nothing to offer
 	}

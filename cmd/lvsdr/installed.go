@@ -35,7 +35,7 @@ func (s *session) installed(name string) (u installedUnit, err error) {
 
 func (s *session) installedAs(role string) (u installedUnit, err error) {
 	file := step.UnitFile(role)
-	text, err := s.sys.host.Files.ReadFile(file)
+	text, err := s.sys.host().Files.ReadFile(file)
 	if err != nil {
 		return u, err
 	}

@@ -47,7 +47,7 @@ func (p *patient) exam() *doctor.Exam {
 // findPatient finds the role and the description of the cluster: what is given,
 // else what lvsdr left on this host, else what the host shows.
 func (s *session) findPatient(c *cli.Context) (*patient, error) {
-	p := &patient{host: s.sys.host, passive: c.Bool("passive"), link: c.String("interface")}
+	p := &patient{host: s.sys.host(), passive: c.Bool("passive"), link: c.String("interface")}
 	name, err := s.begin(c, examinedRoles)
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (s *session) findPatient(c *cli.Context) (*patient, error) {
 
 // roleToName is the role of the marks on this host, empty when there are none.
 func (s *session) roleToName() (string, error) {
-	roles, err := step.Roles(s.sys.host)
+	roles, err := step.Roles(s.sys.host())
 	switch {
 	case err != nil || len(roles) == 0:
 		return "", err
@@ -104,7 +104,7 @@ func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err erro
 	case err == nil && name == "" && !given && unitErr == nil:
 		name = installed.Role
 	case err == nil && name == "":
-		name, why, err = doctor.Recognise(c.Context, s.sys.host, p.src.Config)
+		name, why, err = doctor.Recognise(c.Context, s.sys.host(), p.src.Config)
 	case !errors.Is(err, errNothingGiven):
 	default:
 		if !errors.Is(unitErr, fs.ErrNotExist) {
@@ -158,7 +158,7 @@ func (s *session) roleToExamine(ctx context.Context, name string, p *patient) (l
 		return lvsdr.Examined(name, p.src.Config)
 	}
 	role, err := s.makeRole(ctx, name, &p.src)
-	if traces, _ := step.Roles(s.sys.host); !errors.Is(err, errNotListed) || slices.Contains(traces, name) {
+	if traces, _ := step.Roles(s.sys.host()); !errors.Is(err, errNotListed) || slices.Contains(traces, name) {
 		return role, err
 	}
 	s.note("%v: it is examined as a real server of all services there", err)
@@ -169,11 +169,11 @@ func (s *session) roleToExamine(ctx context.Context, name string, p *patient) (l
 // description: "-r A" and "-r A=1" are no difference. On a host that was set up with
 // --runtime, what outlives a reboot is not missed.
 func (s *session) addUnit(p *patient, installed installedUnit, known bool) error {
-	lasting, err := step.Lasting(s.sys.host, p.role.Name)
+	lasting, err := step.Lasting(s.sys.host(), p.role.Name)
 	if err != nil {
 		return err
 	}
-	traces, err := step.Roles(s.sys.host)
+	traces, err := step.Roles(s.sys.host())
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (s *session) found(ctx context.Context, name string, otherwise error) (stri
 	if role == cluster.ClientRole {
 		return "", source{}, otherwise
 	}
-	config, err := doctor.Found(ctx, s.sys.host, role)
+	config, err := doctor.Found(ctx, s.sys.host(), role)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, host.ErrNoIPVS):
 		return "", source{}, otherwise

@@ -34,7 +34,7 @@ func (s *session) may(role string) error {
 		}
 	}
 	dirs := []string{"/run", "/etc"}
-	if s.sys.host.Runtime {
+	if s.sys.host().Runtime {
 		dirs = dirs[:1]
 	}
 	for _, dir := range dirs {

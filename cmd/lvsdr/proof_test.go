@@ -31,7 +31,7 @@ func setUpWith(checks ...*doctor.Check) (*session, *patient) {
 	}
 	role.Steps, role.Checks = nil, checks
 	return &session{output: &output{stdout: io.Discard, stderr: io.Discard}, sys: sys, report: &report{}},
-		&patient{host: sys.host, role: role, src: source{Config: config}}
+		&patient{host: sys.host(), role: role, src: source{Config: config}}
 }
 
 // What set-up cannot mend stops it before it begins, unless another host's set-up

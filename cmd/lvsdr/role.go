@@ -61,7 +61,7 @@ func (s *session) makeRole(ctx context.Context, name string, src *source) (lvsdr
 
 // findRole finds this host's role in the configuration.
 func (s *session) findRole(ctx context.Context, src source) (string, error) {
-	role, why, err := lvsdr.Find(ctx, s.sys.host, src.Config)
+	role, why, err := lvsdr.Find(ctx, s.sys.host(), src.Config)
 	if errors.Is(err, lvsdr.ErrNoRole) {
 		return "", &hintError{err, "name the role: lvsdr setup director, or lvsdr setup realserver"}
 	}

@@ -75,7 +75,7 @@ func newStage(dir string) *stage {
 			if strings.HasPrefix(name, dir) {
 				return readRegular(name)
 			}
-			return st.sys.host.Files.ReadFile(name)
+			return st.sys.host().Files.ReadFile(name)
 		},
 		readInput:    func() ([]byte, error) { return readBounded(strings.NewReader(st.stdin), "standard input") },
 		capabilities: func() (uint64, error) { return ^uint64(0), nil },
@@ -88,13 +88,13 @@ func newStage(dir string) *stage {
 
 func (st *stage) enter(w *lvsdrtest.World) {
 	st.world = w
-	host := *w.Host()
-	if err := host.Files.WriteFile(st.sys.program, nil, 0o755); err != nil {
+	h := *w.Host()
+	if err := h.Files.WriteFile(st.sys.program, nil, 0o755); err != nil {
 		panic(err) // a host in memory fails only when it is told to
 	}
-	host.Sysctl = &signalling{Sysctl: host.Sysctl, stage: st}
-	host.Observer = drainWatcher{host.Observer, st}
-	st.sys.host = &host
+	h.Sysctl = &signalling{Sysctl: h.Sysctl, stage: st}
+	h.Observer = drainWatcher{h.Observer, st}
+	st.sys.host = func() *host.Host { return &h }
 }
 
 // signalling is a Sysctl during whose use a signal comes.
@@ -136,7 +136,7 @@ func scriptLvsdr(ts *testscript.TestScript, neg bool, args []string) {
 	defer cancel()
 	st.cancel = cancel
 	st.exit = run(ctx, args, st.sys, ts.Stdout(), ts.Stderr())
-	if unlock, err := st.sys.host.Files.Lock(host.LockFile); err == nil {
+	if unlock, err := st.sys.host().Files.Lock(host.LockFile); err == nil {
 		unlock()
 	} else if st.unlock == nil {
 		ts.Fatalf("the lock is left over: %v", err)
@@ -244,7 +244,7 @@ func scriptGiven(ts *testscript.TestScript, neg bool, args []string) {
 			st.unlock = nil
 			return
 		}
-		unlock, err := st.sys.host.Files.Lock(host.LockFile)
+		unlock, err := st.sys.host().Files.Lock(host.LockFile)
 		ts.Check(err)
 		st.unlock = unlock
 	default:
@@ -277,7 +277,7 @@ func (m *manager) Enable(_ context.Context, unit string) error {
 
 // Start runs set-up once more, as the unit does: the lock must be free.
 func (m *manager) Start(_ context.Context, unit string) error {
-	unlock, err := m.stage.sys.host.Files.Lock(host.LockFile)
+	unlock, err := m.stage.sys.host().Files.Lock(host.LockFile)
 	if err != nil {
 		return err
 	}

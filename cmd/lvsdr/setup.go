@@ -91,7 +91,7 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 // warnOfConflicts tells what on this host works against the role's sysctls, where no
 // proof does.
 func (s *session) warnOfConflicts(ctx context.Context) error {
-	conflicts, err := doctor.SysctlConflicts(ctx, s.sys.host, s.report.Role)
+	conflicts, err := doctor.SysctlConflicts(ctx, s.sys.host(), s.report.Role)
 	for _, c := range conflicts {
 		s.report.Warnings = append(s.report.Warnings, c.String())
 	}
@@ -104,7 +104,7 @@ func (s *session) prepare(c *cli.Context) (*patient, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &patient{host: s.sys.host, passive: c.Bool("passive"), link: c.String("interface")}
+	p := &patient{host: s.sys.host(), passive: c.Bool("passive"), link: c.String("interface")}
 	if p.src, err = s.described(c, name); err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (s *session) begin(c *cli.Context, roles []string) (role string, err error)
 	if err := checkOutput(c); err != nil {
 		return "", err
 	}
-	s.sys.host.Runtime = c.Bool("runtime")
+	s.sys.host().Runtime = c.Bool("runtime")
 	s.report.Role, err = roleArgument(c, roles)
 	return s.report.Role, err
 }

@@ -44,7 +44,7 @@ func (s *session) shareOf(ctx context.Context, src *source) (cluster.Config, err
 
 // ownAddresses are those of this host that other hosts may know it by.
 func (s *session) ownAddresses(ctx context.Context) ([]netip.Addr, error) {
-	all, err := s.sys.host.Links.Addresses(ctx)
+	all, err := s.sys.host().Links.Addresses(ctx)
 	var own []netip.Addr
 	for _, a := range all {
 		if addr := a.Prefix.Addr(); !addr.IsLoopback() && !addr.IsLinkLocalUnicast() && !slices.Contains(own, addr) {
@@ -60,7 +60,7 @@ var errNotListed = errors.New("no service")
 
 // notListed is for a host that is no real server of the description, or not any more.
 func (s *session) notListed(src *source, own []netip.Addr) error {
-	roles, err := step.Roles(s.sys.host)
+	roles, err := step.Roles(s.sys.host())
 	if err != nil {
 		return err
 	}
@@ -82,8 +82,8 @@ func (s *session) notListed(src *source, own []netip.Addr) error {
 // interfaceThere fails when this host has not got the interface that was named for it:
 // a real server has no step that would. At boot (--runtime) it may come later.
 func (s *session) interfaceThere(ctx context.Context, name string) error {
-	links, err := s.sys.host.Links.Links(ctx)
-	if name == "" || s.sys.host.Runtime || err != nil || slices.ContainsFunc(links, func(l host.Link) bool { return l.Name == name }) {
+	links, err := s.sys.host().Links.Links(ctx)
+	if name == "" || s.sys.host().Runtime || err != nil || slices.ContainsFunc(links, func(l host.Link) bool { return l.Name == name }) {
 		return err
 	}
 	var names []string

@@ -22,7 +22,7 @@ func (s *session) status(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	st, err := status.Look(c.Context, s.sys.host)
+	st, err := status.Look(c.Context, s.sys.host())
 	if err != nil {
 		return err
 	}

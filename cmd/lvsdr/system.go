@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,8 +15,8 @@ import (
 // system is what the command needs of the world, so that its tests can run it
 // against a host in memory.
 type system struct {
-	host     *host.Host
-	dir      string // the working directory
+	host     func() *host.Host // found out at the first call: many commands need none
+	dir      string            // the working directory
 	readFile func(name string) ([]byte, error)
 	// readInput reads standard input, within the bounds of a configuration.
 	readInput func() ([]byte, error)
@@ -48,7 +49,7 @@ func local() *system {
 		program = "/usr/bin/lvsdr"
 	}
 	return &system{
-		host:         lvsdr.Local(),
+		host:         sync.OnceValue(lvsdr.Local),
 		dir:          dir,
 		readFile:     readRegular,
 		readInput:    func() ([]byte, error) { return readBounded(os.Stdin, "standard input") },

@@ -35,10 +35,10 @@ func (s *session) teardown(c *cli.Context) error {
 		return err
 	}
 	if s.report.DryRun {
-		s.report.Changes, err = role.Plan(c.Context, s.sys.host, step.Absent)
+		s.report.Changes, err = role.Plan(c.Context, s.sys.host(), step.Absent)
 		return err
 	}
-	return s.change(c.Context, s.sys.host, func(ctx context.Context, h *host.Host) error {
+	return s.change(c.Context, s.sys.host(), func(ctx context.Context, h *host.Host) error {
 		ctx, done := s.draining(ctx)
 		defer done()
 		s.report.Changes, err = role.Down(ctx, h)
@@ -77,7 +77,7 @@ func (s *session) leaving(c *cli.Context) (lvsdr.Role, error) {
 
 // roleHere is the role that left its marks on this host, empty when none did.
 func (s *session) roleHere() (string, error) {
-	roles, err := step.Roles(s.sys.host)
+	roles, err := step.Roles(s.sys.host())
 	switch {
 	case err != nil:
 		return "", err

@@ -95,7 +95,7 @@ func (s *session) unitStep(role string, src source) units.Step {
 // startUnit makes the unit active that set-up has brought in place. It runs
 // set-up once more, so it must be called without the lock.
 func (s *session) startUnit(ctx context.Context) error {
-	if s.sys.host.Runtime || s.sys.systemd == nil || !s.sys.systemd.Running() {
+	if s.sys.host().Runtime || s.sys.systemd == nil || !s.sys.systemd.Running() {
 		return nil // where systemd does not run, the change of the unit says so
 	}
 	name := units.Name(s.report.Role)

@@ -50,7 +50,7 @@ func (s *session) setUpHere(c *cli.Context, role string) (cluster.Config, instal
 	if err == nil {
 		return unit.Config, unit, nil
 	}
-	addresses, err := step.VIPsOf(c.Context, s.sys.host)
+	addresses, err := step.VIPsOf(c.Context, s.sys.host())
 	var known cluster.Config
 	for _, a := range addresses {
 		known.Services = append(known.Services, cluster.Service{VIP: a.Prefix.Addr()})
@@ -110,7 +110,7 @@ func samePorts(a, b cluster.Config) bool {
 // warnOfLost tells which sysctls stay because the drop-in with their values before was
 // deleted by hand.
 func (s *session) warnOfLost(role string) error {
-	stay, err := step.LostSysctls(s.sys.host, role)
+	stay, err := step.LostSysctls(s.sys.host(), role)
 	if len(stay) > 0 {
 		s.report.Warnings = append(s.report.Warnings, fmt.Sprintf(
 			"%s is gone, and with it the values before: %s stay as they are", step.DropInFile(role), strings.Join(stay, ", ")))
