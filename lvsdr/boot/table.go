@@ -34,10 +34,14 @@ func TableOwners(files host.Files, vips []netip.Addr) ([]TableOwner, error) {
 		return all, err
 	}
 	lines, err := readLines(files, unit.File)
-	if slices.ContainsFunc(lines, func(line string) bool { return hasService(line, vips) }) {
-		all = append(all, unit)
+	ours, others := servicesIn(lines, vips)
+	if len(ours) == 0 {
+		return all, err
 	}
-	return all, err
+	if others { // which nobody else restores
+		unit.Fix = withoutServices(unit.File, ours)
+	}
+	return append(all, unit), err
 }
 
 // keepalivedServes tells whether keepalived's configuration has a virtual server of
@@ -88,10 +92,30 @@ func ipvsadmUnit(files host.Files) (unit TableOwner, used bool, err error) {
 	return TableOwner{name, "/etc/sysconfig/ipvsadm", "systemctl disable " + name}, err == nil, err
 }
 
-// hasService tells whether a line of ipvsadm's rules has a service of one of the VIPs.
-func hasService(line string, vips []netip.Addr) bool {
-	return slices.ContainsFunc(strings.Fields(line), func(word string) bool {
-		at, err := netip.ParseAddrPort(word)
-		return err == nil && slices.Contains(vips, at.Addr())
-	})
+// servicesIn are the services of the VIPs in a file of ipvsadm-save(8)'s, as it writes
+// them ("-t 10.10.10.22:80"), and whether there are others.
+func servicesIn(lines []string, vips []netip.Addr) (ours []string, others bool) {
+	for _, line := range lines {
+		words := strings.Fields(line)
+		if len(words) < 3 || words[0][0] != '-' {
+			continue
+		}
+		at, err := netip.ParseAddrPort(words[2])
+		switch service := words[1] + " " + words[2]; {
+		case err != nil || !slices.Contains(vips, at.Addr()):
+			others = true
+		case !slices.Contains(ours, service):
+			ours = append(ours, service)
+		}
+	}
+	return ours, others
+}
+
+// withoutServices is the command that takes services out of such a file.
+func withoutServices(file string, services []string) string {
+	var scripts []string
+	for _, s := range services {
+		scripts = append(scripts, `/^-[Aa] `+strings.NewReplacer(".", `\.`, "[", `\[`, "]", `\]`).Replace(s)+` /d`)
+	}
+	return host.ShellLine("sed", "-i", strings.Join(scripts, ";"), file)
 }

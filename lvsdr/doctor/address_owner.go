@@ -50,6 +50,9 @@ func (e *Exam) owners(ctx context.Context, vip netip.Addr, declared []boot.Decla
 		}
 		switch {
 		case d.Link != "" && e.Role == cluster.DirectorRole && off:
+			if keeps, err := e.servesAsBackup(ctx, vip); err != nil || keeps {
+				return problems, err
+			}
 			problems = append(problems, declarationProblem(d, "%s: %s brings the VIP %s up on %s, where a real server has it; a director has it on the LAN",
 				d.Place(), d.Owner, vip, d.Link))
 		case d.Link != "" && e.Role == cluster.RealServerRole && !off && d.Owner != boot.Keepalived:
@@ -63,7 +66,9 @@ func (e *Exam) owners(ctx context.Context, vip netip.Addr, declared []boot.Decla
 			if !alive {
 				continue
 			}
-			problems = append(problems, declarationProblem(d, "%s: %s brings up the VIP %s, which lvsdr brings up too", d.Place(), d.Owner, vip))
+			p := declarationProblem(d, "%s: %s brings up the VIP %s, which lvsdr brings up too", d.Place(), d.Owner, vip)
+			p.Advice += "; or leave it to that: \"lvsdr teardown " + e.Role + "\", and bring it up there"
+			problems = append(problems, p)
 		}
 	}
 	configured := slices.ContainsFunc(declared, func(d boot.Declaration) bool {
@@ -102,8 +107,10 @@ func (e *Exam) offLAN(ctx context.Context, name string) (bool, error) {
 
 func declarationProblem(d boot.Declaration, format string, args ...any) Problem {
 	p := warning(d.Fix, format, args...)
-	p.Advice = "take the address out of " + d.File + ", or give it up here with \"lvsdr teardown\""
-	return p
+	if p.Advice = "take the address out of " + d.File; p.Fix != "" {
+		p.Advice = ""
+	}
+	return p.yours()
 }
 
 // dropper is systemd-networkd where it manages the interface that has the VIP: when
@@ -137,7 +144,7 @@ func (e *Exam) dropper(ctx context.Context, vip netip.Addr, byKeepalived bool) (
 		dir := "/etc/systemd/network/" + path.Base(network.File) + ".d"
 		fix := host.ShellLine("mkdir", "-p", dir) + " && printf '[Network]\\nKeepConfiguration=static\\n' >" + host.ShellWord(dir+"/keep-vip.conf")
 		problems = append(problems, warning(fix,
-			"systemd-networkd manages %s by %s and takes the VIP %s away when it is started anew", a.Link, network.File, vip))
+			"systemd-networkd manages %s by %s and takes the VIP %s away when it is started anew", a.Link, network.File, vip).yours())
 	}
 	return problems, nil
 }

@@ -111,7 +111,11 @@ func (e *Exam) answersFor(ctx context.Context, l host.Link, vip netip.Addr) ([]P
 	if e.legacyARP() {
 		return skip("%s, but arptables-legacy has rules, which lvsdr does not read: vip-claim on another host tells whether this one answers for the VIP %s", v, vip), nil
 	}
-	p := problem(v.command("1"), "%s: this host answers for the VIP %s", v, vip)
+	fix, err := e.countAs(v, "1")
+	if err != nil {
+		return nil, err
+	}
+	p := problem(fix, "%s: this host answers for the VIP %s", v, vip)
 	if lo, err := e.Host.Sysctl.Get("net/ipv4/conf/lo/arp_ignore"); err == nil && !(effective{value: lo}).answers(at) {
 		p.What += fmt.Sprintf("; conf.lo's %s has no say, the interface that the question comes in on decides", lo)
 	}
@@ -163,7 +167,8 @@ func (e *Exam) asksAs(ctx context.Context, l host.Link, vip netip.Addr) ([]Probl
 	if v.value == "1" {
 		what += ", which is in the interface's subnet"
 	}
-	return []Problem{problem(v.command("2"), what, v, vip)}, nil
+	fix, err := e.countAs(v, "2")
+	return []Problem{problem(fix, what, v, vip)}, err
 }
 
 // asks tells what arp_announce comes to (arp_solicit in net/ipv4/arp.c): 2 takes an

@@ -26,6 +26,7 @@ type barrier struct {
 	does     string
 	openings []host.Opening
 	let      []packetMatch
+	byHand   bool // set-up opens what comes for the VIP, which is not what the rule sees
 }
 
 // A packetMatch is what a rule is to let through.
@@ -36,6 +37,32 @@ type packetMatch struct {
 
 // inward matches what comes for the opening.
 func inward(o host.Opening) packetMatch { return matchOf(o, "daddr", "-d", "dport") }
+
+// arriving matches what comes for the opening as a client wrote it, or, where a rule has
+// given the packet another destination before the verdict, with that one: the host may
+// send it on, and then the answers pass the same chain.
+func arriving(o host.Opening, pkt filter.Packet) []packetMatch {
+	if !pkt.Translated || !pkt.Dst.IsValid() {
+		return []packetMatch{inward(o)}
+	}
+	to := host.Opening{VIP: pkt.Dst, Port: pkt.DstPort, Protocol: o.Protocol}
+	if o.Port == 0 {
+		to.Port = 0
+	}
+	in := inward(to)
+	in.nft, in.iptables = in.nft+" ct status dnat", in.iptables+" -m conntrack --ctstate DNAT"
+	if pkt.Hook != filter.Forward {
+		return []packetMatch{in}
+	}
+	return []packetMatch{in, answering(to)}
+}
+
+// answering matches the answers of what has the opening, behind this host.
+func answering(to host.Opening) packetMatch {
+	m := outward(to)
+	m.nft, m.iptables = m.nft+" ct state established", m.iptables+" -m conntrack --ctstate ESTABLISHED"
+	return m
+}
 
 // outward matches what comes from there.
 func outward(o host.Opening) packetMatch { return matchOf(o, "saddr", "-s", "sport") }
@@ -91,35 +118,36 @@ func (b *barriers) bans(everybody *barriers) (all []Problem) {
 // judge adds the rule that a verdict speaks of, when that is against the packet, and
 // tells whether the packet is dropped for certain. A rule that perhaps drops it is a
 // warning; one against some senders is none, nor is a program that decides.
-func (b *barriers) judge(v filter.Verdict, o host.Opening, what string, let packetMatch) bool {
+func (b *barriers) judge(v filter.Verdict, o host.Opening, what string, let ...packetMatch) bool {
 	switch {
 	case v.Drops():
 		does := "drops"
 		if v.Action == filter.Reject {
 			does = "rejects"
 		}
-		b.add(*v.Rule, Failure, o, does+" "+what, let)
+		b.add(*v.Rule, Failure, o, does+" "+what, let...)
 	case v.Action == filter.Unsure && v.Depends == filter.ByMatch:
-		b.add(*v.Rule, Warning, o, "drops, under a condition that is not known here, "+what, let)
+		b.add(*v.Rule, Warning, o, "drops, under a condition that is not known here, "+what, let...)
 	}
 	return v.Drops()
 }
 
-func (b *barriers) add(r filter.Rule, severity Severity, o host.Opening, does string, let packetMatch) {
+func (b *barriers) add(r filter.Rule, severity Severity, o host.Opening, does string, let ...packetMatch) {
 	i := slices.IndexFunc(b.found, func(f *barrier) bool { return f.rule == r && f.severity == severity && f.does == does })
 	if i < 0 {
 		i = len(b.found)
 		b.found = append(b.found, &barrier{rule: r, severity: severity, does: does})
 	}
 	b.found[i].openings = append(b.found[i].openings, o)
-	b.found[i].let = append(b.found[i].let, let)
+	b.found[i].let = append(b.found[i].let, let...)
+	b.found[i].byHand = b.found[i].byHand || !slices.Contains(let, inward(o)) && !slices.Contains(let, outward(o))
 }
 
 func (b *barriers) problems(ctx context.Context) []Problem {
 	var all []Problem
 	for _, f := range b.found {
 		p := Problem{Severity: f.severity, What: fmt.Sprintf("%q %s %s", f.rule, f.does, f.to())}
-		if f.openings[0].Protocol != 0 && b.e.portsMend(ctx, f.rule) {
+		if f.openings[0].Protocol != 0 && !f.byHand && b.e.portsMend(ctx, f.rule) {
 			p.Fix = b.e.SetUpCommand()
 		} else {
 			p.Fix, p.Advice = f.mend()

@@ -51,7 +51,7 @@ func (e *Exam) forbiddenModules(atBoot boot.Modules) []Problem {
 		for _, l := range atBoot.Forbids(name) {
 			if strings.HasPrefix(l.File, "/etc/") {
 				problems = append(problems, warning(commentOut(l.Number, l.File),
-					"%s:%d keeps %s from being loaded at boot: %s", l.File, l.Number, name, strings.Join(l.Words, " ")))
+					"%s:%d keeps %s from being loaded at boot: %s", l.File, l.Number, name, strings.Join(l.Words, " ")).yours())
 			}
 		}
 	}

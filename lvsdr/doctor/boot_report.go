@@ -78,7 +78,11 @@ func (r *bootReport) problems() []Problem {
 	var all []Problem
 	for _, d := range r.lines {
 		c := SysctlConflict{Key: strings.Join(d.keys, ", "), Want: d.want, Value: d.Value, File: d.File, Line: d.Line}
-		all = append(all, warning(strings.Join(d.fixes, "\n"), "%s", c.String()))
+		p := warning(strings.Join(d.fixes, "\n"), "%s", c.String())
+		if d.fixes[0] != r.setUp || len(d.fixes) > 1 {
+			p = p.yours()
+		}
+		all = append(all, p)
 	}
 	return all
 }

@@ -72,6 +72,17 @@ func warning(fix, format string, args ...any) Problem {
 	return Problem{Severity: Warning, What: fmt.Sprintf(format, args...), Fix: fix}
 }
 
+// yours is a problem whose fix changes files that are not set-up's.
+func (p Problem) yours() Problem {
+	const left = "the file is yours: teardown leaves it as you make it"
+	if p.Fix != "" && p.Advice != "" {
+		p.Advice += "; " + left
+	} else if p.Fix != "" {
+		p.Advice = left
+	}
+	return p
+}
+
 // skip tells why a check makes no sense here.
 func skip(format string, args ...any) []Problem {
 	return []Problem{{Severity: Skipped, What: fmt.Sprintf(format, args...)}}

@@ -207,29 +207,29 @@ func (s *survey) balancedAgain(p *pathSeen, to netip.AddrPort, how string) *Prob
 	problem := &Problem{
 		On:   p.server.rip,
 		What: fmt.Sprintf("%s has the VIP but %s what is for %s: it balances the service itself, and packets go round until their TTL is over", p.server.rip, how, to),
-		Fix:  fmt.Sprintf("ipvsadm -D %s %s", map[cluster.Protocol]string{cluster.TCP: "-t", cluster.UDP: "-u", cluster.SCTP: "--sctp-service"}[p.id.Protocol], to),
-		Advice: "not where it is to take over as the director: there let it balance only what comes by the router or from clients " +
-			"(a service of a firewall mark), not what the director sends",
 	}
+	remove := fmt.Sprintf("ipvsadm -D %s %s", map[cluster.Protocol]string{cluster.TCP: "-t", cluster.UDP: "-u", cluster.SCTP: "--sctp-service"}[p.id.Protocol], to)
+	problem.Advice = fmt.Sprintf("if it is never to be the director, on it: %s; if it is to take over, let it balance only what comes by the router or from clients "+
+		"(a service of a firewall mark), not what the director sends", remove)
 	if slices.ContainsFunc(s.vip(p.id.Addr).answerers(), func(mac net.HardwareAddr) bool { return bytes.Equal(mac, p.server.mac) }) {
 		problem.What += "; it also answers for the VIP, as the director does"
-		problem.Fix, problem.Advice = "", fmt.Sprintf("if %s is the director, leave its service: another real server balances it too, see \"ipvsadm -Ln\" on each; "+
-			"if it is not, \"lvsdr doctor realserver\" there names what has it answer, and \"%s\" ends its balancing", p.server.rip, problem.Fix)
+		problem.Advice = fmt.Sprintf("if %s is the director, leave its service: another real server balances it too, see \"ipvsadm -Ln\" on each; "+
+			"if it is not, \"lvsdr doctor realserver\" there names what has it answer, and \"%s\" ends its balancing", p.server.rip, remove)
 	}
 	return problem
 }
 
 func vipMissing(p *pathSeen, to netip.AddrPort, how string) *Problem {
 	vip := to.Addr()
-	fix := fmt.Sprintf("ip addr add %s/%d dev lo", vip, vip.BitLen())
-	if vip.Is4() {
-		fix += " label lo:0"
+	fix := addVIP(vip, "lo", cluster.RealServerRole)
+	if vip.Is4() { // or it answers for the VIP from then on
+		fix = commands(sysctlCommand("1", "net/ipv4/conf/all/arp_ignore"), sysctlCommand("2", "net/ipv4/conf/all/arp_announce"), fix)
 	}
 	return &Problem{
 		What:   fmt.Sprintf("%s does not have the VIP and forwards: what is for %s it %s", p.server.rip, to, how),
 		On:     p.server.rip,
 		Fix:    fix,
-		Advice: fmt.Sprintf("\"lvsdr setup realserver --vip %s\" there does it for good, and keeps it silent about the VIP", vip),
+		Advice: fmt.Sprintf("\"lvsdr setup realserver --vip %s\" there does it for good", vip),
 	}
 }
 

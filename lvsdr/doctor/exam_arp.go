@@ -39,20 +39,31 @@ func (e *Exam) silence(ctx context.Context, vip netip.Addr) (string, error) {
 	}
 	command := ""
 	for _, l := range links {
-		ignore, err := e.effective("arp_ignore", l.Name)
+		one, err := e.silenceOn(l.Name)
 		if err != nil {
 			return "", err
 		}
-		if ignore.answers([]host.Address{{}}) {
-			command = commands(command, ignore.command("1"))
-		}
-		announce, err := e.effective("arp_announce", l.Name)
-		if err != nil {
-			return "", err
-		}
-		if announce.value != "2" {
-			command = commands(command, announce.command("2"))
-		}
+		command = commands(command, one)
 	}
 	return command, nil
+}
+
+// silenceOn is the same for what comes in by one interface.
+func (e *Exam) silenceOn(link string) (string, error) {
+	ignore, err := e.effective("arp_ignore", link)
+	if err != nil {
+		return "", err
+	}
+	command := ""
+	if ignore.answers([]host.Address{{}}) {
+		if command, err = e.countAs(ignore, "1"); err != nil {
+			return "", err
+		}
+	}
+	announce, err := e.effective("arp_announce", link)
+	if err != nil || announce.value == "2" {
+		return command, err
+	}
+	announced, err := e.countAs(announce, "2")
+	return commands(command, announced), err
 }

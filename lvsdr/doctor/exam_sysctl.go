@@ -38,6 +38,17 @@ func (v effective) String() string {
 		v.name, v.value, v.link, v.all, v.link, v.own)
 }
 
+// countAs is the command that makes it count as wanted on its interface: on a host that
+// lvsdr set up as set-up does, on another without a change to other interfaces, whose
+// neighbours may be served just because of what they have.
+func (e *Exam) countAs(v effective, want string) (string, error) {
+	ours, err := e.WasSetUp()
+	if ours || larger(v.all, want) != want {
+		return v.command(want), err
+	}
+	return sysctlCommand(want, "net/ipv4/conf/"+v.link+"/"+v.name), err
+}
+
 // command makes it count as wanted: by all's value, and by the interface's own where
 // that would defeat it.
 func (v effective) command(want string) string {

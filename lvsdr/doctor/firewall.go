@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/filter"
@@ -22,7 +23,7 @@ var firewallIn = &Check{
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		return e.judgeOpenings(ctx, func(b *barriers, p *passage, o host.Opening) {
 			v := p.receive(p.packet(o, firstPacket))
-			if b.judge(v, o, "new connections to", inward(o)) || !p.director || !v.Packet.Translated {
+			if b.judge(v, o, "new connections to", arriving(o, v.Packet)...) || !p.director || !v.Packet.Translated {
 				return
 			}
 			b.add(*v.Translated, Failure, o, "takes past IPVS", inward(o))
@@ -86,7 +87,10 @@ var firewallOut = &Check{
 		return e.judgeOpenings(ctx, func(b *barriers, p *passage, o host.Opening) {
 			if !p.director {
 				v := p.receive(p.packet(o, firstPacket))
-				if !v.Drops() && !v.Packet.Translated {
+				if pkt, ok := p.replyFrom(v); ok {
+					from := host.Opening{VIP: pkt.Src, Port: pkt.SrcPort, Protocol: o.Protocol}
+					b.judge(p.rules.Trace(pkt), o, fmt.Sprintf("the replies of %s, to whom a rule sends what comes for", netip.AddrPortFrom(pkt.Src, pkt.SrcPort)), answering(from))
+				} else if !v.Drops() && !v.Packet.Translated {
 					b.judge(p.send(p.reply(o, v)), o, "the replies from", outward(o))
 				}
 				return

@@ -27,6 +27,8 @@ func TestFirewallChecks(t *testing.T) {
 		insert    = "iptables-legacy -w -I INPUT 1 -d 10.10.10.22 -p tcp --dport 80 -j ACCEPT"
 		both      = insert + " && iptables-legacy -w -I INPUT 1 -d 10.10.10.22 -p udp --dport 53 -j ACCEPT"
 		conntrack = "sysctl -w net.ipv4.vs.conntrack=1"
+		// With another host of the LAN for the container: a World has no bridge.
+		toContainer = "*nat\n-A PREROUTING -m addrtype --dst-type LOCAL -j DNAT --to-destination 10.10.10.99\n*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n"
 	)
 	tests := []struct {
 		name, role string
@@ -59,7 +61,17 @@ func TestFirewallChecks(t *testing.T) {
 		{"established out, on a real server", "realserver", ":OUTPUT DROP [0:0]\n-A OUTPUT -m state --state ESTABLISHED -j ACCEPT\n", "", "", "", nil},
 		{"for the RIP only", "realserver", dropped + "-A INPUT -d 10.10.10.31/32 -p tcp --dport 80 -j ACCEPT\n-A INPUT -p udp -j ACCEPT\n", "", "", "", []string{"failure firewall-in " + insert}},
 		{"redirected", "realserver", "*nat\n-A PREROUTING -d 10.10.10.22/32 -j REDIRECT\n*filter\n" + dropped + "-A INPUT -d 10.10.10.31/32 -j ACCEPT\n", "", "", "", nil},
-		{"to a container", "realserver", "*nat\n-A PREROUTING -m addrtype --dst-type LOCAL -j DNAT --to-destination 10.10.10.99\n*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n-A FORWARD -d 10.10.10.99/32 -o eth0 -j ACCEPT\n", "", "", "", nil},
+		{"to a container", "realserver", toContainer + "-A FORWARD -d 10.10.10.99/32 -o eth0 -j ACCEPT\n-A FORWARD -m state --state ESTABLISHED -j ACCEPT\n", "", "", "", nil},
+		{"to a container, by its status", "realserver", toContainer + "-A FORWARD -m conntrack --ctstate DNAT -j ACCEPT\n", "", "", "", nil},
+		{"not on to a container", "realserver", toContainer, "", "", "", []string{"failure firewall-in " +
+			"iptables-legacy -w -I FORWARD 1 -d 10.10.10.99 -p tcp --dport 80 -m conntrack --ctstate DNAT -j ACCEPT && " +
+			"iptables-legacy -w -I FORWARD 1 -s 10.10.10.99 -p tcp --sport 80 -m conntrack --ctstate ESTABLISHED -j ACCEPT && " +
+			"iptables-legacy -w -I FORWARD 1 -d 10.10.10.99 -p udp --dport 53 -m conntrack --ctstate DNAT -j ACCEPT && " +
+			"iptables-legacy -w -I FORWARD 1 -s 10.10.10.99 -p udp --sport 53 -m conntrack --ctstate ESTABLISHED -j ACCEPT"}},
+		{"not back from a container", "realserver", toContainer + "-A FORWARD -d 10.10.10.99/32 -p tcp -j ACCEPT\n-A FORWARD -p udp -j ACCEPT\n", "", "", "", []string{"failure firewall-out " +
+			"iptables-legacy -w -I FORWARD 1 -s 10.10.10.99 -p tcp --sport 80 -m conntrack --ctstate ESTABLISHED -j ACCEPT"}},
+		{"redirected to a port that is closed", "realserver", "*nat\n-A PREROUTING -d 10.10.10.22/32 -p tcp -j REDIRECT --to-ports 8080\n*filter\n" + dropped + "-A INPUT -p udp -j ACCEPT\n-A INPUT -p tcp --dport 80 -j ACCEPT\n", "", "", "",
+			[]string{"failure firewall-in iptables-legacy -w -I INPUT 1 -d 10.10.10.31 -p tcp --dport 8080 -m conntrack --ctstate DNAT -j ACCEPT"}},
 		{"a container on the director", "director", "*nat\n-A PREROUTING -p tcp -m tcp --dport 80 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.17.0.2:80\n", "", "", "",
 			[]string{"failure firewall-in iptables-legacy -w -t nat -I PREROUTING 1 -d 10.10.10.22 -p tcp --dport 80 -j ACCEPT"}},
 		{"bans", "director", "-A INPUT -s 192.0.2.0/24 -j DROP\n-A INPUT -m set --match-set f2b src -j REJECT\n-A INPUT -m recent --update --seconds 60 --hitcount 9 --name x -j DROP\n-A INPUT -p tcp --syn -m connlimit --connlimit-above 99 -j DROP\n", "", "", "", nil},

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -17,6 +18,10 @@ var directForwarding = &Check{
 	Step:  step.Service,
 	Needs: []*Check{ipvsThere},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		ours, err := e.WasSetUp()
+		if err != nil {
+			return nil, err
+		}
 		return e.eachOurs(ctx, func(s servedService) []Problem {
 			wrong := s.wrong(func(d ipvs.Destination) bool {
 				return d.Forwarding == ipvs.Masquerade || d.Forwarding == ipvs.Tunnel
@@ -24,9 +29,14 @@ var directForwarding = &Check{
 			if len(wrong) == 0 {
 				return nil
 			}
-			p := problem(directly(s.live, wrong), "%s: %s is forwarded to by %s, not by direct routing",
+			fix := directly(s.live, wrong)
+			p := problem(fix, "%s: %s is forwarded to by %s, not by direct routing",
 				s.live.ID, ends(wrong), map[ipvs.Forwarding]string{ipvs.Masquerade: "masquerading (-m)", ipvs.Tunnel: "tunnelling (-i)"}[wrong[0].Forwarding])
 			p.Advice = afterMasquerading
+			if !ours { // it may be meant so, and served
+				p.Fix, p.Advice = "", fmt.Sprintf("If the real server is made for that, leave it so: by direct routing it would not be served without the VIP. "+
+					"If it is to be direct routing: %s. ", fix)+afterMasquerading
+			}
 			return []Problem{p}
 		})
 	},

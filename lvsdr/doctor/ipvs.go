@@ -98,12 +98,20 @@ var hurtfulSysctls = []hurtfulSysctl{{
 	what: "IPVS always drops a share of the new connections, as if memory were short",
 }}
 
+// masquerades tells whether any service of the table, whoever made it, is forwarded so.
+func (e *Exam) masquerades(ctx context.Context) (bool, error) {
+	table, err := e.Table(ctx)
+	return slices.ContainsFunc(table, func(v ipvs.Entry) bool {
+		return slices.ContainsFunc(v.Destinations, func(d ipvs.Destination) bool { return d.Forwarding == ipvs.Masquerade })
+	}), err
+}
+
 var ipvsSysctl = &Check{
 	Code:  "ipvs-sysctl",
 	Title: "no kernel parameter of IPVS hurts direct routing",
 	Why:   "What suits masquerading or a flood of connections takes clients of direct routing down.",
 	Needs: []*Check{ipvsThere},
-	Run: func(_ context.Context, e *Exam) ([]Problem, error) {
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		var problems []Problem
 		for _, s := range hurtfulSysctls {
 			value, err := e.Host.Sysctl.Get("net/ipv4/vs/" + s.key)
@@ -115,7 +123,15 @@ var ipvsSysctl = &Check{
 			}
 			if slices.Contains(s.bad, value) {
 				p := warning("sysctl -w net.ipv4.vs."+s.key+"="+s.good, "net.ipv4.vs.%s is %s: %s", s.key, value, s.what)
-				p.Advice = s.advice
+				if p.Advice = s.advice; s.key == "conntrack" {
+					masquerades, err := e.masquerades(ctx)
+					if err != nil {
+						return problems, err
+					}
+					if masquerades {
+						p.Fix, p.Advice = "", "Services of this table are forwarded by masquerading, which may need it: leave it while they are here."
+					}
+				}
 				problems = append(problems, p)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -29,7 +30,11 @@ var linkUsable = &Check{
 			}
 			for _, l := range links {
 				if !judged[l.Name] {
-					problems = append(problems, unusable(l, vip)...)
+					found, err := e.quietly(l, unusable(l, vip))
+					problems = append(problems, found...)
+					if err != nil {
+						return problems, err
+					}
 				}
 				judged[l.Name] = true
 			}
@@ -41,6 +46,25 @@ var linkUsable = &Check{
 		}
 		return problems, nil
 	},
+}
+
+// quietly has a real server's interface be silent about an IPv4 VIP before a fix has it
+// answer again.
+func (e *Exam) quietly(l host.Link, problems []Problem) ([]Problem, error) {
+	if e.Role != cluster.RealServerRole || e.Stage == BeforeSetUp || !slices.ContainsFunc(e.Config.VIPs(), netip.Addr.Is4) {
+		return problems, nil
+	}
+	for i, p := range problems {
+		if p.Fix == "" {
+			continue
+		}
+		quiet, err := e.silenceOn(l.Name)
+		if err != nil {
+			return problems, err
+		}
+		problems[i].Fix = commands(quiet, p.Fix)
+	}
+	return problems, nil
 }
 
 // linksOf are the interfaces that the VIP's packets need here: the LAN's and, on a

@@ -50,13 +50,13 @@ func (e *Exam) narrow(ctx context.Context, rip netip.Addr, lan host.Link) ([]Pro
 	if err != nil || !ok || r.MTU == 0 || r.MTU >= min(out.MTU, lan.MTU) {
 		return nil, err
 	}
-	way := ""
-	if r.Gateway.IsValid() {
-		way = " via " + r.Gateway.String()
-	}
-	return []Problem{warning(fmt.Sprintf("ip route replace %s%s dev %s mtu %d", rip, way, host.ShellWord(r.Link), out.MTU),
+	p := warning(fmt.Sprintf("ip route replace %s dev %s mtu %d", rip, host.ShellWord(r.Link), out.MTU),
 		"the route to the real server %s takes packets of %d bytes, requests come in over %s with up to %d",
-		rip, r.MTU, lan.Name, min(out.MTU, lan.MTU))}, nil
+		rip, r.MTU, lan.Name, min(out.MTU, lan.MTU))
+	if r.Gateway.IsValid() {
+		p.Fix, p.Advice = "", "direct routing needs the real server on a LAN of this host's, where no route has an MTU of its own; beyond a gateway the path may take no more"
+	}
+	return []Problem{p}, nil
 }
 
 // merging tells of interfaces that merge what they receive: IPVS passes it on too

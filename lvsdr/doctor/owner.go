@@ -25,7 +25,7 @@ var tableOwner = &Check{
 		last := owners[len(owners)-1]
 		p := warning(last.fix, "%s is set up by %s and by %s", e.vipsText(), owners[0].name, last.name)
 		p.Advice = last.advice
-		return append(problems, p), nil
+		return append(problems, p.yours()), nil
 	},
 }
 
@@ -82,7 +82,7 @@ func (e *Exam) tableOwners(ctx context.Context) (all []tableOwnerFound, err erro
 		case slices.Contains(running, o.Name):
 			all = append(all, tableOwnerFound{name: "keepalived (virtual_server in " + o.File + ")",
 				advice: "Take virtual_server out of keepalived's configuration, which may go on to move the VIP, " +
-					"or leave the table to keepalived: lvsdr teardown director."})
+					"or leave the table to keepalived: lvsdr teardown director, and restart keepalived, which puts nothing back by itself."})
 		}
 	}
 	return all, err

@@ -138,6 +138,23 @@ func (p *passage) receive(pkt filter.Packet) filter.Verdict {
 	return then(v, p.rules.Trace(next))
 }
 
+// replyFrom is what another host, such as a container, sends back through this one to a
+// client whose packet was let in with another destination.
+func (p *passage) replyFrom(v filter.Verdict) (reply filter.Packet, ok bool) {
+	link, ok := p.forwarded(v.Packet)
+	if !ok || p.director || v.Drops() {
+		return filter.Packet{}, false
+	}
+	reply = filter.Packet{
+		Hook: filter.Forward, In: link, Out: p.out, Src: v.Packet.Dst, Dst: p.client, Protocol: v.Packet.Protocol,
+		SrcPort: v.Packet.DstPort, DstPort: v.Packet.SrcPort, State: filter.Established, Answers: true, Local: p.local,
+	}
+	if v.Packet.TCPFlags != 0 {
+		reply.TCPFlags = filter.SYN | filter.ACK
+	}
+	return reply, true
+}
+
 // forwarded tells whether a translated packet goes on to another host, such as a
 // container, and by which interface.
 func (p *passage) forwarded(pkt filter.Packet) (out string, ok bool) {

@@ -123,7 +123,7 @@ func (e *Exam) arpAtBoot(ctx context.Context) ([]Problem, error) {
 	if by, err := boot.Mentions(e.Host.Files, "arp_ignore", "arp_announce", "lvsdr setup"); err != nil || by != "" {
 		return skip("%s may set arp_ignore and arp_announce at boot", by), err
 	}
-	return []Problem{warning(strings.Join(fixes, "\n"), "%s", strings.Join(lost, "; "))}, nil
+	return []Problem{warning(strings.Join(fixes, "\n"), "%s", strings.Join(lost, "; ")).yours()}, nil
 }
 
 // carriersOfVIPs are the LAN interfaces, each once, of the IPv4 VIPs that are
@@ -189,7 +189,11 @@ func (e *Exam) arpLost(s step.Sysctl, link, name string) (what, fix string, err 
 	if len(lines) == 0 {
 		what += " (no file sets it)"
 	}
-	lines = append(lines, host.ShellLine("echo", host.SysctlName(all)+" = "+value)+" >>/etc/sysctl.d/zz-lvs.conf")
+	kept := all
+	if now[0] != value { // other interfaces stay as they are
+		kept = own
+	}
+	lines = append(lines, host.ShellLine("echo", host.SysctlName(kept)+" = "+value)+" >>/etc/sysctl.d/zz-lvs.conf")
 	return what, strings.Join(lines, "\n"), nil
 }
 
@@ -213,7 +217,7 @@ func (e *Exam) tableAtBoot() ([]Problem, error) {
 		}
 		if !modules.Loads(ipvs.Module) {
 			problems = append(problems, warning("echo ip_vs >>/etc/modules-load.d/ip_vs.conf",
-				"%s:%d sets %s at boot before anything loads ip_vs, with which the key appears", line.File, line.Line, host.SysctlName(line.Key)))
+				"%s:%d sets %s at boot before anything loads ip_vs, with which the key appears", line.File, line.Line, host.SysctlName(line.Key)).yours())
 			break
 		}
 	}

@@ -71,14 +71,8 @@ func (e *Exam) missing(ctx context.Context, vip netip.Addr) ([]Problem, error) {
 
 // missingOnDirector leaves the VIP to a program that moves it between directors.
 func (e *Exam) missingOnDirector(ctx context.Context, vip netip.Addr) ([]Problem, error) {
-	running, err := e.Processes(ctx)
-	if err != nil && !errors.Is(err, host.ErrNoView) {
-		return nil, err
-	}
-	for _, name := range running {
-		if slices.Contains(vipMovers, name) {
-			return skip("%s, which runs here, may have given the VIP %s to another director", name, vip), nil
-		}
+	if name, err := e.moves(ctx); name != "" || err != nil {
+		return skip("%s, which runs here, may have given the VIP %s to another director", name, vip), err
 	}
 	lan, err := e.LAN(ctx, vip)
 	if err != nil {
@@ -87,9 +81,33 @@ func (e *Exam) missingOnDirector(ctx context.Context, vip netip.Addr) ([]Problem
 	fix, err := e.bringVIP(ctx, vip, lan.Name)
 	p := problem(fix, "the VIP %s is no address of this host", vip)
 	if fix != e.SetUpCommand() {
-		p.Advice = fmt.Sprintf("tell the LAN afterwards, which may know another MAC address for it: arping -U -c 3 -I %s %s", host.ShellWord(lan.Name), vip)
+		p.Fix, p.Advice = "", takeOver(fix, vip, lan.Name)
 	}
 	return []Problem{p}, err
+}
+
+// takeOver is how a director comes to the VIP by a command that does not look whether
+// another one has it, as set-up does.
+func takeOver(command string, vip netip.Addr, link string) string {
+	text := "if no other director has it (vip-claim tells who answers for it): " + command
+	if vip.Is4() {
+		text += fmt.Sprintf("; and tell the LAN, which may know another MAC address for it: arping -U -c 3 -I %s %s", host.ShellWord(link), vip)
+	}
+	return text
+}
+
+// moves tells whether a program runs here that moves the VIP between directors.
+func (e *Exam) moves(ctx context.Context) (name string, err error) {
+	running, err := e.Processes(ctx)
+	if err != nil && !errors.Is(err, host.ErrNoView) {
+		return "", err
+	}
+	for _, name := range running {
+		if slices.Contains(vipMovers, name) {
+			return name, nil
+		}
+	}
+	return "", nil
 }
 
 // vipMovers are programs that give a director its VIPs and take them away again.
@@ -142,9 +160,12 @@ func (e *Exam) bringVIP(ctx context.Context, vip netip.Addr, link string) (strin
 // addVIP is the command that puts a VIP on a link as set-up does.
 func addVIP(vip netip.Addr, link, role string) string {
 	command := "ip addr add " + host.HostPrefix(vip).String() + " dev " + host.ShellWord(link)
-	switch {
-	case vip.Is4():
+	if vip.Is4() {
 		command += labelled(link)
+	}
+	switch {
+	case vip.Is4() && link == "lo": // no interface without an address is to speak from it
+		command += " scope host"
 	case vip.Is6() && role == cluster.DirectorRole:
 		command += " nodad preferred_lft 0"
 	}

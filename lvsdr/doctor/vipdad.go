@@ -57,7 +57,9 @@ func (e *Exam) notInUse(a host.Address) Problem {
 	}
 	p := problem(fix, "the VIP %s is not in use: duplicate address detection found it on another host (dadfailed)", a)
 	if e.Role == cluster.DirectorRole {
-		p.Advice = "first take it from the host that answers for it, a real server with the VIP on its LAN interface or another director"
+		p.Fix = ""
+		p.Advice = "take it from the host that answers for it, if that is a real server with the VIP on its LAN interface; then: " + fix +
+			". If it is another director, leave it there"
 	}
 	return p
 }

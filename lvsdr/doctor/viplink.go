@@ -147,6 +147,9 @@ func (e *Exam) hidden(ctx context.Context, vip netip.Addr, at []host.Address) ([
 		return e.carriedElsewhere(ctx, vip, at)
 	}
 	problems, err := e.mute(ctx, carriers)
+	if keeps, err2 := e.servesAsBackup(ctx, vip); keeps || err != nil || err2 != nil {
+		return problems, errors.Join(err, err2)
+	}
 	for _, a := range spare {
 		if l, _, err := e.Link(ctx, a.Link); err != nil || !l.Loopback || !a.Prefix.IsSingleIP() { // a wide one is vip-mask's
 			continue
@@ -160,6 +163,18 @@ func (e *Exam) hidden(ctx context.Context, vip netip.Addr, at []host.Address) ([
 			vip, a.Link, places(carriers)))
 	}
 	return problems, err
+}
+
+// servesAsBackup tells whether a director's VIP on loopback has its use: the host is one of
+// the real servers, and serves as one while another director has the VIP.
+func (e *Exam) servesAsBackup(ctx context.Context, vip netip.Addr) (bool, error) {
+	for _, rip := range e.RealServers(vip) {
+		if at, err := e.AddressesOf(ctx, rip); err != nil || len(at) > 0 {
+			return err == nil, err
+		}
+	}
+	own, err := e.ownOpenings(ctx)
+	return slices.ContainsFunc(own, func(o host.Opening) bool { return o.VIP == vip }), err
 }
 
 // carriedElsewhere tells whether the LAN finds a VIP that none of its interfaces carries: an
@@ -177,7 +192,14 @@ func (e *Exam) carriedElsewhere(ctx context.Context, vip netip.Addr, at []host.A
 		}
 		because = fmt.Sprintf("and %s: no answer for an address elsewhere", v)
 	}
-	fix := addVIP(vip, lan.Name, cluster.DirectorRole)
+	if name, err := e.moves(ctx); name != "" || err != nil {
+		return skip("%s, which runs here, may have given the VIP %s to another director", name, vip), err
+	}
+	what := fmt.Sprintf("the VIP %s is on %s only, not on the LAN's %s, %s", vip, places(at), lan.Name, because)
+	fix, err := e.bringVIP(ctx, vip, lan.Name)
+	if err != nil || fix == e.SetUpCommand() { // which takes the others away
+		return []Problem{problem(fix, "%s", what)}, err
+	}
 	for _, a := range at {
 		remove, err := e.removeAddress(ctx, a)
 		if err != nil {
@@ -189,7 +211,9 @@ func (e *Exam) carriedElsewhere(ctx context.Context, vip netip.Addr, at []host.A
 			fix = commands(fix, remove)
 		}
 	}
-	return []Problem{problem(fix, "the VIP %s is on %s only, not on the LAN's %s, %s", vip, places(at), lan.Name, because)}, nil
+	p := problem("", "%s", what)
+	p.Advice = takeOver(fix, vip, lan.Name)
+	return []Problem{p}, nil
 }
 
 // mute tells of interfaces that carry the VIP and do not answer for it.

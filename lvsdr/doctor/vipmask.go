@@ -68,7 +68,7 @@ func (e *Exam) swallowed(ctx context.Context, lo string) ([]Problem, error) {
 			problems = append(problems, problem(replaceByHosts(at), "%s makes every address of %s this host's own, %s too", at[0], p, lost))
 		case lost != "":
 			problems = append(problems, problem(e.vipsAlone(lo, p), "a local route makes every address of %s this host's own, %s too", p, lost))
-		case len(at) > 0:
+		case slices.ContainsFunc(at, func(a host.Address) bool { return e.isVIP(a.Prefix.Addr()) }):
 			problems = append(problems, warning(replaceByHosts(at),
 				"%s makes every address of %s this host's own: a client there would never be answered", at[0], p))
 		}

@@ -82,10 +82,13 @@ type Packet struct {
 
 	// Translated: the connection's destination is not what the client wrote.
 	Translated bool
-	doubtful   doubtful
-	six        bool // it is IPv6, when no address tells
-	any        bool // it is any packet of its protocol and family, see [Chain.Closes]
-	arp        *arpPacket
+	// Answers: it goes back in a connection whose destination is not what the client
+	// wrote.
+	Answers  bool
+	doubtful doubtful
+	six      bool // it is IPv6, when no address tells
+	any      bool // it is any packet of its protocol and family, see [Chain.Closes]
+	arp      *arpPacket
 }
 
 // doubtful is what a rule may have changed that perhaps matched.

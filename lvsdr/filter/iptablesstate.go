@@ -76,7 +76,7 @@ func stateIn(t test, f *flow) answer {
 	for name := range strings.SplitSeq(t.word(), ",") {
 		switch name {
 		case "DNAT":
-			a = a.or(tracked(f, when(f.packet.Translated)))
+			a = a.or(tracked(f, when(f.packet.Translated || f.packet.Answers)))
 		case "SNAT":
 			a = a.or(tracked(f, when(f.packet.State != New).and(unknown)))
 		default:
@@ -112,7 +112,7 @@ func (f *flow) status(name string) answer {
 	case "CONFIRMED":
 		return when(!isNew)
 	case "DNAT":
-		return when(f.packet.Translated)
+		return when(f.packet.Translated || f.packet.Answers)
 	case "ASSURED", "SNAT":
 		if isNew {
 			return never

@@ -141,6 +141,9 @@ func withRates(looks map[string]func(test, *flow) answer) map[string]func(test, 
 func source(t test, f *flow) answer { return addressIn(t.word(), f.packet.Src, bySender) }
 
 func destination(t test, f *flow) answer {
+	if p := f.packet; p.Answers && !p.Dst.IsValid() && addressIn(t.word(), p.Src, never).truth == yes && !strings.ContainsAny(strings.TrimSuffix(t.word(), "/32"), "/-") {
+		return never // nobody answers himself
+	}
 	return addressIn(t.word(), f.packet.Dst, answer{maybe, f.packet.peer()})
 }
 

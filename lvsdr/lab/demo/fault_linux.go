@@ -66,9 +66,11 @@ func showFault(ctx context.Context, f gallery.Fault) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	fmt.Printf("\nA cluster, set up with lvsdr setup director %s,\nand on each real server with lvsdr setup realserver.\n", c.Flags)
+	if f.Setup != "-" {
+		fmt.Printf("\nA cluster, set up with lvsdr setup director %s,\nand on each real server with lvsdr setup realserver.\n", c.Flags)
+	}
 	s := faultStory{ctx, c, f}
-	for _, part := range []func() error{s.before, s.inject, s.doctor, s.mend, s.after} {
+	for _, part := range []func() error{s.make, s.before, s.inject, s.doctor, s.mend, s.after} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -81,6 +83,17 @@ type faultStory struct {
 	ctx context.Context
 	*gallery.Cluster
 	fault gallery.Fault
+}
+
+// make shows what the fault's cluster needs besides, or how it is made by hand.
+func (s faultStory) make() error {
+	if s.fault.Make == nil {
+		return nil
+	}
+	chapter("A cluster")
+	s.Show = command
+	defer func() { s.Show = nil }()
+	return s.fault.Make(s.ctx, s.Cluster)
 }
 
 func (s faultStory) before() error {

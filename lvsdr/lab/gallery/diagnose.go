@@ -92,13 +92,18 @@ func Bad(findings []doctor.Finding) []string {
 
 // Mend runs the fix of a finding that the doctor on host made, where it says to.
 func (c *Cluster) Mend(ctx context.Context, host string, f doctor.Finding) error {
+	return c.runWhere(ctx, host, f, f.Fix)
+}
+
+// runWhere runs commands on the host that the finding is about.
+func (c *Cluster) runWhere(ctx context.Context, host string, f doctor.Finding, commands string) error {
 	at := c.Host(host)
 	if f.On != "" {
 		if at = c.at(f.On); at == nil {
 			return fmt.Errorf("the fix is for %s, which is no host's address", f.On)
 		}
 	}
-	return c.Sh(ctx, at.Name, f.Fix)
+	return c.Sh(ctx, at.Name, commands)
 }
 
 // Follow does what the doctor says of the fault's first sight, and what a person
@@ -106,6 +111,14 @@ func (c *Cluster) Mend(ctx context.Context, host string, f doctor.Finding) error
 func (c *Cluster) Follow(ctx context.Context, f Fault, finding doctor.Finding) error {
 	if finding.Fix != "" {
 		if err := c.Mend(ctx, f.Sights[0].Host, finding); err != nil {
+			return err
+		}
+	}
+	if f.Advised != "" {
+		if !strings.Contains(finding.Advice, f.Advised) {
+			return fmt.Errorf("the advice does not name %q: %s", f.Advised, finding.Advice)
+		}
+		if err := c.runWhere(ctx, f.Sights[0].Host, finding, f.Advised); err != nil {
 			return err
 		}
 	}

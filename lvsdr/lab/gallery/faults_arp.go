@@ -10,12 +10,14 @@ var arpFaults = []Fault{{
 }, {
 	Name: "arp-ignore-lo-only", Catalogue: "R2", Setup: "-",
 	Title:  "a real server has arp_ignore=1 on lo alone, which has no say",
-	Inject: all(handMade(handTable), on("dev-2", "sysctl -qw net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.lo.arp_ignore=1")),
+	Make:   handMade(handTable),
+	Inject: on("dev-2", "sysctl -qw net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.lo.arp_ignore=1"),
 	Sights: []Sight{{Host: "dev-2", Code: "arp-ignore"}, {Host: "dev-1", Code: "vip-claim"}, {Host: "client", Code: "vip-claim"}},
 }, {
 	Name: "arp-ignore-3", Catalogue: "R1", Setup: "-", // set-up's VIP has scope host: silent
 	Title:  "a real server's LAN interface has arp_ignore=3, which is more than 1 and answers for a VIP of scope global",
-	Inject: all(handMade(handTable), on("dev-2", "sysctl -qw net.ipv4.conf.eth0.arp_ignore=3")),
+	Make:   handMade(handTable),
+	Inject: on("dev-2", "sysctl -qw net.ipv4.conf.eth0.arp_ignore=3"),
 	Sights: []Sight{{Host: "dev-2", Code: "arp-ignore"}, {Host: "dev-1", Code: "vip-claim"}, {Host: "client", Code: "vip-claim"}},
 }, {
 	Name: "arp-ignore-8", Catalogue: "FP6",

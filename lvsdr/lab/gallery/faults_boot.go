@@ -16,7 +16,8 @@ ipvsadm -a -t 10.10.10.22:80 -r 10.10.10.32 -g`
 var bootFaults = []Fault{{
 	Name: "sysctl-in-no-file", Catalogue: "R19", Setup: "-",
 	Title:  "a real server made by hand answers ARP after the next boot",
-	Inject: all(handMade(tableByHand), on("dev-3", "rm /etc/sysctl.d/lvs.conf")),
+	Make:   handMade(tableByHand),
+	Inject: on("dev-3", "rm /etc/sysctl.d/lvs.conf"),
 	Sights: warned("dev-3", "sysctl-boot"),
 }, {
 	Name: "sysctl-later-file", Catalogue: "R19",

@@ -99,9 +99,9 @@ var firewallFaults = []Fault{{
 	Undo:   unfiltered("dev-1"),
 }, {
 	Name: "icmp-invalid", Catalogue: "O2", Needs: []lab.Feature{lab.IPTables}, Setup: Flags + " --persistence 30s",
-	Title: "the director drops what is invalid, after the port was opened: a router's word on packet sizes is, too",
-	Inject: all(largePages, narrowWay,
-		on("dev-1", "iptables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP; lvsdr setup director -q "+Flags+" --persistence 30s")),
+	Title:  "the director drops what is invalid, after the port was opened: a router's word on packet sizes is, too",
+	Make:   all(largePages, narrowWay),
+	Inject: on("dev-1", "iptables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP; lvsdr setup director -q "+Flags+" --persistence 30s"),
 	Sights: []Sight{{"dev-1", "firewall-icmp", doctor.Warning}, {Host: "client", Code: "large-replies"}},
 }, {
 	Name: "neighbour-discovery", Catalogue: "V9", Needs: []lab.Feature{lab.IPTables}, Setup: flags6,

@@ -19,7 +19,8 @@ func itsOwnServer(ctx context.Context, c *Cluster) error {
 var ownFaults = []Fault{{
 	Name: "own-server-stopped", Setup: "-",
 	Title:  "a director is a real server too, and no server runs on it",
-	Inject: all(itsOwnServer, serving("dev-1", "")),
+	Make:   itsOwnServer,
+	Inject: serving("dev-1", ""),
 	Sights: []Sight{{Host: "dev-1", Code: "listener"}, {Host: "client", Code: "replies"}},
 	Heal:   serving("dev-1", ":80"),
 }}

@@ -57,8 +57,8 @@ var tableFaults = []Fault{{
 }, {
 	Name: "sh-without-fallback", Catalogue: "P11", Setup: "-",
 	Title: "scheduler sh refuses the clients of a real server of weight 0",
+	Make:  handMade(strings.Replace(handTable, "wrr", "sh", 1)),
 	Inject: all(
-		handMade(strings.Replace(handTable, "wrr", "sh", 1)),
 		func(ctx context.Context, c *Cluster) error { // the client's own
 			name, err := c.Client.Get(ctx, "http://"+vipHTTP)
 			if err != nil {
@@ -72,8 +72,8 @@ var tableFaults = []Fault{{
 }, {
 	Name: "mh-without-fallback", Catalogue: "P11", Setup: "-",
 	Title: "scheduler mh refuses the clients of a real server whose weight became 0",
+	Make:  handMade(strings.Replace(handTable, "wrr", "mh", 1)),
 	Inject: all(
-		handMade(strings.Replace(handTable, "wrr", "mh", 1)),
 		func(ctx context.Context, c *Cluster) error { // the client's own
 			name, err := c.Client.Get(ctx, "http://"+vipHTTP)
 			if err != nil {
@@ -87,23 +87,21 @@ var tableFaults = []Fault{{
 }, {
 	Name: "drained-but-tied", Catalogue: "P3", Setup: "-",
 	Title: "persistence still sends a client to a real server of weight 0",
-	Inject: all(
-		handMade(strings.Replace(handTable, "wrr", "wrr -p 300", 1)),
-		func(ctx context.Context, c *Cluster) error {
-			conn, err := c.keepTo(ctx, "10.10.10.31")
-			if err != nil { // the client is tied to the other one
-				return c.Sh(ctx, "dev-1", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.32 -g -w 0")
-			}
-			conn.Close()
-			return c.Sh(ctx, "dev-1", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31 -g -w 0")
-		},
-	),
+	Make:  handMade(strings.Replace(handTable, "wrr", "wrr -p 300", 1)),
+	Inject: func(ctx context.Context, c *Cluster) error {
+		conn, err := c.keepTo(ctx, "10.10.10.31")
+		if err != nil { // the client is tied to the other one
+			return c.Sh(ctx, "dev-1", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.32 -g -w 0")
+		}
+		conn.Close()
+		return c.Sh(ctx, "dev-1", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31 -g -w 0")
+	},
 	Sights: []Sight{{Host: "dev-1", Code: "quiescent-template", Severity: doctor.Warning}},
 }, {
 	Name: "taken-out-too-early", Catalogue: "D9", Setup: "-",
 	Title: "connections are left to a real server that was taken out",
+	Make:  handMade(handTable),
 	Inject: all(
-		handMade(handTable),
 		func(ctx context.Context, c *Cluster) error {
 			_, err := c.keepTo(ctx, "10.10.10.32")
 			return err
@@ -120,7 +118,8 @@ var tableFaults = []Fault{{
 }, {
 	Name: "packets-go-round", Catalogue: "R8", Setup: "-", Passive: true,
 	Title: "a real server lacks the VIP and forwards: it sends the packets back to the director",
-	Inject: all(handMade(handTable), on("dev-2", "sysctl -qw net.ipv4.ip_forward=1; ip addr del 10.10.10.22/32 dev lo"),
+	Make:  handMade(handTable),
+	Inject: all(on("dev-2", "sysctl -qw net.ipv4.ip_forward=1; ip addr del 10.10.10.22/32 dev lo"),
 		func(ctx context.Context, c *Cluster) error { return c.await(ctx, c.goRound(ctx)) }),
 	Sights: []Sight{{Host: "dev-1", Code: "packet-loop"}, {Host: "dev-2", Code: "vip"}},
 	Heal:   all(on("dev-2", "ip addr add 10.10.10.22/32 dev lo"), forgotten),
@@ -148,10 +147,10 @@ var tableFaults = []Fault{{
 	Sights: []Sight{{Host: "dev-1", Code: "ipvs-sysctl", Severity: doctor.Warning}},
 }, {
 	Name: "kube-proxy", Catalogue: "D17",
-	Title:  "kube-proxy in IPVS mode is on the director",
-	Inject: on("dev-1", "ip link add kube-ipvs0 type dummy"),
-	Sights: []Sight{{Host: "dev-1", Code: "table-owner", Severity: doctor.Warning}},
-	Heal:   on("dev-1", "ip link del kube-ipvs0"),
+	Title:   "kube-proxy in IPVS mode is on the director",
+	Inject:  on("dev-1", "ip link add kube-ipvs0 type dummy"),
+	Sights:  []Sight{{Host: "dev-1", Code: "table-owner", Severity: doctor.Warning}},
+	Advised: "ip link del kube-ipvs0",
 }}
 
 // mapPort does what ipvsadm refuses to: it writes the service's port instead.

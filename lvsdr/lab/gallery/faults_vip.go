@@ -19,6 +19,22 @@ var vipFaults = []Fault{{
 	Inject: on("dev-1", "ip addr del 10.10.10.22/32 dev eth0"),
 	Sights: []Sight{{Host: "dev-1", Code: "vip"}, {Host: "client", Code: "vip-claim"}},
 }, {
+	Name: "hand-made-vip-gone", Catalogue: "D2", Setup: "-",
+	Title:   "a director made by hand lost the VIP",
+	Make:    handMade(handTable),
+	Inject:  on("dev-1", "ip addr del 10.10.10.22/32 dev eth0"),
+	Sights:  []Sight{{Host: "dev-1", Code: "vip"}, {Host: "client", Code: "vip-claim"}},
+	Advised: "ip addr add 10.10.10.22/32 dev eth0 label eth0:0",
+}, {
+	Name: "hand-made-vip-on-lo", Catalogue: "D1", Setup: "-",
+	Title: "a director made by hand has the VIP on lo and arp_ignore=1",
+	Make:  handMade(handTable),
+	Inject: on("dev-1", `ip addr del 10.10.10.22/32 dev eth0
+ip addr add 10.10.10.22/32 dev lo
+sysctl -qw net.ipv4.conf.all.arp_ignore=1`),
+	Sights:  []Sight{{Host: "dev-1", Code: "vip-link"}, {Host: "client", Code: "vip-claim"}},
+	Advised: "ip addr add 10.10.10.22/32 dev eth0 label eth0:0 && ip addr del 10.10.10.22/32 dev lo",
+}, {
 	Name: "director-vip-on-lo", Catalogue: "D1",
 	Title: "the director has the VIP on lo and arp_ignore=1, the recipe of a real server: nobody answers for it",
 	Inject: on("dev-1", `ip addr del 10.10.10.22/32 dev eth0

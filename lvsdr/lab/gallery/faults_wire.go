@@ -70,6 +70,12 @@ var serverFaults = []Fault{{
 	Inject: on("dev-2", "ip link set eth0 down"),
 	Sights: seenOnWire("real-server", Sight{Host: "dev-2", Code: "link"}),
 }, {
+	Name: "silent-by-noarp", Catalogue: "N12", Setup: "-",
+	Title:  "a real server's interface answers no ARP, its own address included, in place of arp_ignore",
+	Make:   handMade(handTable),
+	Inject: on("dev-2", "ip link set eth0 arp off; sysctl -qw net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.all.arp_announce=0"),
+	Sights: seenOnWire("real-server", Sight{Host: "dev-2", Code: "link"}),
+}, {
 	Name: "other-subnet", Catalogue: "D13",
 	Title:  "a real server is reached by a gateway only",
 	Inject: on("dev-1", "ip route add 10.10.10.32/32 via 10.10.10.31"),
@@ -129,7 +135,8 @@ const noProxy = "ip link del behind; sysctl -qw net.ipv4.ip_forward=0 net.ipv4.c
 var pathFaults = []Fault{{
 	Name: "vip-missing-router", Catalogue: "R8", Setup: "-",
 	Title:  "a real server lost the VIP and forwards: each packet goes round between it and the director",
-	Inject: all(handMade(handTable), on("dev-2", "sysctl -qw net.ipv4.ip_forward=1; ip addr del 10.10.10.22/32 dev lo")),
+	Make:   handMade(handTable),
+	Inject: on("dev-2", "sysctl -qw net.ipv4.ip_forward=1; ip addr del 10.10.10.22/32 dev lo"),
 	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "vip"}),
 }, {
 	Name: "real-server-drops", Catalogue: "R10", Needs: []lab.Feature{lab.IPTables},
@@ -145,9 +152,10 @@ var pathFaults = []Fault{{
 	Undo:   unfiltered("dev-2"),
 }, {
 	Name: "director-as-real-server", Catalogue: "D12", Needs: []lab.Feature{lab.Ipvsadm},
-	Title:  "a real server balances the service itself and sends it back: packets go round until their TTL is over",
-	Inject: on("dev-2", "ipvsadm -A -t 10.10.10.22:80 -s rr; ipvsadm -a -t 10.10.10.22:80 -r 10.10.10.30 -g"),
-	Sights: seenOnWire("dr-path"),
+	Title:   "a real server balances the service itself and sends it back: packets go round until their TTL is over",
+	Inject:  on("dev-2", "ipvsadm -A -t 10.10.10.22:80 -s rr; ipvsadm -a -t 10.10.10.22:80 -r 10.10.10.30 -g"),
+	Sights:  seenOnWire("dr-path"),
+	Advised: "ipvsadm -D -t 10.10.10.22:80",
 }}
 
 // largeFaults: small replies come, large ones do not.
@@ -155,7 +163,8 @@ var largeFaults = []Fault{{
 	Name: "large-replies-lost", Catalogue: "O2", Needs: []lab.Feature{lab.IPTables},
 	Setup:  "-",
 	Title:  "the director drops the router's word that large packets do not pass, so the real servers never hear it",
-	Inject: all(handMade(handTable), largePages, narrowWay, on("dev-1", "iptables-legacy -I INPUT -p icmp -j DROP")),
+	Make:   all(handMade(handTable), largePages, narrowWay),
+	Inject: on("dev-1", "iptables-legacy -I INPUT -p icmp -j DROP"),
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-icmp", Severity: doctor.Warning}, {Host: "client", Code: "large-replies"}},
 }}
 

@@ -24,8 +24,11 @@ type Fault struct {
 	Catalogue string // its number in the field's lore, as in docs/checks.md: "R1"
 	Needs     []lab.Feature
 	// Setup is the flags of the cluster; empty: that of the documentation,
-	// "--vip 10.10.10.22 -r 10.10.10.31 -r 10.10.10.32".
+	// "--vip 10.10.10.22 -r 10.10.10.31 -r 10.10.10.32"; "-": nothing is set up, Make
+	// does it by hand.
 	Setup string
+	// Make does what is to be done before the cluster is healthy; nil: nothing is.
+	Make func(ctx context.Context, c *Cluster) error
 	// Passive: the doctors put nothing on the wire, where they would see the fault
 	// by other means.
 	Passive bool
@@ -37,6 +40,9 @@ type Fault struct {
 	// Sights are what the doctors say, the cause first. A host not named says
 	// nothing that is bad.
 	Sights []Sight
+	// Advised are commands that the advice of the first sight names, for a person to
+	// decide: they are run on the host that the finding is about. Empty: none.
+	Advised string
 	// Heal is what a person does who follows the advice of the first sight, after
 	// its fix where it has one; nil: the fix alone heals.
 	Heal func(ctx context.Context, c *Cluster) error
@@ -67,12 +73,12 @@ type Healthy struct {
 // Faults returns every fault.
 func Faults() []Fault {
 	return slices.Concat(arpFaults, vipFaults, linkFaults, sourceFaults, ipv6Faults,
-		claimFaults, lanFaults, serverFaults, pathFaults, largeFaults, requestFaults, tableFaults, ownFaults, firewallFaults, bootFaults, twoFaults)
+		claimFaults, lanFaults, serverFaults, pathFaults, largeFaults, requestFaults, tableFaults, ownFaults, firewallFaults, containerFaults, bootFaults, twoFaults)
 }
 
 // Variants returns every healthy cluster: the traps and the unusual.
 func Variants() []Healthy {
-	return slices.Concat(plainVariants, addrVariants, linkVariants, wireVariants, requestVariants, tableVariants, ownVariants, firewallVariants, bootVariants, twoVariants)
+	return slices.Concat(plainVariants, addrVariants, linkVariants, wireVariants, requestVariants, tableVariants, ownVariants, firewallVariants, containerVariants, bootVariants, twoVariants)
 }
 
 var plainVariants = []Healthy{{

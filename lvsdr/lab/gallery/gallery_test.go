@@ -85,6 +85,9 @@ func TestCases(t *testing.T) {
 		if f.Title == "" || f.Inject == nil || len(f.Sights) == 0 {
 			t.Errorf("%s: a title, an inject and a sight are wanted", f.Name)
 		}
+		if f.Setup == "-" && f.Make == nil {
+			t.Errorf("%s: nothing sets up its cluster", f.Name)
+		}
 		for _, s := range f.Sights {
 			role := map[string]string{"client": cluster.ClientRole, "dev-1": cluster.DirectorRole}[s.Host]
 			if !slices.ContainsFunc(doctor.Checks(cmp.Or(role, cluster.RealServerRole)), func(c *doctor.Check) bool { return c.Code == s.Code }) {
@@ -127,6 +130,11 @@ func TestFaults(t *testing.T) {
 }
 
 func check(ctx context.Context, l *looks, c *Cluster, f Fault) error {
+	if f.Make != nil {
+		if err := f.Make(ctx, c); err != nil {
+			return fmt.Errorf("make: %w", err)
+		}
+	}
 	if err := f.Inject(ctx, c); err != nil {
 		return fmt.Errorf("inject: %w", err)
 	}
@@ -141,7 +149,7 @@ func check(ctx context.Context, l *looks, c *Cluster, f Fault) error {
 	first := f.Sights[0]
 	i := slices.IndexFunc(found[first.Host], func(x doctor.Finding) bool { return x.Check == first.Code && x.Severity == first.severity() })
 	finding := found[first.Host][i]
-	if finding.Fix == "" && (finding.Advice == "" || f.Heal == nil) {
+	if finding.Fix == "" && (finding.Advice == "" || f.Heal == nil && f.Advised == "") {
 		return fmt.Errorf("no fix: %s", told(found[first.Host]))
 	}
 	if err := c.Follow(ctx, f, finding); err != nil {

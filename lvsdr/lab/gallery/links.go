@@ -111,16 +111,17 @@ ip link set vrrp.51 up; ip addr add 10.10.10.22/32 dev vrrp.51`)),
 // lanFaults are those of a LAN that is a VLAN.
 var lanFaults = []Fault{{
 	Name: "vlan-arp-ignore-0", Catalogue: "R1", Setup: "-",
-	Title: "a real server on a VLAN answers ARP for the VIP",
-	Inject: all(lanOn("vlan-on-bond", "vlan", "bridge-on-vlan", "vlan"),
-		on("dev-2", "sysctl -qw net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.lan.arp_ignore=0")),
+	Title:  "a real server on a VLAN answers ARP for the VIP",
+	Make:   lanOn("vlan-on-bond", "vlan", "bridge-on-vlan", "vlan"),
+	Inject: on("dev-2", "sysctl -qw net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.lan.arp_ignore=0"),
 	Sights: seenOnWire("vip-claim", Sight{Host: "dev-2", Code: "arp-ignore"}),
 }, {
 	Name: "vlan-vip-in-use", Catalogue: "N9", Setup: "-",
 	Title: "another machine on the VLAN has the VIP, which set-up does not take then",
-	Inject: all(lanOf("vlan", "vlan-on-bond", "vlan", "vlan-in-frame"), vipOnVLAN,
+	Make: all(lanOf("vlan", "vlan-on-bond", "vlan", "vlan-in-frame"), vipOnVLAN,
 		on("dev-1", "if lvsdr setup director -q "+Flags+"; then echo 'set-up took the VIP' >&2; exit 1; fi"),
-		stranger("ip link del lan"), proved, vipOnVLAN),
+		stranger("ip link del lan"), proved),
+	Inject: vipOnVLAN,
 	Sights: seenOnWire("vip-claim"),
 	Heal:   stranger("ip link del lan"),
 }}

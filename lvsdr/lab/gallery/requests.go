@@ -20,7 +20,8 @@ var requestFaults = []Fault{{
 }, {
 	Name: "udp-wrong-source", Catalogue: "T5", Setup: "-",
 	Title:  "a real server's DNS server listens on all addresses and answers from its own, not the VIP's",
-	Inject: all(dnsFrom("dev-2", ":53", false), dnsFrom("dev-3", ":53", true), withDNS),
+	Make:   all(dnsFrom("dev-2", ":53", true), dnsFrom("dev-3", ":53", true), withDNS),
+	Inject: dnsFrom("dev-2", ":53", false),
 	Sights: seenOnWire("dr-path"),
 	Heal:   dnsFrom("dev-2", "10.10.10.22:53", false),
 }}
