@@ -4,10 +4,14 @@ package lvsdr_test
 
 import (
 	"errors"
+	"os"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
@@ -72,6 +76,7 @@ func TestNever(t *testing.T) {
 	})
 	never := map[string][]string{
 		"lvsdr":             library,
+		"lvsdr/status":      library,
 		"lvsdr/step":        {module + "lvsdr/doctor", module + "lvsdr/linux"},
 		"lvsdr/doctor":      {module + "lvsdr/linux"},
 		"lvsdr/lvsdrtest":   {module + "cmd", module + "units", module + "lvsdr/lab", "github.com/urfave/cli", "github.com/coreos/go-systemd"},
@@ -120,4 +125,46 @@ func goList(t *testing.T, args ...string) []string {
 		t.Fatal(err)
 	}
 	return strings.Fields(string(out))
+}
+
+// TestLinterAgrees: the rules of the linter are those that are held here.
+func TestLinterAgrees(t *testing.T) {
+	text, err := os.ReadFile("../.golangci.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Linters struct {
+			Settings struct {
+				Depguard struct {
+					Rules map[string]struct {
+						Files, Allow []string
+						Deny         []struct{ Pkg string }
+					}
+				}
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &config); err != nil {
+		t.Fatal(err)
+	}
+	rules := config.Linters.Settings.Depguard.Rules
+	for room, may := range rooms {
+		files := "**/" + room + "/*.go"
+		rule := rules[path.Base(room)]
+		var allow []string
+		for _, inside := range may {
+			allow = append(allow, module+inside+"$")
+		}
+		if !slices.Contains(rule.Files, files) || !slices.Equal(rule.Allow, allow) ||
+			len(rule.Deny) == 0 || rule.Deny[0].Pkg+"/" != module {
+			t.Errorf("%s: the linter's rule is %+v, not one for %s that allows %q and denies the rest", room, rule, files, allow)
+		}
+		if touches := slices.Contains(kernelRooms, room) || room == "units"; slices.Contains(rules["kernel"].Files, files) == touches {
+			t.Errorf("%s: the linter lets it touch the kernel: %v", room, !touches)
+		}
+		if other := room == "units" || room == "lvsdr/mobyipvs"; slices.Contains(rules["library"].Files, files) == other {
+			t.Errorf("%s: the linter takes it for the library: %v", room, !other)
+		}
+	}
 }
