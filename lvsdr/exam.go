@@ -31,8 +31,8 @@ func (r Role) Doctor(ctx context.Context, h *host.Host) []doctor.Finding {
 	return r.Exam(h).Run(ctx)
 }
 
-// Exam prepares an examination of the host, for a caller that wants to choose: which
-// checks to ignore, what to put on the wire. It has Preflight and Prove too.
+// Exam prepares an examination for a caller that wants to choose, such as which checks
+// to ignore. It has Preflight and Prove too.
 func (r Role) Exam(h *host.Host) *doctor.Exam {
 	return &doctor.Exam{Host: h, Role: r.Name, Config: r.config, Checks: slices.Clone(r.Checks), Steps: slices.Clone(r.Steps)}
 }

@@ -16,8 +16,7 @@ import (
 // ErrNoRole: the cluster's description does not tell what this host is to be.
 var ErrNoRole = errors.New("this host's role cannot be found")
 
-// ErrNotListed: the host is set up for a role, and the cluster's description does not
-// list it any more.
+// ErrNotListed: the host is set up, and the description does not list it any more.
 var ErrNotListed = errors.New("the host is not listed any more")
 
 // Find finds the role that c has for this host, and says why: a host with a real

@@ -24,8 +24,8 @@ type Role struct {
 	config cluster.Config
 }
 
-// Director is the role of the host that carries the VIP on the LAN and forwards.
-// It fails with a [*cluster.ConfigError] when c is not valid for a director.
+// Director is the role of the host with the VIP on the LAN, which forwards. It fails
+// with a [*cluster.ConfigError] when c is not valid for one.
 func Director(c cluster.Config) (Role, error) {
 	if err := c.Validate(cluster.DirectorRole); err != nil {
 		return Role{}, err
@@ -46,7 +46,7 @@ func director(c cluster.Config) Role {
 }
 
 // RealServer is the role of a host that serves the VIP's connections and answers
-// clients directly. It fails with a [*cluster.ConfigError] when c is not valid.
+// clients itself. It fails with a [*cluster.ConfigError] when c is invalid.
 func RealServer(c cluster.Config) (Role, error) {
 	if err := c.Validate(cluster.RealServerRole); err != nil {
 		return Role{}, err
@@ -74,9 +74,8 @@ func Client(c cluster.Config) (Role, error) {
 	return Role{Name: cluster.ClientRole, Checks: doctor.Checks(cluster.ClientRole), config: c}, nil
 }
 
-// Plan returns the changes that are due to bring the host to the role ([step.Present])
-// or out of it ([step.Absent]), in the order in which they would be made: what takes away
-// something that others replace comes last ([step.Change.Late]). It changes nothing.
+// Plan returns the changes due to bring the host to the role ([step.Present]) or out of
+// it ([step.Absent]), in their order, [step.Change.Late] ones last. It changes nothing.
 func (r Role) Plan(ctx context.Context, h *host.Host, want step.State) ([]step.Change, error) {
 	parts, err := r.plan(ctx, h, want)
 	if err != nil {
@@ -89,8 +88,8 @@ func (r Role) Plan(ctx context.Context, h *host.Host, want step.State) ([]step.C
 	return all, nil
 }
 
-// Up brings the host to the role: it asks the [Role.Preflight] and, when nothing stops
-// it, makes what is due as [Role.Apply] does. No other lvsdr comes in between.
+// Up brings the host to the role: it asks [Role.Preflight] and, when nothing stops it,
+// does as [Role.Apply], with no other lvsdr in between.
 func (r Role) Up(ctx context.Context, h *host.Host) ([]step.Change, error) {
 	h, unlock, err := h.Lock(ctx, host.Waiting{})
 	if err != nil {

@@ -129,7 +129,7 @@ func (s *session) examineUntil(ctx context.Context, p *patient, wait time.Durati
 	for {
 		findings, err := s.examine(ctx, p)
 		left := time.Until(deadline)
-		if err != nil || left <= 0 || !slices.ContainsFunc(findings, isBad) {
+		if err != nil || left <= 0 || !slices.ContainsFunc(findings, doctor.Finding.Bad) {
 			return findings, err
 		}
 		s.detail("not healthy yet: looking again for %s", left.Round(time.Second))
@@ -164,10 +164,6 @@ func (s *session) list(c *cli.Context) error {
 	}
 	s.listChecks(role)
 	return nil
-}
-
-func isBad(f doctor.Finding) bool {
-	return f.Severity == doctor.Failure || f.Severity == doctor.Unknown
 }
 
 // mentionRights tells beforehand why much will be unknown.

@@ -21,7 +21,7 @@ func (s *session) tellFindings(w io.Writer, findings []doctor.Finding, ignored [
 		s.listFindings(w, findings)
 	}
 	wrong := slices.DeleteFunc(slices.Clone(findings), func(f doctor.Finding) bool {
-		return rank[f.Severity] == 0 || s.quiet && !isBad(f)
+		return rank[f.Severity] == 0 || s.quiet && !f.Bad()
 	})
 	slices.SortStableFunc(wrong, func(a, b doctor.Finding) int { return cmp.Compare(rank[a.Severity], rank[b.Severity]) })
 	for len(wrong) > 0 {

@@ -102,8 +102,9 @@ type Finding struct {
 	Step string `json:"step,omitempty"`
 }
 
-// bad tells whether the finding speaks against the host.
-func (f Finding) bad() bool { return f.Severity == Failure || f.Severity == Unknown }
+// Bad tells whether the finding speaks against the host, as a failure does and what
+// could not be told.
+func (f Finding) Bad() bool { return f.Severity == Failure || f.Severity == Unknown }
 
 // finding is where texts that checks have put together, with names from outside in
 // them, become printable. A fix quotes its words itself ([host.ShellWord]).

@@ -162,7 +162,7 @@ func (c *Check) findings(problems []Problem) (findings []Finding, failed bool) {
 	for _, p := range problems {
 		f := c.finding(p)
 		findings = append(findings, f)
-		failed = failed || f.bad()
+		failed = failed || f.Bad()
 	}
 	return findings, failed
 }

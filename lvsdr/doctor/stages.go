@@ -64,7 +64,7 @@ func (e *Exam) Foreseen(findings []Finding) []Finding {
 	var some []Finding
 	for _, f := range findings {
 		foresees := func(c *Check) bool { return c.Foresees && c.Code == f.Check }
-		if (f.Severity == Warning || f.bad()) && slices.ContainsFunc(e.Checks, foresees) {
+		if (f.Severity == Warning || f.Bad()) && slices.ContainsFunc(e.Checks, foresees) {
 			some = append(some, f)
 		}
 	}
@@ -170,7 +170,7 @@ func failed(findings []Finding) (here, there []string) {
 // demote makes warnings of what was found by checks that are ignored.
 func (e *Exam) demote(findings []Finding) []Finding {
 	for i, f := range findings {
-		if f.bad() && slices.Contains(e.Ignore, f.Check) {
+		if f.Bad() && slices.Contains(e.Ignore, f.Check) {
 			findings[i].Severity = Warning
 		}
 	}

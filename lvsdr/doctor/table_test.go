@@ -10,6 +10,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
 )
 
@@ -198,6 +199,28 @@ func TestTableChecksOfTheKernel(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, test.want)
 			}
 		})
+	}
+}
+
+// A kernel that has a scheduler less is told which it has; one that has none gets no
+// empty choice.
+func TestSchedulersToChooseFrom(t *testing.T) {
+	role := wireRole(t, cluster.DirectorRole, "")
+	var all []string
+	for _, name := range ipvs.Schedulers() {
+		all = append(all, ipvs.SchedulerModule(name))
+	}
+	for advice, without := range map[string][]string{
+		"It has rr, lc,": {"ip_vs_wrr"},
+		"none at all":    all,
+	} {
+		e := role.Exam(lvsdrtest.Director().WithoutModules(without...).Host())
+		e.Only = []string{"ipvs-scheduler"}
+		for _, f := range e.Run(t.Context()) {
+			if f.Check == "ipvs-scheduler" && (!strings.Contains(f.Advice, advice) || strings.Contains(f.Advice, "choose") == (len(without) > 1)) {
+				t.Errorf("without %q: %+v", without, f)
+			}
+		}
 	}
 }
 
