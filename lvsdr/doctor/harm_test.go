@@ -1,6 +1,9 @@
 package doctor_test
 
 import (
+	"os"
+	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -56,3 +59,99 @@ func TestNoFixTakesAwayWhatServes(t *testing.T) {
 }
 
 var setUpTrace = write("/run/lvsdr/director", "role\t") + "\n"
+
+// The fixes that change network scripts, run for real in a folder of their own: the VIP
+// is brought up no more, and all else is as before.
+func TestFixesOfNetworkScripts(t *testing.T) {
+	for name, test := range map[string]struct{ before, after string }{
+		"ifcfg-lo:0": {"DEVICE=lo:0\nONBOOT=yes\nIPADDR=10.10.10.22", "DEVICE=lo:0\n\nIPADDR=10.10.10.22\nONBOOT=no\n"},
+		"ifcfg-lo": {"DEVICE=lo\nIPADDR=127.0.0.1\nIPADDR1=10.10.10.22\nONBOOT=yes\nIPADDR2=10.10.10.23",
+			"DEVICE=lo\nIPADDR=127.0.0.1\n#IPADDR1=10.10.10.22\nONBOOT=yes\nIPADDR2=10.10.10.23\n"},
+	} {
+		const dir = "/etc/sysconfig/network-scripts/"
+		w := lvsdrtest.Director()
+		if err := w.Run("mkdir -p " + dir + "\n" + write(dir+name, test.before)); err != nil {
+			t.Fatal(err)
+		}
+		role := bootRole(t, cluster.DirectorRole)
+		_, fixes := bootTold(t, w, role, "address-owner")
+		if len(fixes) != 1 {
+			t.Fatalf("%s: %q", name, fixes)
+		}
+		if got := runForReal(t, fixes[0], dir+name, test.before+"\n"); got != test.after {
+			t.Errorf("%s: got\n%s", name, got)
+		}
+		if err := w.Run(write(dir+name, strings.TrimSuffix(test.after, "\n"))); err != nil {
+			t.Fatal(err)
+		}
+		if left, _ := bootTold(t, w, role, "address-owner"); len(left) > 0 {
+			t.Errorf("%s: after the fix: %q", name, left)
+		}
+	}
+}
+
+// runForReal runs a fix of a file below /etc in a folder of its own, and returns what the
+// file has then.
+func runForReal(t *testing.T, fix, name, text string) string {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.MkdirAll(root+path.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(root+name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("sh", "-ec", strings.ReplaceAll(fix, "/etc/", root+"/etc/")).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", fix, err, out)
+	}
+	got, err := os.ReadFile(root + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(got)
+}
+
+// No veth merges packets, so that this fix is run on a host in memory.
+func TestMergingIsSwitchedOff(t *testing.T) {
+	w := lvsdrtest.Director("ip link set eth0 lro on")
+	role := bootRole(t, cluster.DirectorRole)
+	_, fixes := bootTold(t, w, role, "mtu")
+	if len(fixes) != 1 {
+		t.Fatalf("%q", fixes)
+	}
+	if err := w.Run(fixes[0]); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := bootTold(t, w, role, "mtu"); len(left) > 0 {
+		t.Errorf("after the fix: %q", left)
+	}
+}
+
+// What a fix changes beside what set-up has made is said to be the person's own.
+func TestFilesOfYoursAreSaid(t *testing.T) {
+	some := 0
+	for _, c := range append(append([]bootCase{}, bootCases...), ownerCases...) {
+		name, _ := strings.CutPrefix(c.role, "-")
+		w := lvsdrtest.RealServer()
+		if name == cluster.DirectorRole {
+			w = lvsdrtest.Director()
+		}
+		if err := w.Run(c.does); err != nil {
+			continue // it breaks what set-up made
+		}
+		e := bootRole(t, name).Exam(w.Host())
+		e.Only = ofRole(e, bootCodes)
+		for _, f := range e.Run(t.Context()) {
+			edits := strings.Contains(f.Fix, "sed -i ") || strings.Contains(f.Fix, ">")
+			if edits {
+				some++
+			}
+			if edits != strings.Contains(f.Advice, "teardown leaves it") {
+				t.Errorf("%s: %s: %q, %q", c.name, f.Check, f.Fix, f.Advice)
+			}
+		}
+	}
+	if some < 5 {
+		t.Errorf("%d fixes of files", some)
+	}
+}

@@ -16,7 +16,7 @@ import (
 )
 
 // Run carries out commands in the world, one a line: the part of ip, modprobe,
-// sysctl, ipvsadm, nft, iptables, cat with a here-document, chmod, ln, mkdir,
+// sysctl, ipvsadm, nft, iptables, ethtool, cat with a here-document, chmod, ln, mkdir,
 // rmdir and rm that [World.Dump] writes, and their opposites; and of what the doctor
 // looks at, "listen", "close", "ps", "conn", "established", "stat" and "lan", which no shell has
 // (run_observer.go, run_lan.go). It is how a test makes the world it starts from and how it plays the other people on the host:
@@ -55,7 +55,7 @@ var tools = map[string]func(*state, []string) error{
 	"ip6tables": (*state).runIptables, "chmod": (*state).runChmod, "ln": (*state).runLn,
 	"mkdir": (*state).runMkdir, "rm": (*state).runRemove, "rmdir": (*state).runRemove,
 	"listen": (*state).runListen, "close": (*state).runClose, "ps": (*state).runPs, "conn": (*state).runConn,
-	"stat": (*state).runStat, "established": (*state).runEstablished, "lan": (*state).runLAN,
+	"ethtool": (*state).runEthtool, "stat": (*state).runStat, "established": (*state).runEstablished, "lan": (*state).runLAN,
 }
 
 // run carries out the first command of lines and returns how many lines it took.
@@ -154,6 +154,13 @@ func (s *state) runLn(words []string) error {
 		return errUsage
 	}
 	return files{s}.Symlink(words[1], words[2])
+}
+
+func (s *state) runEthtool(words []string) error {
+	if len(words) != 4 || words[0] != "-K" || words[2] != "lro" {
+		return errUsage
+	}
+	return s.runLinkSet(words[1], "lro "+words[3])
 }
 
 func (s *state) runMkdir(words []string) error {

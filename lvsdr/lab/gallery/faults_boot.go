@@ -66,6 +66,35 @@ var bootFaults = []Fault{{
 	Inject: on("dev-2", "sed -i 's/ --runtime/ --dry-run/' /etc/systemd/system/lvsdr-realserver.service"),
 	Sights: warned("dev-2", "unit"),
 }, {
+	Name: "unit-program-gone", Catalogue: "M6",
+	Title:  "the unit of a real server runs a program that is not there",
+	Inject: on("dev-2", "sed -i 's,^ExecStart=[^ ]*,ExecStart=/usr/local/sbin/gone,' /etc/systemd/system/lvsdr-realserver.service"),
+	Sights: []Sight{{Host: "dev-2", Code: "unit"}},
+}, {
+	Name: "unit-refused", Catalogue: "M6",
+	Title:  "the unit of a real server has a flag that this version does not know",
+	Inject: on("dev-2", "sed -i 's/ --runtime/ --runtime --gone/' /etc/systemd/system/lvsdr-realserver.service"),
+	Sights: []Sight{{Host: "dev-2", Code: "unit"}},
+}, {
+	Name: "vs-sysctl-before-ip-vs", Catalogue: "R19", Setup: "-",
+	Title:  "a director made by hand has a sysctl of IPVS in a file, and nothing loads ip_vs before",
+	Make:   handMade(tableByHand),
+	Inject: on("dev-1", "echo net.ipv4.vs.expire_nodest_conn=1 >/etc/sysctl.d/10-lvs.conf"),
+	Sights: warned("dev-1", "sysctl-boot"),
+}, {
+	Name: "table-restored", Catalogue: "D18",
+	Title:  "ipvsadm's unit restores the VIP's service at boot too",
+	Inject: on("dev-1", restored("-A -t 10.10.10.22:80 -s wrr")),
+	Sights: warned("dev-1", "table-owner"),
+	Undo:   on("dev-1", "rm /etc/default/ipvsadm /etc/ipvsadm.rules"),
+}, {
+	Name: "table-restored-with-others", Catalogue: "D18",
+	Title:  "ipvsadm's unit restores the VIP's service at boot too, beside another that nobody else restores",
+	Inject: on("dev-1", restored(`-A -t 10.10.10.22:80 -s wrr\n-a -t 10.10.10.22:80 -r 10.10.10.31:80 -g -w 1\n-A -t 192.0.2.9:25 -s rr`)),
+	Sights: warned("dev-1", "table-owner"),
+	Heal:   on("dev-1", "grep -q AUTO=.true /etc/default/ipvsadm; [ \"$(cat /etc/ipvsadm.rules)\" = '-A -t 192.0.2.9:25 -s rr' ]"),
+	Undo:   on("dev-1", "rm /etc/default/ipvsadm /etc/ipvsadm.rules"),
+}, {
 	Name: "weight-by-hand", Catalogue: "drift",
 	Title:  "somebody has changed a weight",
 	Inject: on("dev-1", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31 -g -w 5"),
@@ -117,6 +146,11 @@ printf '[Match]\nName=eth0\n[Network]\nAddress=10.10.10.30/24\n' >/run/systemd/n
 printf 'ADMIN_STATE=configured\nNETWORK_FILE=/run/systemd/network/10-lan.network\n' >/run/systemd/netif/links/$(cat /sys/class/net/eth0/ifindex)`),
 	Sights: warned("dev-1", "address-owner"),
 }}
+
+// restored has ipvsadm's unit restore these rules at boot, as Debian's does.
+func restored(rules string) string {
+	return `mkdir -p /etc/default; echo 'AUTO="true"' >/etc/default/ipvsadm; printf '` + rules + `\n' >/etc/ipvsadm.rules`
+}
 
 // Clusters that look as if they would not survive a reboot, or had two owners.
 var bootVariants = []Healthy{{

@@ -34,6 +34,12 @@ var claimFaults = []Fault{{
 		ip neigh flush dev eth0`),
 	Sights: seenOnWire("vip-claim", Sight{Host: "dev-2", Code: "arp-announce"}),
 }, {
+	Name: "asks-as-vip-told-elsewhere", Catalogue: "R3",
+	Title: "the same, and a person follows what the director's doctor says",
+	Inject: on("dev-2", `sysctl -qw net.ipv4.conf.all.arp_announce=0 net.ipv4.conf.eth0.arp_announce=0
+		ip neigh flush dev eth0`),
+	Sights: append(seenOnWire("vip-claim"), Sight{Host: "dev-2", Code: "arp-announce"}),
+}, {
 	Name: "two-directors", Catalogue: "D15",
 	Title:  "another director has the VIP too",
 	Inject: stranger("ip addr add 10.10.10.22/32 dev eth0"),
@@ -138,6 +144,13 @@ var pathFaults = []Fault{{
 	Make:   handMade(handTable),
 	Inject: on("dev-2", "sysctl -qw net.ipv4.ip_forward=1; ip addr del 10.10.10.22/32 dev lo"),
 	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "vip"}),
+}, {
+	Name: "vip-missing-router-told-elsewhere", Catalogue: "R8", Setup: "-",
+	Title: "the same where ARP is not silent either, and a person follows what the director's doctor says",
+	Make:  handMade(handTable),
+	Inject: on("dev-2", `sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.all.arp_announce=0
+ip addr del 10.10.10.22/32 dev lo`),
+	Sights: append(seenOnWire("dr-path"), Sight{Host: "dev-2", Code: "vip"}),
 }, {
 	Name: "real-server-drops", Catalogue: "R10", Needs: []lab.Feature{lab.IPTables},
 	Title:  "a real server's packet filter drops what is for the VIP",
