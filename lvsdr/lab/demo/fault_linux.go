@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
@@ -23,14 +24,20 @@ func listFaults() {
 	}
 }
 
-func findFault(name string) (gallery.Fault, error) {
-	for _, f := range gallery.Faults() {
-		if f.Name == name {
-			return f, nil
+// findFaults are the faults of these names, none of an empty text.
+func findFaults(names string) (faults []gallery.Fault, err error) {
+	all := gallery.Faults()
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(all, func(f gallery.Fault) bool { return f.Name == name })
+		if i < 0 && names != "" {
+			listFaults()
+			return nil, fmt.Errorf("there is no fault %q", name)
+		}
+		if i >= 0 {
+			faults = append(faults, all[i])
 		}
 	}
-	listFaults()
-	return gallery.Fault{}, fmt.Errorf("there is no fault %q", name)
+	return faults, nil
 }
 
 // needsNFT tells whether the fault is one of nftables, which User-Mode Linux lacks.
@@ -52,6 +59,63 @@ func useDistributionKernel(fetch string) error {
 	}
 	return os.Setenv("LVSDR_QEMU_KERNEL", strings.TrimSpace(string(dir)))
 }
+
+// inGuests shows several faults, those of nftables in a guest of their own.
+func inGuests(guest, kernel string, faults []gallery.Fault) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, nft := range []bool{false, true} {
+		var names []string
+		for _, f := range faults {
+			if needsNFT(f) == nft {
+				names = append(names, f.Name)
+			}
+		}
+		if len(names) == 0 {
+			continue
+		}
+		if nft {
+			if err := useDistributionKernel(kernel); err != nil {
+				failed = append(failed, err)
+				continue
+			}
+		}
+		args := append([]string{self}, os.Args[1:]...)
+		cmd := exec.Command(guest, append(args, "-fault", strings.Join(names, ","))...) // the last one counts
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		failed = append(failed, cmd.Run())
+	}
+	return errors.Join(failed...)
+}
+
+// showFaults shows one after the other, and of several tells which did not run to their
+// end.
+func showFaults(ctx context.Context, faults []gallery.Fault) error {
+	if len(faults) == 1 {
+		return showFault(ctx, faults[0])
+	}
+	var failed []string
+	for _, f := range faults {
+		fmt.Printf("\n== FAULT=%s\n", f.Name)
+		one, cancel := context.WithTimeout(ctx, longest)
+		if err := showFault(one, f); err != nil {
+			fmt.Printf("FAULT=%s did not run to its end: %v\n", f.Name, err)
+			failed = append(failed, f.Name)
+		}
+		cancel()
+	}
+	fmt.Printf("\n%d of %d faults shown to their end\n", len(faults)-len(failed), len(faults))
+	if len(failed) > 0 {
+		return fmt.Errorf("not shown to their end: %s", strings.Join(failed, " "))
+	}
+	return nil
+}
+
+// longest is how long one of several faults is shown.
+const longest = 5 * time.Minute
 
 // showFault shows a fault come, be named, and go.
 func showFault(ctx context.Context, f gallery.Fault) (err error) {

@@ -2,7 +2,7 @@
 // lab on the running kernel where that has IPVS, else in a guest. "make demo" builds
 // and runs it.
 //
-// With -fault it shows one fault of package gallery instead: what goes wrong, what a
+// With -fault it shows faults of package gallery instead: what goes wrong, what a
 // client sees, what the doctor says, and that its command mends it.
 //
 // It ends with status 1 when anything it shows is not as it tells.
@@ -16,17 +16,17 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/lvsdr/toolkit/lvsdr/lab"
-	"github.com/lvsdr/toolkit/lvsdr/lab/gallery"
 )
 
 func main() {
 	bin := flag.String("lvsdr", "bin/lvsdr", "the `program` to show")
 	guest := flag.String("guest", "bin/umlexec", "the `program` that runs a command on a kernel with IPVS")
 	kernel := flag.String("kernel", ".ci/kernel", "the `program` that prints where a kernel with nftables is, for the guest")
-	fault := flag.String("fault", "", "the `name` of a fault to show instead of the whole story; list: their names")
+	fault := flag.String("fault", "", "the `name` of a fault to show instead of the whole story, or several: a,b; list: their names")
 	flag.Parse()
 	if *fault == "list" {
 		listFaults()
@@ -43,14 +43,15 @@ func demo(bin, guest, kernel, name string) error {
 	if err != nil {
 		return err
 	}
-	var fault gallery.Fault
-	if name != "" {
-		if fault, err = findFault(name); err != nil {
-			return err
-		}
+	faults, err := findFaults(name)
+	if err != nil {
+		return err
 	}
 	inGuest := lab.Guest.Missing() == nil
-	if !inGuest && needsNFT(fault) {
+	if !inGuest && len(faults) > 1 {
+		return inGuests(guest, kernel, faults)
+	}
+	if !inGuest && slices.ContainsFunc(faults, needsNFT) {
 		if err := useDistributionKernel(kernel); err != nil {
 			return err
 		}
@@ -66,7 +67,7 @@ func demo(bin, guest, kernel, name string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if name != "" {
-		return showFault(ctx, fault)
+		return showFaults(ctx, faults)
 	}
 	return wholeStory(ctx, inGuest)
 }

@@ -34,7 +34,9 @@ func (s faultStory) symptom() error {
 			return err
 		}
 	}
-	s.visit(waitFor) // it may well be served, as yet
+	if s.visit(waitFor) == nil {
+		fmt.Println("  This client is served, as yet. Wrong is: " + s.fault.Title + ".")
+	}
 	_, err := show(s.ctx, s.Client, "ip neigh show "+s.vip().String())
 	return err
 }
