@@ -84,6 +84,19 @@ func (c addrCase) advises(t *testing.T, e *doctor.Exam) bool {
 	return slices.ContainsFunc(e.Run(t.Context()), func(f doctor.Finding) bool { return strings.Contains(f.Advice, c.told) })
 }
 
+// routedVIP is a real server of a VIP in no subnet of its own, with a second leg by which
+// its director sends, and no way beyond its networks.
+const (
+	routed    = "services: [{vip: 198.51.100.22, realServers: [{address: 172.16.0.31}, {address: 172.16.0.32}]}]"
+	routedVIP = `ip addr add 198.51.100.22/32 dev lo label lo:0
+ip link add eth1 address 02:00:00:00:01:31 type veth
+ip link set eth1 up
+ip addr add 172.16.0.31/24 dev eth1
+ip route del default via 10.10.10.1 dev eth0
+`
+	strict = "sysctl -w net.ipv4.conf.all.rp_filter=1\n"
+)
+
 func TestRealServerAddresses(t *testing.T) {
 	const ignore1, announce2 = "sysctl -w net.ipv4.conf.eth0.arp_ignore=1", "sysctl -w net.ipv4.conf.eth0.arp_announce=2"
 	const noVIP, wide = "ip addr del 10.10.10.22/32 dev lo", "ip addr add 10.10.10.22/32 dev lo label lo:0"
@@ -116,6 +129,12 @@ func TestRealServerAddresses(t *testing.T) {
 			write("/proc/thread-self/net/arp_tables_names", "filter")},
 		{name: "FP6: no leg in the VIP's subnet", config: "services: [{vip: 198.51.100.22, realServers: [{address: 10.10.10.31}]}]",
 			commands: "ip addr add 198.51.100.22/32 dev lo label lo:0\nsysctl -w net.ipv4.conf.all.arp_ignore=0"},
+		{name: "one wire, two subnets", config: "services: [{vip: 198.51.100.22, realServers: [{address: 10.10.10.31}]}]",
+			commands: "ip addr add 198.51.100.22/32 dev lo label lo:0\nlan add 02:00:00:00:00:30 198.51.100.22\n" +
+				"sysctl -w net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.all.arp_announce=0",
+			want: []string{"failure arp-ignore " + ignore1, "failure arp-announce " + announce2}},
+		{name: "one wire, two subnets, and silent", config: "services: [{vip: 198.51.100.22, realServers: [{address: 10.10.10.31}]}]",
+			commands: "ip addr add 198.51.100.22/32 dev lo label lo:0\nlan add 02:00:00:00:00:30 198.51.100.22"},
 		{name: "IPv6 only", config: `services: [{vip: "fd00:10::22", realServers: [{address: "fd00:10::31"}]}]`,
 			commands: "sysctl -w net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.all.arp_announce=0"},
 
@@ -175,6 +194,17 @@ func TestRealServerAddresses(t *testing.T) {
 		{name: "R13 for a client on the LAN", commands: secondLeg + "sysctl -w net.ipv4.conf.all.rp_filter=1", client: "10.10.10.100"},
 		{name: "FP18", commands: "sysctl -w net.ipv4.conf.all.rp_filter=1"},
 		{name: "FP19", commands: secondLeg + "sysctl -w net.ipv4.conf.eth1.rp_filter=1 net.ipv4.conf.eth0.rp_filter=2"},
+
+		{name: "a routed VIP", config: routed, commands: routedVIP},
+		{name: "a routed VIP, nothing but it is known", config: "services: [{vip: 198.51.100.22}]", commands: routedVIP},
+		{name: "a routed VIP, and the second leg is strict", config: routed, commands: routedVIP + strict,
+			want: []string{"warning rp-filter sysctl -w net.ipv4.conf.eth1.rp_filter=2"}},
+		{name: "the same for a client", config: routed, commands: routedVIP + strict, client: "10.10.10.100",
+			want: []string{"failure rp-filter sysctl -w net.ipv4.conf.eth1.rp_filter=2"}},
+		{name: "a strict leg, by which the director may not come", config: "services: [{vip: 198.51.100.22}]", commands: routedVIP + strict,
+			client: "10.10.10.100", want: []string{"warning rp-filter sysctl -w net.ipv4.conf.eth1.rp_filter=2"}},
+		{name: "a routed VIP, and one leg that is strict", config: "services: [{vip: 198.51.100.22, realServers: [{address: 10.10.10.31}]}]",
+			commands: "ip addr add 198.51.100.22/32 dev lo label lo:0\n" + strict},
 
 		{name: "R14", commands: "ip route add blackhole 203.0.113.0/24", client: "203.0.113.9", advised: true, want: []string{"failure return-route"}},
 		{name: "R14 in IPv6", commands: "ip route del default via fd00:10::1 dev eth0", client: "2001:db8:7::9", advised: true,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/probe"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
@@ -38,7 +39,7 @@ var arpAnnounce = &Check{
 
 // eachFront judges each interface on which a VIP that this host holds may be asked
 // for, until something is found there.
-func (e *Exam) eachFront(ctx context.Context, judge func(e *Exam, ctx context.Context, l host.Link, vip netip.Addr) ([]Problem, error)) ([]Problem, error) {
+func (e *Exam) eachFront(ctx context.Context, judge func(*Exam, context.Context, front) ([]Problem, error)) ([]Problem, error) {
 	fronts, why, err := e.heldFronts(ctx)
 	if err != nil || len(fronts) == 0 {
 		return why, err
@@ -49,7 +50,7 @@ func (e *Exam) eachFront(ctx context.Context, judge func(e *Exam, ctx context.Co
 		if ill[f.link.Name] {
 			continue
 		}
-		found, err := judge(e, ctx, f.link, f.vip)
+		found, err := judge(e, ctx, f)
 		problems = append(problems, found...)
 		if err != nil {
 			return problems, err
@@ -57,12 +58,6 @@ func (e *Exam) eachFront(ctx context.Context, judge func(e *Exam, ctx context.Co
 		ill[f.link.Name] = len(found) > 0
 	}
 	return problems, nil
-}
-
-// A front is an interface on which somebody may ask for the MAC address of a VIP.
-type front struct {
-	link host.Link
-	vip  netip.Addr
 }
 
 // heldFronts are those of the IPv4 VIPs that this host holds, or why there are none.
@@ -80,14 +75,12 @@ func (e *Exam) heldFronts(ctx context.Context) (all []front, why []Problem, err 
 		if !held {
 			continue
 		}
-		why = skip("no interface of this host has the VIP %s in its subnet", vip)
-		links, err := e.fronts(ctx, vip)
+		why = skip("this host has no interface with an address of its own, on which somebody could ask for the VIP %s", vip)
+		fronts, err := e.fronts(ctx, vip)
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, l := range links {
-			all = append(all, front{l, vip})
-		}
+		all = append(all, fronts...)
 	}
 	return all, why, nil
 }
@@ -96,8 +89,9 @@ func (e *Exam) heldFronts(ctx context.Context) (all []front, why []Problem, err 
 // is elsewhere on the host. With arp_ignore=8 it answers for nothing, its RIP
 // included: where the director has that written down it works, and where it has not
 // the director says so (real-server).
-func (e *Exam) answersFor(ctx context.Context, l host.Link, vip netip.Addr) ([]Problem, error) {
-	v, err := e.effective("arp_ignore", l.Name)
+func (e *Exam) answersFor(ctx context.Context, f front) ([]Problem, error) {
+	vip := f.vip
+	v, err := e.effective("arp_ignore", f.link.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +113,37 @@ func (e *Exam) answersFor(ctx context.Context, l host.Link, vip netip.Addr) ([]P
 	if lo, err := e.Host.Sysctl.Get("net/ipv4/conf/lo/arp_ignore"); err == nil && !(effective{value: lo}).answers(at) {
 		p.What += fmt.Sprintf("; conf.lo's %s has no say, the interface that the question comes in on decides", lo)
 	}
+	return e.onItsWire(ctx, f, p)
+}
+
+// onItsWire weighs what this host says of a VIP that is in no subnet of its own: it
+// harms where another host, its director, answers for the VIP on that wire, and nobody
+// where the VIP is routed to its director.
+func (e *Exam) onItsWire(ctx context.Context, f front, p Problem) ([]Problem, error) {
+	if !f.assumed {
+		return []Problem{p}, nil
+	}
+	if e.Passive {
+		p.Severity = Warning
+		p.What += fmt.Sprintf("; no subnet of this host has it, and whether it is on the wire of %s is only seen without --passive", f.link.Name)
+		p.Advice = "it is no harm where the VIP is routed to its director, and nobody asks ARP for it"
+		return []Problem{p}, nil
+	}
+	asked := probe.Question{Target: f.vip}
+	var err error
+	if !hearsProbes(f.link) {
+		if asked.Source, err = e.ownAddress(ctx, f.link.Name, f.vip); err != nil {
+			return nil, err
+		}
+	}
+	var answers []probe.Answer
+	if err = e.ask(ctx, f.link.Name, []probe.Question{asked}, []*[]probe.Answer{&answers}, e.wait()); err != nil {
+		return nil, fmt.Errorf("whether the VIP %s is on the wire of %s: %w", f.vip, f.link.Name, err)
+	}
+	if len(answers) == 0 {
+		return nil, nil
+	}
+	p.What += fmt.Sprintf("; no subnet of this host has it, but it is on the wire of %s: %s answers for it too", f.link.Name, answers[0].MAC)
 	return []Problem{p}, nil
 }
 
@@ -148,8 +173,9 @@ func (e *Exam) arpSilenced(ctx context.Context, a host.Address) (bool, error) {
 
 // asksAs tells of an interface on which this real server asks for others in the
 // name of the VIP, as the sender of the packet that waits for the answer.
-func (e *Exam) asksAs(ctx context.Context, l host.Link, vip netip.Addr) ([]Problem, error) {
-	v, err := e.effective("arp_announce", l.Name)
+func (e *Exam) asksAs(ctx context.Context, f front) ([]Problem, error) {
+	vip := f.vip
+	v, err := e.effective("arp_announce", f.link.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +194,10 @@ func (e *Exam) asksAs(ctx context.Context, l host.Link, vip netip.Addr) ([]Probl
 		what += ", which is in the interface's subnet"
 	}
 	fix, err := e.countAs(v, "2")
-	return []Problem{problem(fix, what, v, vip)}, err
+	if err != nil {
+		return nil, err
+	}
+	return e.onItsWire(ctx, f, problem(fix, what, v, vip))
 }
 
 // asks tells what arp_announce comes to (arp_solicit in net/ipv4/arp.c): 2 takes an

@@ -29,7 +29,9 @@ type Check struct {
 	Title string // what holds when it passes: "the VIP is one of this host's addresses"
 	Why   string // why it matters, one sentence
 	Step  string // the step whose changes mend it, empty when none of ours does
-	Wire  bool   // it asks the LAN: left out of a passive exam, and nothing else puts frames on the wire
+	// Wire: it asks the LAN and is left out of a passive exam. Another may ask it for
+	// what makes it certain, and does without in a passive exam.
+	Wire bool
 	// Preflight: set-up is not begun while it fails, because set-up cannot mend it.
 	Preflight bool
 	// Foresees: it tells what set-up's own changes will do to others, so that a plan

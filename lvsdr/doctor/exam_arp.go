@@ -33,13 +33,13 @@ func (e *Exam) silence(ctx context.Context, vip netip.Addr) (string, error) {
 	if vip.Is6() {
 		return "", nil
 	}
-	links, err := e.fronts(ctx, vip)
+	fronts, err := e.fronts(ctx, vip)
 	if err != nil {
 		return "", err
 	}
 	command := ""
-	for _, l := range links {
-		one, err := e.silenceOn(l.Name)
+	for _, f := range fronts {
+		one, err := e.silenceOn(f.link.Name)
 		if err != nil {
 			return "", err
 		}

@@ -17,11 +17,34 @@ var ErrNoLAN = errors.New("no interface of this host is on the VIP's LAN")
 
 // LAN returns the interface on the LAN of the VIP's director and real servers. It fails
 // with ErrNoLAN, and with fs.ErrNotExist when the interface that was named is not
-// there.
+// there. Where nothing tells which it is, it is one of those that [Exam.inlets] has.
 func (e *Exam) LAN(ctx context.Context, vip netip.Addr) (host.Link, error) {
+	l, err := e.knownLAN(ctx, vip)
+	if !errors.Is(err, ErrNoLAN) {
+		return l, err
+	}
+	name, err := e.lanByGateway(ctx, vip)
+	if err != nil {
+		return host.Link{}, err
+	}
+	if name != "" {
+		return e.linkNamed(ctx, name)
+	}
+	reached, err := e.reachable(ctx, vip)
+	if err == nil && (e.Role != cluster.RealServerRole || len(reached) == 0) {
+		err = ErrNoLAN
+	}
+	if err != nil {
+		return host.Link{}, err
+	}
+	return reached[0], nil
+}
+
+// knownLAN is that interface where the host's own addresses and routes tell it.
+func (e *Exam) knownLAN(ctx context.Context, vip netip.Addr) (host.Link, error) {
 	name := e.lanName(vip)
 	for _, find := range []func(context.Context, netip.Addr) (string, error){
-		e.lanOfVIP, e.lanOfRealServer, e.lanByRoute, e.lanBySubnet, e.lanByGateway,
+		e.lanOfVIP, e.lanOfRealServer, e.lanByRoute, e.lanBySubnet,
 	} {
 		var err error
 		if name == "" {
@@ -34,11 +57,61 @@ func (e *Exam) LAN(ctx context.Context, vip netip.Addr) (host.Link, error) {
 	if name == "" {
 		return host.Link{}, ErrNoLAN
 	}
+	return e.linkNamed(ctx, name)
+}
+
+// linkNamed is the interface of that name, fs.ErrNotExist when there is none.
+func (e *Exam) linkNamed(ctx context.Context, name string) (host.Link, error) {
 	l, ok, err := e.Link(ctx, name)
 	if err == nil && !ok {
 		err = fmt.Errorf("interface %s: %w", name, fs.ErrNotExist)
 	}
 	return l, err
+}
+
+// inlets are the interfaces by which a director may send a real server the VIP's packets:
+// the LAN's; where nothing tells which that is (a VIP in no subnet of the host, of which
+// nothing but the VIP is known), all on which a director may be.
+func (e *Exam) inlets(ctx context.Context, vip netip.Addr) ([]host.Link, error) {
+	if e.Role != cluster.RealServerRole {
+		l, err := e.LAN(ctx, vip)
+		return []host.Link{l}, err
+	}
+	l, err := e.knownLAN(ctx, vip)
+	if !errors.Is(err, ErrNoLAN) {
+		return []host.Link{l}, err
+	}
+	all, err := e.reachable(ctx, vip)
+	if err == nil && len(all) == 0 {
+		err = ErrNoLAN
+	}
+	return all, err
+}
+
+// reachable are the interfaces on which another host may know this one: those that
+// answer ARP and have an address of its own, of the VIP's family; those with a carrier
+// first.
+func (e *Exam) reachable(ctx context.Context, vip netip.Addr) ([]host.Link, error) {
+	links, err := e.answering(ctx)
+	if err != nil {
+		return nil, err
+	}
+	addresses, err := e.Addresses(ctx)
+	slices.SortStableFunc(links, func(a, b host.Link) int {
+		switch {
+		case a.Carrier == b.Carrier:
+			return 0
+		case a.Carrier:
+			return -1
+		}
+		return 1
+	})
+	return slices.DeleteFunc(links, func(l host.Link) bool {
+		return !slices.ContainsFunc(addresses, func(a host.Address) bool {
+			ip := a.Prefix.Addr()
+			return a.Link == l.Name && ip.Is4() == vip.Is4() && !ip.IsLinkLocalUnicast() && !e.isVIP(ip)
+		})
+	}), err
 }
 
 // lanName is the LAN interface that somebody named, empty: nobody did.
@@ -119,9 +192,14 @@ func (e *Exam) lanBySubnet(ctx context.Context, vip netip.Addr) (string, error) 
 }
 
 // lanByGateway is the interface towards clients, for a real server of which nothing
-// but the VIP is known, and that in no subnet of its own.
+// but the VIP is known, and that in no subnet of its own; for a client, that by which it
+// reaches the VIP.
 func (e *Exam) lanByGateway(ctx context.Context, vip netip.Addr) (string, error) {
-	r, err := e.Route(ctx, e.someClient(vip))
+	to := e.someClient(vip)
+	if e.Role == cluster.ClientRole {
+		to = vip
+	}
+	r, err := e.Route(ctx, to)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && r.Local {
 		return "", nil
 	}
@@ -205,16 +283,38 @@ func (e *Exam) subnets(ctx context.Context, link string) ([]netip.Prefix, error)
 }
 
 // fronts are the interfaces on which somebody may ask for the VIP's MAC address:
-// those that answer and have a subnet with the VIP, or that were named.
-func (e *Exam) fronts(ctx context.Context, vip netip.Addr) ([]host.Link, error) {
+// those that answer and have a subnet with the VIP, or that were named. A VIP that no
+// interface has in its subnet may still be on the wire of one, in a subnet of others
+// (assumed): then they are all on which other hosts know this one.
+func (e *Exam) fronts(ctx context.Context, vip netip.Addr) (all []front, err error) {
 	links, err := e.answering(ctx)
 	if err != nil {
 		return nil, err
 	}
 	addresses, err := e.Addresses(ctx)
-	return slices.DeleteFunc(links, func(l host.Link) bool {
-		return l.Name != e.lanName(vip) && !slices.ContainsFunc(addresses, func(a host.Address) bool {
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range links {
+		if l.Name == e.lanName(vip) || slices.ContainsFunc(addresses, func(a host.Address) bool {
 			return a.Link == l.Name && !a.Prefix.IsSingleIP() && a.Prefix.Contains(vip)
-		})
-	}), err
+		}) {
+			all = append(all, front{link: l, vip: vip})
+		}
+	}
+	if len(all) > 0 {
+		return all, nil
+	}
+	links, err = e.reachable(ctx, vip)
+	for _, l := range links {
+		all = append(all, front{link: l, vip: vip, assumed: true})
+	}
+	return all, err
+}
+
+// A front is an interface on which somebody may ask for the MAC address of a VIP.
+type front struct {
+	link    host.Link
+	vip     netip.Addr
+	assumed bool // nothing but what answers there tells whether the VIP is on its wire
 }

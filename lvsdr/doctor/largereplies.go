@@ -71,7 +71,8 @@ func (e *Exam) fetchService(ctx context.Context, from netip.AddrPort) *Problem {
 		return &skip("%s brings nothing to judge by: %v", from, err)[0]
 	}
 	small, err := e.Host.Wire.Fetch(ctx, from, smallMSS)
-	if small <= large || err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	// What fits into one small segment was not lost for its size.
+	if small <= max(large, smallMSS) || err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return &skip("%s is silent, in small segments too: %d bytes came", from, max(small, large))[0]
 	}
 	return &Problem{

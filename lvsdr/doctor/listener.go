@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,50 +36,64 @@ var listenerThere = &Check{
 		if err != nil {
 			return nil, err
 		}
+		var errs []error
 		for _, o := range openings {
-			lan, err := e.LAN(ctx, o.VIP)
-			if err != nil && !errors.Is(err, ErrNoLAN) && !errors.Is(err, fs.ErrNotExist) {
-				return problems, err
-			}
-			if o.Port == 0 || slices.ContainsFunc(all, func(l host.Listener) bool {
-				return l.Takes(o.VIP, o.Port, o.Protocol) && hears(l, lan)
-			}) {
+			if o.Port == 0 {
 				continue
 			}
-			elsewhere, err := e.takenElsewhere(ctx, o)
-			if err != nil {
-				return problems, err
-			}
-			if elsewhere {
-				continue
-			}
-			near := slices.DeleteFunc(slices.Clone(all), func(l host.Listener) bool {
-				return l.Protocol != o.Protocol || l.Port != o.Port || l.Addr.IsLoopback()
-			})
-			p := noListener(o, near, lan)
-			if len(near) == 0 {
-				if published, err := e.publishedOn(ctx, o); err != nil {
-					return problems, err
-				} else if published.IsValid() {
-					problems = append(problems, publishedElsewhere(o, published))
-					continue
-				}
-			}
-			if len(near) == 0 && e.Stage != InService {
-				p.Severity = Warning // the server is often installed after
-			}
-			problems = append(problems, p)
+			found, err := e.listens(ctx, o, all)
+			problems, errs = append(problems, found...), append(errs, err)
 		}
-		return problems, nil
+		return problems, errors.Join(errs...)
 	},
 }
 
-// hears tells whether the listener gets what comes in by lan: a socket that is bound
-// to an interface gets what comes in by that one, or by those of the VRF that it is
-// (inet_sk_bound_dev_eq in include/net/inet_sock.h). Without a LAN all are taken
+// listens tells that nobody takes an opening's packets.
+func (e *Exam) listens(ctx context.Context, o host.Opening, all []host.Listener) ([]Problem, error) {
+	inlets, err := e.inlets(ctx, o.VIP)
+	if err != nil && !errors.Is(err, ErrNoLAN) && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	takes := func(l host.Listener) bool { return l.Takes(o.VIP, o.Port, o.Protocol) && hears(l, inlets) }
+	if slices.ContainsFunc(all, func(l host.Listener) bool { return takes(l) && !(l.Unsure && o.VIP.Is4()) }) {
+		return nil, nil
+	}
+	if elsewhere, err := e.takenElsewhere(ctx, o); elsewhere || err != nil {
+		return nil, err
+	}
+	for _, l := range all {
+		either := l
+		either.Both = true
+		if l.Unsure && takes(either) {
+			return nil, fmt.Errorf("whether %s, which listens on [::]:%d, takes IPv4 too: its socket cannot be asked (pidfd_getfd(2)), as in many containers",
+				cmp.Or(l.Process, "somebody"), l.Port)
+		}
+	}
+	near := slices.DeleteFunc(slices.Clone(all), func(l host.Listener) bool {
+		return l.Protocol != o.Protocol || l.Port != o.Port || l.Addr.IsLoopback()
+	})
+	p := noListener(o, near, inlets)
+	if len(near) == 0 {
+		if published, err := e.publishedOn(ctx, o); err != nil {
+			return nil, err
+		} else if published.IsValid() {
+			return []Problem{publishedElsewhere(o, published)}, nil
+		}
+	}
+	if len(near) == 0 && e.Stage != InService {
+		p.Severity = Warning // the server is often installed after
+	}
+	return []Problem{p}, nil
+}
+
+// hears tells whether the listener gets what comes in by one of the inlets: a socket that
+// is bound to an interface gets what comes in by that one, or by those of the VRF that it
+// is (inet_sk_bound_dev_eq in include/net/inet_sock.h). Without a LAN all are taken
 // to hear.
-func hears(l host.Listener, lan host.Link) bool {
-	return l.Link == "" || lan.Name == "" || l.Link == lan.Name || l.Link == lan.Master
+func hears(l host.Listener, inlets []host.Link) bool {
+	return l.Link == "" || len(inlets) == 0 || slices.ContainsFunc(inlets, func(lan host.Link) bool {
+		return lan.Name == "" || l.Link == lan.Name || l.Link == lan.Master
+	})
 }
 
 // takenElsewhere tells whether the packets do not need a listener: they are
@@ -157,26 +172,30 @@ func (e *Exam) someClient(vip netip.Addr) netip.Addr {
 }
 
 // noListener tells who listens on the port for other addresses.
-func noListener(o host.Opening, near []host.Listener, lan host.Link) Problem {
+func noListener(o host.Opening, near []host.Listener, inlets []host.Link) Problem {
 	at := netip.AddrPortFrom(o.VIP, o.Port)
 	if len(near) == 0 {
 		p := problem("", "nobody listens on port %d/%s", o.Port, o.Protocol)
 		p.Advice = fmt.Sprintf("Start the server, and have it listen on all addresses or on %s.", at)
 		return p
 	}
-	var who []string
+	var who, lans []string
+	for _, l := range inlets {
+		lans = append(lans, l.Name)
+	}
+	lan := strings.Join(lans, " or ")
 	for _, l := range near {
 		text := listenerText(l)
-		if !hears(l, lan) {
-			text += ", and there for what comes in by " + l.Link + ", not by " + lan.Name
+		if !hears(l, inlets) {
+			text += ", and there for what comes in by " + l.Link + ", not by " + lan
 		}
 		who = append(who, text)
 	}
 	p := problem("", "nobody listens on %s/%s: %s", at, o.Protocol, strings.Join(who, ", "))
 	p.Advice = listenAdvice(near[0].Process, o)
-	if bound := near[0]; !hears(bound, lan) {
+	if bound := near[0]; !hears(bound, inlets) {
 		p.Advice = fmt.Sprintf("Have it bind to no interface, or to %s instead of %s (SO_BINDTODEVICE: bind … interface %s in haproxy, "+
-			"BindToDevice=%s in a systemd socket).", lan.Name, bound.Link, bound.Link, bound.Link)
+			"BindToDevice=%s in a systemd socket).", lan, bound.Link, bound.Link, bound.Link)
 	}
 	return p
 }

@@ -19,7 +19,7 @@ type passage struct {
 	vip      netip.Addr
 	client   netip.Addr // invalid: any
 	in       string     // the interface on the LAN
-	out      string     // a real server's to its clients
+	out      string     // a real server's to its clients, a director's to its real servers
 	local    []netip.Addr
 	first    netip.Addr // of the interface on the LAN
 	routeTo  func(netip.Addr) (host.Route, error)
@@ -50,8 +50,14 @@ func (e *Exam) newPassage(ctx context.Context, vip netip.Addr) (*passage, error)
 		return nil, err
 	}
 	p.in, p.out = lan.Name, lan.Name
-	if r, err := p.routeTo(e.someClient(vip)); err == nil && !r.Local {
-		p.out = r.Link
+	toClients, err := p.routeTo(e.someClient(vip))
+	if err == nil && !toClients.Local {
+		p.out = toClients.Link
+	}
+	if p.director {
+		if p.in, p.out, err = e.directorWays(ctx, vip, p.in, p.out); err != nil {
+			return nil, err
+		}
 	}
 	addresses, err := e.Addresses(ctx)
 	if err != nil {
@@ -68,6 +74,30 @@ func (e *Exam) newPassage(ctx context.Context, vip netip.Addr) (*passage, error)
 	}
 	p.strict, err = e.sysctlIs("net/netfilter/nf_conntrack_tcp_loose", "0")
 	return p, err
+}
+
+// directorWays are the interfaces by which a VIP's packets come to a director and leave it
+// for the real servers. They come by the LAN's, but those for a VIP that is in no subnet
+// of the director are routed there, by the side of its clients.
+func (e *Exam) directorWays(ctx context.Context, vip netip.Addr, lan, toClients string) (in, out string, err error) {
+	in, out = lan, lan
+	fronts, err := e.fronts(ctx, vip)
+	if err != nil {
+		return in, out, err
+	}
+	if len(fronts) > 0 && fronts[0].assumed {
+		in = toClients
+	}
+	for _, rip := range e.RealServers(vip) {
+		r, err := e.Route(ctx, rip)
+		if err == nil && !r.Local {
+			return in, r.Link, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !unreachable(err) {
+			return in, out, err
+		}
+	}
+	return in, out, nil
 }
 
 // sysctlIs is false where the kernel has no such key.
@@ -192,7 +222,7 @@ func then(v, next filter.Verdict) filter.Verdict {
 // onward is a client's packet as IPVS sends it on, no longer tracked unless
 // vs.conntrack is set (ip_vs_send_or_cont in net/netfilter/ipvs/ip_vs_xmit.c).
 func (p *passage) onward(pkt filter.Packet) filter.Packet {
-	pkt.In, pkt.Out = "", p.in
+	pkt.In, pkt.Out = "", p.out
 	if !p.tracks {
 		pkt.State = filter.Untracked
 	}

@@ -46,6 +46,8 @@ func (s *survey) unknownServers() []Problem {
 	switch {
 	case len(s.servers) == 0:
 		return skip("no real server is known here: tell with --real-server")
+	case !slices.ContainsFunc(s.servers, func(r *serverSeen) bool { return r.near() || r.route.Local }) && s.client:
+		return skip("no real server is on a LAN of this host")
 	case slices.ContainsFunc(s.servers, func(r *serverSeen) bool { return !r.route.Local }):
 		return nil
 	}
@@ -60,6 +62,8 @@ func (e *Exam) serverProblems(s *survey, r *serverSeen) []Problem {
 		return v.err == nil && !usable(v.link) && slices.Contains(e.RealServers(v.addr), r.rip)
 	}):
 		return nil // the link is down, and took the route with it
+	case r.err != nil && s.client:
+		return nil // it need not be reached from here
 	case r.err != nil:
 		return []Problem{{
 			What:   fmt.Sprintf("there is no route to the real server %s", r.rip),
@@ -102,6 +106,13 @@ func (e *Exam) answerProblem(s *survey, r *serverSeen) *Problem {
 				r.rip, r.mac, r.rip, r.question().Source, r.question().Source),
 			Advice: "most likely the VIP stands on its lo with a mask wider than /32; run \"lvsdr doctor realserver\" there",
 		}
+	case len(r.probed) > 1 && len(s.answerForMore(r)) > 0:
+		return &Problem{
+			On: r.rip,
+			What: fmt.Sprintf("%d hosts answer ARP for the real server %s: %s; of these %s answer for other real servers too, as one does that takes a whole subnet for its own",
+				len(r.probed), r.rip, macs(r.probed), macs(s.answerForMore(r))),
+			Advice: "most likely the VIP stands on the lo of real servers with a mask wider than /32, and arp_ignore=0: run \"lvsdr doctor realserver\" there; afterwards " + forgetHow(r),
+		}
 	case len(r.probed) > 1:
 		return &Problem{
 			What:   fmt.Sprintf("%d hosts answer ARP for the real server %s: %s", len(r.probed)+r.probed[len(r.probed)-1].More, r.rip, macs(r.probed)),
@@ -118,6 +129,19 @@ func (e *Exam) answerProblem(s *survey, r *serverSeen) *Problem {
 		}
 	}
 	return nil
+}
+
+// answerForMore are those who answered for the real server and for others of the cluster,
+// too: a host has that address, but hardly theirs.
+func (s *survey) answerForMore(r *serverSeen) (some []probe.Answer) {
+	for _, a := range r.probed {
+		if slices.ContainsFunc(s.servers, func(o *serverSeen) bool {
+			return o != r && o.rip.Is4() == r.rip.Is4() && answered(o.probed, a.MAC)
+		}) {
+			some = append(some, a)
+		}
+	}
+	return some
 }
 
 // forgetHow is how to have the wrong answer out of the neighbour table.

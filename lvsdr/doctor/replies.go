@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -46,16 +48,23 @@ var replies = &Check{
 		if err != nil {
 			return nil, err
 		}
-		return e.eachVIP(s, func(v *vipSeen) ([]Problem, error) {
+		far, near := s.beyond()
+		problems, err := e.eachVIP(near, func(v *vipSeen) ([]Problem, error) {
 			if v.holder() == nil || !v.source.IsValid() {
 				return skip("it is not known at whose MAC address to knock, or this host has no address on %s", v.link.Name), nil
 			}
-			all, err := e.knockVIP(ctx, v)
+			all, err := e.knockVIP(ctx, v, v.holder())
 			if err != nil {
 				return nil, err
 			}
 			return s.replyProblems(v, all), nil
 		})
+		errs := []error{err}
+		for _, v := range far.vips {
+			found, err := e.repliesByGateway(ctx, v)
+			problems, errs = append(problems, found...), append(errs, err)
+		}
+		return problems, errors.Join(errs...)
 	},
 }
 
@@ -65,8 +74,19 @@ type vipReplies struct {
 	all []probe.Reply
 }
 
-// knockVIP knocks at the VIP's TCP services as a client does, through the director.
-func (e *Exam) knockVIP(ctx context.Context, v *vipSeen) ([]vipReplies, error) {
+// lost counts the knocks that no SYN-ACK came of, and tells what came of one of them.
+func (r vipReplies) lost() (n int, worst probe.Reply) {
+	for _, x := range r.all {
+		if x.Outcome != probe.Accepted {
+			n, worst = n+1, x
+		}
+	}
+	return n, worst
+}
+
+// knockVIP knocks at the VIP's TCP services as a client does, through the director or the
+// gateway that has this MAC address.
+func (e *Exam) knockVIP(ctx context.Context, v *vipSeen, at net.HardwareAddr) ([]vipReplies, error) {
 	var all []vipReplies
 	var knocks []probe.Knock
 	for _, service := range e.Config.VirtualServices() {
@@ -76,7 +96,7 @@ func (e *Exam) knockVIP(ctx context.Context, v *vipSeen) ([]vipReplies, error) {
 		n := turns(service, len(all) == 0)
 		to := netip.AddrPortFrom(v.addr, service.Port)
 		for range n {
-			knocks = append(knocks, probe.Knock{Kind: probe.SYN, To: to, From: v.source, MAC: v.holder()})
+			knocks = append(knocks, probe.Knock{Kind: probe.SYN, To: to, From: v.source, MAC: at})
 		}
 		all = append(all, vipReplies{id: service.ID, all: make([]probe.Reply, n)})
 	}
@@ -113,20 +133,13 @@ func (s *survey) replyProblems(v *vipSeen, all []vipReplies) []Problem {
 
 // noReply: a service that does not answer, or not always.
 func (s *survey) noReply(v *vipSeen, r vipReplies) *Problem {
-	count := map[probe.Outcome]int{}
-	worst := probe.Reply{Outcome: probe.Accepted}
-	for _, x := range r.all {
-		count[x.Outcome]++
-		if x.Outcome != probe.Accepted {
-			worst = x
-		}
-	}
-	if worst.Outcome == probe.Accepted {
+	lost, worst := r.lost()
+	if lost == 0 {
 		return nil
 	}
 	to := netip.AddrPortFrom(r.id.Addr, r.id.Port)
 	p := &Problem{
-		What:   fmt.Sprintf("%d of %d connections to %s through %s are %s", len(r.all)-count[probe.Accepted], len(r.all), to, v.holder(), s.outcome(worst)),
+		What:   fmt.Sprintf("%d of %d connections to %s through %s are %s", lost, len(r.all), to, v.holder(), s.outcome(worst)),
 		Advice: "run \"lvsdr doctor director\" on the director",
 	}
 	switch {
@@ -136,8 +149,10 @@ func (s *survey) noReply(v *vipSeen, r vipReplies) *Problem {
 		p.Advice += ": it refuses them itself, which it does for a port that it does not balance"
 	case worst.Outcome == probe.Unreachable && bytes.Equal(worst.MAC, v.holder()):
 		p.Advice += ": it says so when the service has no real server of a weight above 0, or a packet filter rejects them"
-	case worst.Outcome == probe.Silent && count[probe.Accepted] == 0:
-		p.Advice += ": its packet filter drops them, it does not forward by direct routing, or the real servers have no way back to this host"
+	case worst.Outcome == probe.Silent && lost == len(r.all):
+		p.Advice += ": its packet filter drops them, or it does not forward by direct routing. Where it finds nothing: the real servers have no way back to this " +
+			"host (\"lvsdr doctor realserver --client ADDRESS\" there, with this host's), or the network lets the director's port send from its own addresses only " +
+			"and drops what it sends on (port security, anti-spoofing, source/destination check)"
 	}
 	return p
 }

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"slices"
@@ -30,20 +31,34 @@ var rpFilter = &Check{
 			if err != nil {
 				return problems, err
 			}
+			var found []Problem
 			for _, l := range links {
 				if judged[l] {
 					continue
 				}
-				found, err := e.filtered(ctx, vip, l)
-				problems = append(problems, found...)
+				p, err := e.filtered(ctx, vip, l)
+				found = append(found, p...)
 				if err != nil {
-					return problems, err
+					return append(problems, found...), err
 				}
-				judged[l] = len(found) > 0
+				judged[l] = len(p) > 0
 			}
+			problems = append(problems, perhaps(found, links)...)
 		}
 		return problems, nil
 	},
+}
+
+// perhaps are problems of some of the interfaces that packets to a VIP may come in by:
+// where another one lets them in, it is not certain that they hurt.
+func perhaps(found []Problem, links []string) []Problem {
+	for i := range found {
+		if len(found) < len(links) {
+			found[i].Severity = Warning
+			found[i].Advice = "it is no harm where the director reaches this host by another interface"
+		}
+	}
+	return found
 }
 
 // entries are the interfaces by which packets to the VIP come in: on a director
@@ -68,11 +83,14 @@ func (e *Exam) entries(ctx context.Context, vip netip.Addr) ([]string, error) {
 	if len(names) > 0 {
 		return names, nil
 	}
-	lan, err := e.LAN(ctx, vip)
+	inlets, err := e.inlets(ctx, vip)
 	if errors.Is(err, ErrNoLAN) {
 		return nil, nil
 	}
-	return []string{lan.Name}, err
+	for _, l := range inlets {
+		names = append(names, l.Name)
+	}
+	return names, err
 }
 
 // filtered tells whether the kernel drops what clients send to the VIP.
@@ -82,7 +100,10 @@ func (e *Exam) filtered(ctx context.Context, vip netip.Addr, link string) ([]Pro
 		return nil, err
 	}
 	back, err := e.replyRoute(ctx, vip)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && back.Link == link {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && e.someClient(vip) != e.Client:
+		return e.filteredNear(ctx, vip, v)
+	case errors.Is(err, fs.ErrNotExist) || err == nil && back.Link == link:
 		return nil, nil
 	}
 	if err != nil {
@@ -99,5 +120,40 @@ func (e *Exam) filtered(ctx context.Context, vip netip.Addr, link string) ([]Pro
 	}
 	p := warning(fix, "%s, strict: it drops what clients beyond the gateway %s send to the VIP %s, because the way back to them is by %s", v, back.Gateway, vip, back.Link)
 	p.Advice = "it is no harm where every client is on the LAN of " + link
+	return []Problem{p}, nil
+}
+
+// filteredNear tells it where there is no way beyond the networks of this host, and the
+// VIP is in none of them: clients are in one of these, and what comes from those behind
+// another interface than the one that the director sends by is dropped.
+func (e *Exam) filteredNear(ctx context.Context, vip netip.Addr, v effective) ([]Problem, error) {
+	fronts, err := e.fronts(ctx, vip)
+	if err != nil || !slices.ContainsFunc(fronts, func(f front) bool { return f.assumed }) {
+		return nil, err
+	}
+	var dropped []string
+	for _, f := range fronts {
+		subnets, err := e.subnets(ctx, f.link.Name)
+		if err != nil || f.link.Name == v.link {
+			continue
+		}
+		for _, subnet := range subnets {
+			if !subnet.Addr().Is4() {
+				continue
+			}
+			_, err := e.Host.Observer.RouteOf(ctx, host.RouteQuery{To: vip, From: neighbourIn(subnet), In: v.link})
+			if errors.Is(err, fs.ErrNotExist) {
+				dropped = append(dropped, fmt.Sprintf("%s (%s)", subnet, f.link.Name))
+			} else if err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(dropped) == 0 {
+		return nil, nil
+	}
+	p := warning(sysctlCommand("2", "net/ipv4/conf/"+v.link+"/rp_filter"),
+		"%s, strict: what the director sends here by %s for clients in %s is dropped, because the way back to them is another", v, v.link, firstFew(dropped))
+	p.Advice = "it is no harm where every client is on the LAN of " + v.link
 	return []Problem{p}, nil
 }

@@ -30,17 +30,20 @@ type survey struct {
 	vips    []*vipSeen
 	servers []*serverSeen
 	paths   []*pathSeen
-	skipped int // services of real servers beyond mostServices
+	skipped int  // services of real servers beyond mostServices
+	client  bool // it is asked from a client
 }
 
 // A vipSeen is a VIP and who says to have it.
 type vipSeen struct {
-	addr   netip.Addr
-	link   host.Link       // on its LAN
-	err    error           // why there is no such link
-	source netip.Addr      // this host's own address there; invalid: it has none
-	mine   bool            // this host has the VIP itself
-	before *host.Neighbour // the kernel's entry, before anybody was asked
+	addr netip.Addr
+	link host.Link // on its LAN
+	err  error     // why there is no such link
+	// gateway leads from a client to a VIP that is not on a LAN of its own; invalid: none.
+	gateway netip.Addr
+	source  netip.Addr      // this host's own address there; invalid: it has none
+	mine    bool            // this host has the VIP itself
+	before  *host.Neighbour // the kernel's entry, before anybody was asked
 	// probed and asked answered a probe, and a question from source.
 	probed, asked []probe.Answer
 	claims        []probe.Claim

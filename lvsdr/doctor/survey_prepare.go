@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -19,7 +20,7 @@ func (e *Exam) prepare(ctx context.Context) (*survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &survey{}
+	s := &survey{client: e.Role == cluster.ClientRole}
 	for _, vip := range e.Config.VIPs() {
 		v, err := e.prepareVIP(ctx, vip)
 		if err != nil {
@@ -60,8 +61,9 @@ func (e *Exam) prepareVIP(ctx context.Context, vip netip.Addr) (*vipSeen, error)
 	v.mine = len(at) > 0
 	if v.link, v.err = e.LAN(ctx, vip); v.err == nil && e.Role != cluster.DirectorRole && !v.mine {
 		// A client beyond a gateway has a LAN, but not this one.
-		if r, err := e.Host.Routes.To(ctx, vip); err != nil || r.Gateway.IsValid() {
-			v.err = ErrNoLAN
+		r, err := e.Host.Routes.To(ctx, vip)
+		if err != nil || r.Gateway.IsValid() {
+			v.err, v.gateway = ErrNoLAN, r.Gateway
 		}
 	}
 	for _, a := range at { // a director with two NICs carries it on one, and has the real servers on the other
@@ -73,10 +75,10 @@ func (e *Exam) prepareVIP(ctx context.Context, vip netip.Addr) (*vipSeen, error)
 			v.link, v.err = l, nil
 		}
 	}
-	if v.err != nil {
+	if v.err != nil && !v.gateway.IsValid() {
 		return v, nil
 	}
-	v.source, err = e.ownAddress(ctx, v.link.Name, vip)
+	v.source, err = e.ownAddress(ctx, v.link.Name, cmp.Or(v.gateway, vip))
 	return v, err
 }
 

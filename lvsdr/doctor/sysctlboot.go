@@ -141,14 +141,15 @@ func (e *Exam) carriersOfVIPs(ctx context.Context) ([]string, error) {
 		if len(at) == 0 {
 			continue
 		}
-		lan, err := e.LAN(ctx, vip)
-		if errors.Is(err, ErrNoLAN) || err == nil && (lan.NoARP || slices.Contains(names, lan.Name)) {
-			continue
-		}
-		if err != nil {
+		inlets, err := e.inlets(ctx, vip)
+		if err != nil && !errors.Is(err, ErrNoLAN) {
 			return names, err
 		}
-		names = append(names, lan.Name)
+		for _, l := range inlets {
+			if err == nil && !l.NoARP && !slices.Contains(names, l.Name) {
+				names = append(names, l.Name)
+			}
+		}
 	}
 	return names, nil
 }

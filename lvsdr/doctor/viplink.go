@@ -61,14 +61,14 @@ func (e *Exam) exposed(ctx context.Context, a host.Address) (bool, error) {
 		return true, nil
 	}
 	fronts, err := e.fronts(ctx, a.Prefix.Addr())
-	if err != nil || slices.ContainsFunc(fronts, func(l host.Link) bool { return l.Name == a.Link }) {
+	if err != nil || slices.ContainsFunc(fronts, func(f front) bool { return f.link.Name == a.Link && !f.assumed }) {
 		return err == nil, err
 	}
-	lan, err := e.LAN(ctx, a.Prefix.Addr())
+	inlets, err := e.inlets(ctx, a.Prefix.Addr())
 	if errors.Is(err, ErrNoLAN) || errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return lan.Name == a.Link, err
+	return slices.ContainsFunc(inlets, func(l host.Link) bool { return l.Name == a.Link }), err
 }
 
 // shown tells of a real server's VIP that the LAN finds.

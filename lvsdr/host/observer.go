@@ -56,7 +56,10 @@ type Listener struct {
 	Addr     netip.Addr // unspecified: all addresses of the family
 	Port     uint16
 	// Both tells of an IPv6 wildcard that takes IPv4 too (IPV6_V6ONLY is off).
-	Both    bool
+	Both bool
+	// Unsure: Both is what the kernel makes of a socket that does not say; the socket
+	// itself could not be asked.
+	Unsure  bool
 	Link    string // bound to this interface only (SO_BINDTODEVICE)
 	Process string // "nginx[123]", empty when it cannot be told
 }

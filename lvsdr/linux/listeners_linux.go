@@ -42,7 +42,8 @@ func (linuxObserver) Listeners(ctx context.Context) ([]host.Listener, error) {
 	wanted := make(map[uint64][]*procSocket, len(sockets)) // one of SCTP may have several addresses
 	for i := range sockets {
 		s := &sockets[i]
-		s.Both = both && s.Addr == netip.IPv6Unspecified()
+		s.Unsure = s.Addr == netip.IPv6Unspecified()
+		s.Both = both && s.Unsure
 		wanted[s.inode] = append(wanted[s.inode], s)
 	}
 	if err := tellOwners(ctx, wanted); err != nil {

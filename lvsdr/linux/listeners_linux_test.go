@@ -91,6 +91,9 @@ func TestListeners(t *testing.T) {
 		if !strings.HasSuffix(l.Process, fmt.Sprintf("[%d]", os.Getpid())) {
 			t.Errorf("not mine: %+v", l)
 		}
+		if l.Unsure != (l.Addr == netip.IPv6Unspecified() && !socketsTell(t)) {
+			t.Errorf("what could not be asked is taken for certain, or the other way round: %+v", l)
+		}
 		got = append(got, fmt.Sprintf("%v %v %v", l.Protocol, netip.AddrPortFrom(l.Addr, l.Port), l.Both))
 	}
 	only := fmt.Sprintf("tcp [::]:83 %v", !socketsTell(t))

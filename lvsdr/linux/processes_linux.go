@@ -146,7 +146,7 @@ func (s *procSocket) ask(pid, fd int) {
 	}
 	defer unix.Close(socket)
 	if only, err := unix.GetsockoptInt(socket, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY); err == nil && s.Addr.Is6() {
-		s.Both = s.Addr.IsUnspecified() && only == 0
+		s.Both, s.Unsure = s.Addr.IsUnspecified() && only == 0, false
 	}
 	if link, err := unix.GetsockoptString(socket, unix.SOL_SOCKET, unix.SO_BINDTODEVICE); err == nil {
 		s.Link = link

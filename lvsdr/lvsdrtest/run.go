@@ -229,7 +229,7 @@ func options(words []string) map[string]string {
 	all := map[string]string{}
 	for i := 0; i < len(words); i++ {
 		switch words[i] {
-		case "nodad", "noprefixroute", "blackhole", "v6only", "dadfailed", "tentative":
+		case "nodad", "noprefixroute", "blackhole", "v6only", "unsure", "dadfailed", "tentative":
 			all[words[i]] = words[i]
 			continue
 		}

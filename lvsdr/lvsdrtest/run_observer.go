@@ -14,7 +14,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
-// runListen is "listen tcp [::]:80 nginx[100]", at the end "v6only" or "dev eth0".
+// runListen is "listen tcp [::]:80 nginx[100]", at the end "v6only", "unsure" or "dev eth0".
 func (s *state) runListen(words []string) error {
 	l, err := parseListener(words)
 	if err != nil {
@@ -47,6 +47,7 @@ func parseListener(words []string) (l host.Listener, err error) {
 		l.Link = options(words[3:])["dev"]
 	}
 	l.Both = l.Addr == netip.IPv6Unspecified() && !slices.Contains(words, "v6only")
+	l.Unsure = slices.Contains(words, "unsure")
 	return l, err
 }
 
@@ -56,6 +57,9 @@ func (s *state) dumpListeners() []string {
 		line := fmt.Sprintf("listen %s %s %s", l.Protocol, netip.AddrPortFrom(l.Addr, l.Port), l.Process)
 		if l.Addr == netip.IPv6Unspecified() && !l.Both {
 			line += " v6only"
+		}
+		if l.Unsure {
+			line += " unsure"
 		}
 		if l.Link != "" {
 			line += " dev " + l.Link

@@ -62,7 +62,7 @@ mkdir -p /srv/empty
 ip neigh add 10.10.10.31 lladdr 02:00:00:00:00:31 dev eth0 nud reachable
 ip neigh add 10.10.10.32 dev eth0 nud failed
 listen tcp 0.0.0.0:80 nginx[100]
-listen tcp [::]:443 nginx[100] v6only dev eth0
+listen tcp [::]:443 nginx[100] v6only unsure dev eth0
 ps add keepalived
 conn add tcp SYN_RECV 10.10.10.100:4000 10.10.10.22:80 10.10.10.31:80 60
 conn add ip NONE 10.10.10.100:0 0.0.0.7:0 10.10.10.31:0 60

@@ -153,7 +153,10 @@ func (c *Cluster) at(addr string) *lab.Host {
 
 // URL is what the client visits.
 func (c *Cluster) URL() string {
-	if strings.Contains(c.Flags, "fd00:10::22") {
+	switch {
+	case c.Flags == routedFlags:
+		return routedURL
+	case strings.Contains(c.Flags, "fd00:10::22"):
 		return "http://[fd00:10::22]/"
 	}
 	return "http://10.10.10.22/"

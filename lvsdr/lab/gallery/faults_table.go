@@ -112,9 +112,9 @@ var tableFaults = []Fault{{
 }, {
 	Name: "no-way-back", Catalogue: "R14",
 	Title:  "a real server has no way back to a client",
-	Inject: all(forgotten, on("dev-2", "ip route add unreachable 10.10.10.100"), clientsWait),
+	Inject: all(on("dev-2", "ip route add unreachable 10.10.10.100"), visits(""), waiting(20)),
 	Sights: []Sight{{Host: "dev-1", Code: "syn-recv"}, {Host: "client", Code: "dr-path"}},
-	Heal:   all(on("dev-2", "ip route del unreachable 10.10.10.100"), forgotten),
+	Heal:   all(on("dev-2", "ip route del unreachable 10.10.10.100"), gone),
 }, {
 	Name: "packets-go-round", Catalogue: "R8", Setup: "-", Passive: true,
 	Title: "a real server lacks the VIP and forwards: it sends the packets back to the director",
@@ -166,19 +166,20 @@ func mapPort(ctx context.Context, c *Cluster) error {
 	return err
 }
 
-// clientsWait has the client try until enough connections to the one real server
-// have waited for a while.
-func clientsWait(ctx context.Context, c *Cluster) error {
-	c.knock(ctx, 64)
-	return c.await(ctx, func(all []ipvs.Connection) bool {
-		waiting := 0
-		for _, x := range all {
-			if x.State == "SYN_RECV" && x.Expires < 58*time.Second {
-				waiting++
+// waiting waits until so many connections have waited for a while, that no doctor takes
+// for one that has just begun or is long over.
+func waiting(n int) func(context.Context, *Cluster) error {
+	return func(ctx context.Context, c *Cluster) error {
+		return c.await(ctx, func(all []ipvs.Connection) bool {
+			some := 0
+			for _, x := range all {
+				if x.State == "SYN_RECV" && x.Expires < 58*time.Second && x.Expires > 42*time.Second {
+					some++
+				}
 			}
-		}
-		return waiting >= 28
-	})
+			return some >= n
+		})
+	}
 }
 
 // goRound has the client try a few times and tells whether the kernel has counted

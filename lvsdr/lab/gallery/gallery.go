@@ -73,12 +73,12 @@ type Healthy struct {
 // Faults returns every fault.
 func Faults() []Fault {
 	return slices.Concat(arpFaults, vipFaults, linkFaults, sourceFaults, ipv6Faults,
-		claimFaults, lanFaults, serverFaults, pathFaults, largeFaults, requestFaults, tableFaults, ownFaults, firewallFaults, containerFaults, bootFaults, twoFaults)
+		claimFaults, lanFaults, serverFaults, pathFaults, wayBackFaults, networkFaults, largeFaults, requestFaults, tableFaults, ownFaults, firewallFaults, containerFaults, bootFaults, twoFaults)
 }
 
 // Variants returns every healthy cluster: the traps and the unusual.
 func Variants() []Healthy {
-	return slices.Concat(plainVariants, addrVariants, linkVariants, wireVariants, requestVariants, tableVariants, ownVariants, firewallVariants, containerVariants, bootVariants, twoVariants)
+	return slices.Concat(plainVariants, addrVariants, linkVariants, networkVariants, wireVariants, requestVariants, tableVariants, ownVariants, firewallVariants, containerVariants, bootVariants, twoVariants)
 }
 
 var plainVariants = []Healthy{{

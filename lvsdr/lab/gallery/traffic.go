@@ -36,6 +36,84 @@ func (c *Cluster) knock(ctx context.Context, n int) {
 	all.Wait()
 }
 
+// visits has clients connect to the VIP all the time, one to each real server every
+// quarter of a second, until [gone]: however long a busy machine takes to ask, the
+// doctors see them. They come from an address of the client's host, empty: its own.
+func visits(from string) func(context.Context, *Cluster) error {
+	return func(ctx context.Context, c *Cluster) error {
+		c.show(c.Client.Name, "clients connect to "+vipHTTP+" all the time")
+		dialer := &net.Dialer{Timeout: 500 * time.Millisecond}
+		if from != "" {
+			dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
+		}
+		ctx, end := context.WithCancel(context.WithoutCancel(ctx))
+		v := &visitors{end: end}
+		v.here.Add(1)
+		go func() {
+			defer v.here.Done()
+			c.visit(ctx, dialer)
+		}()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.servers["visitors"] = v
+		return nil
+	}
+}
+
+// visitors are closed when they are to stay away.
+type visitors struct {
+	end  context.CancelFunc
+	here sync.WaitGroup
+}
+
+func (v *visitors) Close() error {
+	v.end()
+	v.here.Wait()
+	return nil
+}
+
+func (c *Cluster) visit(ctx context.Context, dialer *net.Dialer) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	for ctx.Err() == nil {
+		for range c.RealServers {
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				c.Client.Do(func() error { // whether they are answered does not matter
+					conn, err := dialer.DialContext(ctx, "tcp", vipHTTP)
+					if err == nil {
+						conn.Close()
+					}
+					return err
+				})
+			}()
+		}
+		time.Sleep(400 * time.Millisecond)
+	}
+}
+
+// gone ends [visits] and waits until none of them has waited of late.
+func gone(ctx context.Context, c *Cluster) error {
+	c.noVisits()
+	return forgotten(ctx, c)
+}
+
+func (c *Cluster) noVisits() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v := c.servers["visitors"]; v != nil {
+		v.Close()
+		delete(c.servers, "visitors")
+	}
+}
+
+// Close ends what runs in the cluster and removes it.
+func (c *Cluster) Close() error {
+	c.noVisits()
+	return c.Lab.Close()
+}
+
 // unserved is the last act of an Inject that breaks the client's service. It
 // leaves no connection that goes on trying, as an HTTP request does.
 func unserved(ctx context.Context, c *Cluster) error {
