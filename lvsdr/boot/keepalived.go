@@ -3,6 +3,7 @@ package boot
 import (
 	"errors"
 	"io/fs"
+	"net/netip"
 	"path"
 	"strings"
 
@@ -51,4 +52,42 @@ func readLines(files host.Files, name string) ([]string, error) {
 		return nil, nil
 	}
 	return strings.Split(string(data), "\n"), err
+}
+
+// A KeepalivedInstance is a vrrp_instance with the addresses that it brings where it is
+// the master (keepalived.conf(5)).
+type KeepalivedInstance struct {
+	Name      string
+	Addresses []netip.Addr
+}
+
+// KeepalivedInstances reads keepalived's configuration; fs.ErrNotExist when there is none
+// in its usual place.
+func KeepalivedInstances(files host.Files) ([]KeepalivedInstance, error) {
+	if _, err := files.ReadFile(keepalivedConf); err != nil {
+		return nil, err
+	}
+	lines, err := keepalivedLines(files, keepalivedConf)
+	var all []KeepalivedInstance
+	inside := false
+	for _, line := range lines {
+		words := strings.Fields(strings.NewReplacer("{", " { ", "}", " } ").Replace(line))
+		for i, w := range words {
+			switch {
+			case w == "vrrp_instance" && i+1 < len(words):
+				all = append(all, KeepalivedInstance{Name: words[i+1]})
+			case strings.HasPrefix(w, "virtual_ipaddress"):
+				inside = len(all) > 0
+			case w == "}":
+				inside = false
+			case inside && (i == 0 || words[i-1] == "{"):
+				text, _, _ := strings.Cut(w, "/")
+				if addr, err := netip.ParseAddr(text); err == nil {
+					last := &all[len(all)-1]
+					last.Addresses = append(last.Addresses, addr)
+				}
+			}
+		}
+	}
+	return all, err
 }

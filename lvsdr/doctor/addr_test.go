@@ -84,6 +84,17 @@ func (c addrCase) advises(t *testing.T, e *doctor.Exam) bool {
 	return slices.ContainsFunc(e.Run(t.Context()), func(f doctor.Finding) bool { return strings.Contains(f.Advice, c.told) })
 }
 
+// instances have keepalived move two addresses together, and one by itself.
+var instances = "mkdir -p /etc/keepalived\n" + write("/etc/keepalived/keepalived.conf", `vrrp_instance web {
+  state BACKUP
+  interface eth0
+  virtual_ipaddress {
+    10.10.10.22/32 dev eth0
+    10.10.10.24
+  }
+}
+vrrp_instance mail { virtual_ipaddress { 10.10.10.25 } }`)
+
 // routedVIP is a real server of a VIP in no subnet of its own, with a second leg by which
 // its director sends, and no way beyond its networks.
 const (
@@ -269,6 +280,11 @@ func TestDirectorAddresses(t *testing.T) {
 
 		{name: "D2", commands: noVIP, want: []string{"failure vip"}, told: add},
 		{name: "D2 where keepalived runs", commands: noVIP + "\nps add keepalived"},
+		{name: "D2 where keepalived moves it", commands: noVIP + "\nps add keepalived\n" + instances},
+		{name: "D2 where keepalived moves another", config: "services: [{vip: 10.10.10.23, realServers: [{address: 10.10.10.31}]}]",
+			commands: "ps add keepalived\n" + instances, want: []string{"failure vip"}, told: "ip addr add 10.10.10.23/32 dev eth0 label eth0:0"},
+		{name: "D2 where keepalived is the master of its instance", advised: true,
+			commands: noVIP + "\nps add keepalived\n" + instances + "\nip addr add 10.10.10.24/32 dev eth0", want: []string{"failure vip"}},
 		{name: "D2 in IPv6", commands: "ip addr del fd00:10::22/128 dev eth0",
 			want: []string{"failure vip"}, told: "ip addr add fd00:10::22/128 dev eth0 nodad preferred_lft 0"},
 		{name: "D2 after a set-up", commands: noVIP + "\n" + write("/run/lvsdr/director", "role\t"), advised: true, want: []string{"failure vip SETUP"}},

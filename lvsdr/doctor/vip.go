@@ -71,8 +71,18 @@ func (e *Exam) missing(ctx context.Context, vip netip.Addr) ([]Problem, error) {
 
 // missingOnDirector leaves the VIP to a program that moves it between directors.
 func (e *Exam) missingOnDirector(ctx context.Context, vip netip.Addr) ([]Problem, error) {
-	if name, err := e.moves(ctx); name != "" || err != nil {
-		return skip("%s, which runs here, may have given the VIP %s to another director", name, vip), err
+	m, err := e.moverOf(ctx, vip)
+	if err != nil {
+		return nil, err
+	}
+	if m.name != "" && m.holds == "" {
+		return skip("%s, which runs here, may have given the VIP %s to another director", m.name, vip), nil
+	}
+	if m.holds != "" {
+		p := problem("", "the VIP %s is no address of this host, but %s, which is to bring it, holds %s here", vip, m.name, m.holds)
+		p.Advice = "somebody has taken it away behind keepalived's back, or it was added to a configuration that is not loaded yet: systemctl reload keepalived, and " +
+			"where that does not bring it, systemctl restart keepalived"
+		return []Problem{p}, nil
 	}
 	lan, err := e.LAN(ctx, vip)
 	if err != nil {
@@ -95,23 +105,6 @@ func takeOver(command string, vip netip.Addr, link string) string {
 	}
 	return text
 }
-
-// moves tells whether a program runs here that moves the VIP between directors.
-func (e *Exam) moves(ctx context.Context) (name string, err error) {
-	running, err := e.Processes(ctx)
-	if err != nil && !errors.Is(err, host.ErrNoView) {
-		return "", err
-	}
-	for _, name := range running {
-		if slices.Contains(vipMovers, name) {
-			return name, nil
-		}
-	}
-	return "", nil
-}
-
-// vipMovers are programs that give a director its VIPs and take them away again.
-var vipMovers = []string{"keepalived", "pacemakerd", "corosync", "heartbeat", "ucarp", "vrrpd", "wackamole"}
 
 // notRedirected are the VIP's openings whose packets no rule gives to this host.
 func (e *Exam) notRedirected(ctx context.Context, vip netip.Addr) ([]host.Opening, error) {

@@ -126,6 +126,10 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 	if err != nil {
 		return nil, err
 	}
+	m, err := e.moverOf(ctx, v.addr)
+	if err != nil {
+		return nil, err
+	}
 	for _, c := range claimants {
 		switch {
 		case slices.ContainsFunc(links, func(l host.Link) bool { return bytes.Equal(l.MAC, c.mac) }):
@@ -135,27 +139,28 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 		case v.mine:
 			problems = append(problems, s.claimOfStranger(v, c, thisDirector))
 		default:
-			backup, err := e.followsVRRP(ctx)
-			if err != nil {
-				return problems, err
-			}
-			if !backup {
+			if m.name == "" { // else a backup rightly hears the master
 				problems = append(problems, s.claimOfStranger(v, c, ""))
 			}
 		}
 	}
+	if m.name != "" && !v.mine && len(v.answerers()) == 0 && e.Stage == InService {
+		problems = append(problems, nobodyHolds(v, m))
+	}
 	return problems, nil
+}
+
+// nobodyHolds tells that no director holds a VIP that a program moves between them.
+func nobodyHolds(v *vipSeen, m mover) Problem {
+	return Problem{
+		What: fmt.Sprintf("nobody on %s answers for the VIP %s: %s, which runs here, does not hold it, nor does another director", v.link.Name, v.addr, m.name),
+		Advice: fmt.Sprintf("see why %s gives it to nobody (journalctl -u %s: a failed check or interface keeps it in FAULT), here and on the other directors",
+			m.name, m.name),
+	}
 }
 
 // thisDirector is the host examined, as said of who has the VIP.
 const thisDirector = "this director"
-
-// followsVRRP tells whether the VIP's place is decided by a VRRP daemon: a backup
-// director rightly hears the master.
-func (e *Exam) followsVRRP(ctx context.Context) (bool, error) {
-	names, err := e.Processes(ctx)
-	return slices.ContainsFunc(names, func(n string) bool { return n == "keepalived" || n == "vrrpd" || n == "ucarp" }), err
-}
 
 // claimsOnClient: one host answers, and it is no real server but one that balances. Of
 // several others, it is the one that balances; where that cannot be told nobody is

@@ -192,8 +192,8 @@ func (e *Exam) carriedElsewhere(ctx context.Context, vip netip.Addr, at []host.A
 		}
 		because = fmt.Sprintf("and %s: no answer for an address elsewhere", v)
 	}
-	if name, err := e.moves(ctx); name != "" || err != nil {
-		return skip("%s, which runs here, may have given the VIP %s to another director", name, vip), err
+	if m, err := e.moverOf(ctx, vip); m.name != "" && m.holds == "" || err != nil {
+		return skip("%s, which runs here, may have given the VIP %s to another director", m.name, vip), err
 	}
 	what := fmt.Sprintf("the VIP %s is on %s only, not on the LAN's %s, %s", vip, places(at), lan.Name, because)
 	fix, err := e.bringVIP(ctx, vip, lan.Name)

@@ -255,6 +255,28 @@ func TestWireFromTheWrongPlace(t *testing.T) {
 	}
 }
 
+// A VIP that keepalived moves is another director's, where one answers for it; where
+// nobody does, it is lost.
+func TestWireWhereKeepalivedMovesTheVIP(t *testing.T) {
+	for name, test := range map[string]struct{ commands, want string }{
+		"another director has it": {"lan add 02:00:00:00:00:77 10.10.10.22", "ok"},
+		"nobody has it":           {"", "failure"},
+		"it is not keepalived's":  {"lan add 02:00:00:00:00:77 10.10.10.22\nip addr add 10.10.10.25/32 dev eth0\n" + write("/etc/keepalived/keepalived.conf", "vrrp_instance mail { virtual_ipaddress { 10.10.10.25 } }"), "failure"},
+	} {
+		w := lvsdrtest.Director(lvsdrtest.HealthyLAN(), "ps add keepalived", instances)
+		if err := w.Run(test.commands); err != nil {
+			t.Fatal(err)
+		}
+		e := wireRole(t, cluster.DirectorRole, "services: [{vip: 10.10.10.22, realServers: [{address: 10.10.10.31}]}]").Exam(w.Host())
+		e.Only = []string{"vip-claim"}
+		for _, f := range e.Run(t.Context()) {
+			if f.Check == "vip-claim" && string(f.Severity) != test.want {
+				t.Errorf("%s: %s %s", name, f.Severity, f.What)
+			}
+		}
+	}
+}
+
 // Of thousands that claim an address a few are named, the real servers among them all.
 func TestWireFlooded(t *testing.T) {
 	commands := "lan add 02:00:00:00:00:31 10.10.10.22\n"
