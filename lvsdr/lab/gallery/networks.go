@@ -55,12 +55,14 @@ func twoSubnets(ctx context.Context, c *Cluster) error {
 var networkFaults = []Fault{{
 	Name: "routed-strict-leg", Catalogue: "R13", Setup: "-",
 	Title:  "the VIP is routed to the director, and a real server filters by the reverse path where the director's packets come in",
-	Inject: all(routedVIP, on("dev-2", "sysctl -qw net.ipv4.conf.leg.rp_filter=1")),
+	Make:   routedVIP,
+	Inject: on("dev-2", "sysctl -qw net.ipv4.conf.leg.rp_filter=1"),
 	Sights: []Sight{{Host: "dev-2", Code: "rp-filter", Severity: "warning"}, {Host: "client", Code: "replies"}},
 }, {
 	Name: "two-subnets-arp-ignore-0", Catalogue: "R1", Setup: "-",
 	Title:  "the real servers are in another subnet than the VIP on the same wire, and one answers ARP for it",
-	Inject: all(twoSubnets, on("dev-2", "sysctl -qw net.ipv4.conf.all.arp_ignore=0")),
+	Make:   twoSubnets,
+	Inject: on("dev-2", "sysctl -qw net.ipv4.conf.all.arp_ignore=0"),
 	Sights: seenOnWire("vip-claim", Sight{Host: "dev-2", Code: "arp-ignore"}),
 }}
 
