@@ -200,7 +200,7 @@ func TestRealServersBehindLoopbackAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		made, err := role.Apply(context.Background(), w.Host(), step.Present)
-		if err == nil || !strings.Contains(err.Error(), `"ip address del 10.10.10.22/24 dev lo"`) {
+		if err == nil || !strings.Contains(err.Error(), `"ip address add 10.10.10.22/32 dev lo && ip address del 10.10.10.22/24 dev lo"`) {
 			t.Errorf("interface %q: %v", link, err)
 		}
 		if len(made) > 0 || w.Dump() != before {

@@ -68,7 +68,7 @@ func hint(ctx context.Context, err error, r *report) string {
 	case errors.Is(err, host.ErrNoIPVS):
 		return hintNoIPVS
 	case errors.Is(err, step.ErrOtherRole) && r != nil:
-		return "give the other role back first: lvsdr teardown " + otherRole(r.Role)
+		return "if this host is to change its role: lvsdr teardown " + otherRole(r.Role) + ", which ends what it serves in the other one"
 	case errors.Is(err, step.ErrMasked) && r != nil:
 		return hintMasked(r.Role)
 	case errors.Is(err, step.ErrLedgerLost) && r != nil:

@@ -227,8 +227,9 @@ func (v *vipView) swallows(rip netip.Addr) (host.Address, bool) {
 }
 
 func errSwallowed(a host.Address, rip netip.Addr) error {
+	alone, dev := netip.PrefixFrom(a.Prefix.Addr(), a.Prefix.Addr().BitLen()), " dev "+host.ShellWord(a.Link)
 	return fmt.Errorf("%s on %s makes all of %s this host's own, real server %s too: %q",
-		a.Prefix, a.Link, a.Prefix.Masked(), rip, "ip address del "+a.Prefix.String()+" dev "+a.Link)
+		a.Prefix, a.Link, a.Prefix.Masked(), rip, "ip address add "+alone.String()+dev+" && ip address del "+a.Prefix.String()+dev)
 }
 
 // cutOff fails when taking the wrong addresses away would leave an interface
