@@ -16,6 +16,7 @@ func newApp(s *session) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		Commands: []*cli.Command{
 			setupCommand(s), planCommand(s), teardownCommand(s), statusCommand(s),
+			weightCommand(s), drainCommand(s), undrainCommand(s),
 			doctorCommand(s), explainCommand(s), checkCommand(s), unitsCommand(s), cloudInitCommand(s),
 			completionCommand(s), versionCommand(s),
 		},

@@ -23,6 +23,9 @@ func flagsOf(c cluster.Config) []string {
 			return nil
 		}
 		args = append(args, "--real-server", fmt.Sprintf("%s=%d", r.Address, *r.Weight))
+		if r.Drained {
+			args = append(args, "--drained", r.Address.String())
+		}
 	}
 	for _, f := range []struct{ name, value string }{
 		{"--scheduler", s.Scheduler}, {"--scheduler-flags", strings.Join(s.SchedulerFlags, ",")},

@@ -24,7 +24,7 @@ func (s *session) draining(ctx context.Context) (told context.Context, done func
 	}
 	return step.WithDrainTrace(ctx, step.DrainTrace{
 		Waiting: func(left []step.Busy, most time.Duration) {
-			s.note("waiting at most %v for %s to end (--force does not wait) …", most, step.JoinBusy(left))
+			s.note("waiting at most %v for %s to end%s …", most, step.JoinBusy(left), s.impatient())
 		},
 		Still: func(left []step.Busy, rest time.Duration) {
 			if live {
@@ -35,9 +35,20 @@ func (s *session) draining(ctx context.Context) (told context.Context, done func
 		},
 		Over: func(left []step.Busy) {
 			done()
+			if s.report.goOn != "" {
+				return // nothing is cut
+			}
 			s.report.Warnings = append(s.report.Warnings, step.JoinBusy(left)+" had not ended in time and were cut")
 		},
 	}), done
+}
+
+// impatient is how not to wait, where that is possible.
+func (s *session) impatient() string {
+	if s.report.goOn != "" || s.report.teardown {
+		return ""
+	}
+	return " (--force does not wait)"
 }
 
 // wayBack is how to return to what was described before, for a set-up whose drain is
@@ -66,10 +77,12 @@ func brokenDrain(broken *step.DrainError) string {
 
 // hintDrain tells how to go on, and how to go back.
 func hintDrain(r *report) string {
-	again := "run the same command again to go on (--force does not wait)"
+	again := goOn + " (--force does not wait)"
 	switch {
 	case r == nil || r.teardown:
-		return "run the same command again to go on"
+		return goOn
+	case r.goOn != "":
+		return goOn + "; or go back: " + r.back
 	case r.back != "":
 		return again + "; or go back: " + r.back
 	case r.Role == cluster.RealServerRole:

@@ -39,6 +39,8 @@ func serviceFlags() []cli.Flag {
 			Usage: "`PORT[/PROTO]` the port that is balanced: 80, 53/udp, 2905/sctp; repeatable (default: 80)"},
 		&cli.StringSliceFlag{Name: "real-server", Aliases: []string{"r"}, Category: clusterFlags,
 			Usage: "`ADDR[=WEIGHT]` a real server and its share; repeatable, required for a director (default weight: 1)"},
+		&cli.StringSliceFlag{Name: "drained", Category: clusterFlags,
+			Usage: "`ADDR` this real server gets no new connections, see lvsdr drain; repeatable"},
 		&cli.StringFlag{Name: "scheduler", Aliases: []string{"s"}, Category: clusterFlags,
 			Usage: "`NAME` the scheduler, as in ipvsadm(8): rr, wrr, lc, wlc, sh, mh, … (default: wrr)"},
 		&cli.StringFlag{Name: "scheduler-flags", Category: clusterFlags,

@@ -61,6 +61,9 @@ func parseService(c *cli.Context) (s cluster.Service, err error) {
 			return s, err
 		}
 	}
+	if err := markDrained(c, s.RealServers); err != nil {
+		return s, err
+	}
 	s.Scheduler = c.String("scheduler")
 	if c.IsSet("scheduler") && s.Scheduler == "" {
 		return s, usage("--scheduler needs a name: wrr, rr, wlc, …, see ipvsadm(8)")
@@ -70,6 +73,19 @@ func parseService(c *cli.Context) (s cluster.Service, err error) {
 	}
 	s.OnePacket = c.Bool("one-packet")
 	return s, nil
+}
+
+// markDrained reads --drained.
+func markDrained(c *cli.Context, servers []cluster.RealServer) error {
+	drained, err := parseEach(c, "drained", cluster.ParseAddress)
+	for _, a := range drained {
+		i := slices.IndexFunc(servers, func(r cluster.RealServer) bool { return r.Address == a })
+		if i < 0 {
+			return usage("--drained %q: it is none of the real servers", a)
+		}
+		servers[i].Drained = true
+	}
+	return err
 }
 
 // ofFamily leaves out the real servers that only a VIP of the other family can

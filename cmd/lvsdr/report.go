@@ -22,9 +22,14 @@ type report struct {
 	Warnings []string      `json:"warnings,omitempty"`
 	// Findings are what preflight and proof have found against the host.
 	Findings []doctor.Finding `json:"findings,omitempty"`
-	Error    *failure         `json:"error,omitempty"`
+	// Draining is what a drain has left open at the end of its time.
+	Draining []busy   `json:"draining,omitempty"`
+	Error    *failure `json:"error,omitempty"`
 
 	teardown bool
+	already  string           // what holds when there is nothing to do
+	ended    string           // what a drain came to
+	goOn     string           // how to go on with a drain, where it is not by set-up
 	back     string           // how to return to what was before, where that is known
 	foreseen []doctor.Finding // told already, unless as JSON
 }
@@ -94,6 +99,9 @@ func (r *report) print(o *output, err error) {
 	if ok || len(r.Changes) > 0 {
 		o.printf("%s", r.summary(ok))
 	}
+	if r.ended != "" {
+		o.printf("%s", r.ended)
+	}
 	for _, w := range r.Warnings {
 		o.say("warning: %s", w)
 	}
@@ -112,6 +120,8 @@ func (r *report) summary(ok bool) string {
 		return count + " to make"
 	case n > 0:
 		return count + " made"
+	case r.already != "":
+		return "nothing to do: " + r.already
 	case r.teardown && r.Role == "":
 		return "nothing to do: nothing of lvsdr is set up on this host"
 	case r.teardown:

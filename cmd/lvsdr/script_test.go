@@ -77,6 +77,7 @@ func newStage(dir string) *stage {
 			}
 			return st.sys.host().Files.ReadFile(name)
 		},
+		rewriteFile:  func(name string, data []byte) error { return st.sys.host.Files.WriteFile(name, data, 0o644) },
 		readInput:    func() ([]byte, error) { return readBounded(strings.NewReader(st.stdin), "standard input") },
 		capabilities: func() (uint64, error) { return ^uint64(0), nil },
 		writable:     func(string) error { return nil },

@@ -239,7 +239,7 @@ func flagOf(path string) string {
 
 var flagOfKey = map[string]string{
 	"vip": "--vip", "ports": "--port", "realServers": "--real-server",
-	"address": "--real-server", "weight": "--real-server",
+	"address": "--real-server", "weight": "--real-server", "drained": "--drained",
 	"scheduler": "--scheduler", "schedulerFlags": "--scheduler-flags",
 	"persistence": "--persistence", "persistenceNetmask": "--persistence-netmask",
 	"onePacket": "--one-packet", "timeouts": "--timeouts", "drain": "--drain",

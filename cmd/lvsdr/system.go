@@ -20,11 +20,13 @@ type system struct {
 	readFile func(name string) ([]byte, error)
 	// readInput reads standard input, within the bounds of a configuration.
 	readInput func() ([]byte, error)
-	getenv    func(key string) string
-	terminal  bool          // stdout is one
-	watched   bool          // stderr is one
-	program   string        // the absolute path of this command, for the unit
-	systemd   units.Manager // nil where none runs
+	// rewriteFile replaces the text of a configuration.
+	rewriteFile func(name string, data []byte) error
+	getenv      func(key string) string
+	terminal    bool          // stdout is one
+	watched     bool          // stderr is one
+	program     string        // the absolute path of this command, for the unit
+	systemd     units.Manager // nil where none runs
 
 	// capabilities returns the effective ones, a bit each (capabilities(7)).
 	capabilities func() (uint64, error)
@@ -53,6 +55,7 @@ func local() *system {
 		dir:          dir,
 		readFile:     readRegular,
 		readInput:    func() ([]byte, error) { return readBounded(os.Stdin, "standard input") },
+		rewriteFile:  rewriteFile,
 		getenv:       os.Getenv,
 		terminal:     isTerminal(os.Stdout),
 		watched:      isTerminal(os.Stderr),

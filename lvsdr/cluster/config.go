@@ -83,6 +83,9 @@ type RealServer struct {
 	Address netip.Addr `yaml:"address" json:"address"`
 	// Weight is its share; 1 when not given. 0 takes no new connections.
 	Weight *int `yaml:"weight,omitempty" json:"weight,omitempty"`
+	// Drained keeps new connections away, whatever the weight is, which counts again
+	// without it (lvsdr drain, lvsdr undrain).
+	Drained bool `yaml:"drained,omitempty" json:"drained,omitempty"`
 	// UpperThreshold is the number of connections at which it gets no new ones
 	// (ipvsadm -x); 0 is none.
 	UpperThreshold uint32 `yaml:"upperThreshold,omitempty" json:"upperThreshold,omitempty"`

@@ -51,7 +51,7 @@ func (s Service) destinations(port Port) []ipvs.Destination {
 			Addr:           r.Address,
 			Port:           port.Number,
 			Forwarding:     ipvs.DirectRoute,
-			Weight:         int32(r.weight()),
+			Weight:         int32(r.share()),
 			UpperThreshold: r.UpperThreshold,
 			LowerThreshold: r.LowerThreshold,
 		}
@@ -94,7 +94,18 @@ func (s Service) flags() ipvs.Flags {
 		_, bit := ipvs.SchedulerFlag(name)
 		f |= bit
 	}
+	if HashScheduler(s.scheduler()) && slices.ContainsFunc(s.RealServers, func(r RealServer) bool { return r.share() == 0 }) {
+		f |= ipvs.Sched1 // -fallback: else its clients are refused
+	}
 	return f
+}
+
+// share is the weight that counts.
+func (r RealServer) share() int {
+	if r.Drained {
+		return 0
+	}
+	return r.weight()
 }
 
 func (r RealServer) weight() int {

@@ -81,8 +81,8 @@ func (e *DrainError) Unwrap() error { return e.Err }
 const drainPoll = 200 * time.Millisecond
 
 // await looks at the connections that are left until there are none, at most for so
-// long.
-func await(ctx context.Context, most time.Duration, look func() ([]Busy, error)) error {
+// long, and returns those that are left then.
+func await(ctx context.Context, most time.Duration, look func() ([]Busy, error)) ([]Busy, error) {
 	trace, _ := ctx.Value(drainTraceKey{}).(DrainTrace)
 	deadline, told := time.Now().Add(most), false
 	var last []Busy
@@ -91,12 +91,12 @@ func await(ctx context.Context, most time.Duration, look func() ([]Busy, error))
 		left, err := look()
 		switch {
 		case err != nil:
-			return &DrainError{Left: last, Err: err}
+			return last, &DrainError{Left: last, Err: err}
 		case len(left) == 0:
-			return nil
+			return nil, nil
 		case !time.Now().Before(deadline):
 			tell(trace.Over, left)
-			return nil
+			return left, nil
 		case !told && trace.Waiting != nil:
 			trace.Waiting(left, most)
 		case told && trace.Still != nil:
@@ -107,7 +107,7 @@ func await(ctx context.Context, most time.Duration, look func() ([]Busy, error))
 		pause := min(max(drainPoll, 10*time.Since(begun)), time.Until(deadline))
 		select {
 		case <-ctx.Done():
-			return &DrainError{Left: left, Err: ctx.Err()}
+			return left, &DrainError{Left: left, Err: ctx.Err()}
 		case <-time.After(pause):
 		}
 	}

@@ -54,7 +54,7 @@ func (s *services) drainAll(ctx context.Context, h *host.Host, edits []*serviceE
 			return &DrainError{Made: made, Err: err}
 		}
 	}
-	if err := await(ctx, s.drain, look); err != nil {
+	if _, err := await(ctx, s.drain, look); err != nil {
 		return madeBefore(err, made)
 	}
 	for _, e := range edits {

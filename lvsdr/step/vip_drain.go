@@ -54,7 +54,7 @@ func awaitServed(ctx context.Context, h *host.Host, most time.Duration, vips []n
 	if len(vips) == 0 || h.Observer == nil {
 		return nil
 	}
-	return await(ctx, most, func() ([]Busy, error) {
+	_, err := await(ctx, most, func() ([]Busy, error) {
 		open, err := h.Observer.Established(ctx, vips)
 		if err != nil {
 			return nil, err
@@ -71,4 +71,5 @@ func awaitServed(ctx context.Context, h *host.Host, most time.Duration, vips []n
 		})
 		return left, nil
 	})
+	return err
 }
