@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
@@ -68,6 +69,11 @@ func (s Step) present(h *host.Host) ([]step.Change, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(changes) > 0 {
+		if old, err := h.Files.ReadFile(file.Name); err == nil {
+			changes[0].From, changes[0].To = difference(old, s.Unit)
+		}
+	}
 	if running(s.Manager) {
 		for i := range changes {
 			changes[i].Do = then(changes[i].Do, s.Manager.Reload)
@@ -84,6 +90,34 @@ func (s Step) present(h *host.Host) ([]step.Change, error) {
 		return nil, err
 	}
 	return append(changes, s.enable(h, file.Name, target)), nil
+}
+
+// difference is what of a unit's command line goes and what comes.
+func difference(old []byte, want Unit) (from, to string) {
+	was, err := Parse(old)
+	if err != nil {
+		return "", ""
+	}
+	before, after := flagsOf(was), flagsOf(want)
+	gone := slices.DeleteFunc(slices.Clone(before), func(f string) bool { return slices.Contains(after, f) })
+	come := slices.DeleteFunc(slices.Clone(after), func(f string) bool { return slices.Contains(before, f) })
+	if len(gone) > 0 && len(come) == 0 {
+		come = []string{"without"}
+	}
+	return strings.Join(gone, " "), strings.Join(come, " ")
+}
+
+// flagsOf are the words of a command line, each flag with its value.
+func flagsOf(u Unit) []string {
+	all := []string{host.ShellLine(u.Binary)}
+	for _, arg := range u.Args {
+		if last := len(all) - 1; last > 0 && !strings.HasPrefix(arg, "--") {
+			all[last] += " " + host.ShellLine(arg)
+		} else {
+			all = append(all, host.ShellLine(arg))
+		}
+	}
+	return all
 }
 
 // unmasked fails with [step.ErrMasked] when an administrator does not want the unit.

@@ -85,11 +85,21 @@ func hint(ctx context.Context, err error, r *report) string {
 }
 
 const (
-	hintRoot   = "run it as root: sudo lvsdr …"
+	hintRoot     = "run it as root: sudo lvsdr …"
+	hintRootless = "this is root without these rights, as in a container or a user namespace: " +
+		"run it on the host itself, or give the container CAP_NET_ADMIN and CAP_NET_RAW and a network of its own"
 	hintNoIPVS = "install the kernel package that has the module ip_vs " +
 		"(Debian: linux-image-amd64; Ubuntu: linux-modules-extra-$(uname -r); " +
 		"Fedora, RHEL: kernel-modules); in a container, run modprobe ip_vs on its host"
 )
+
+// asRoot says to nobody who is root to be it.
+func (s *session) asRoot(hint string) string {
+	if hint == hintRoot && s.sys.root {
+		return hintRootless
+	}
+	return hint
+}
 
 // hintMasked is for a unit that an administrator does not want.
 func hintMasked(role string) string {

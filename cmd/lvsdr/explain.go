@@ -32,7 +32,7 @@ func (s *session) explain(c *cli.Context) error {
 		return unknownCheck("lvsdr explain", code)
 	}
 	text, _ := docs.Check(code) // a test holds that every check has one
-	s.printf("%s: %s\n\n%s", code, check.Title, wrapAll(text))
+	s.printf("%s: %s\n\n%s", code, check.Title, s.wrapAll(text))
 	return nil
 }
 
@@ -49,10 +49,10 @@ func checkOf(code string) *doctor.Check {
 }
 
 // wrapAll wraps each paragraph; its lines are sentences of one.
-func wrapAll(text string) string {
+func (o *output) wrapAll(text string) string {
 	paragraphs := strings.Split(text, "\n\n")
 	for i, p := range paragraphs {
-		paragraphs[i] = wrap(strings.ReplaceAll(p, "\n", " "), "", pageWidth)
+		paragraphs[i] = wrap(strings.ReplaceAll(p, "\n", " "), "", o.page())
 	}
 	return strings.Join(paragraphs, "\n\n")
 }

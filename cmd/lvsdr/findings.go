@@ -10,8 +10,21 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
 )
 
-// pageWidth is where the text of findings is wrapped; commands never are.
-const pageWidth = 92
+// pageWidth is where the text of findings is wrapped; commands never are. A terminal has
+// a width of its own, of which long lines use only a part.
+const (
+	pageWidth = 92
+	widest    = 120
+	narrowest = 40
+)
+
+// page is the width to wrap at.
+func (o *output) page() int {
+	if o.width == 0 {
+		return pageWidth
+	}
+	return min(max(o.width, narrowest), widest)
+}
 
 // tellFindings prints what is wrong, the worst first: what was seen, why it matters,
 // what mends it, and where to read more. With --verbose what is right and what was
@@ -34,7 +47,7 @@ func (s *session) tellFindings(w io.Writer, findings []doctor.Finding, ignored [
 			title += " (ignored)"
 		}
 		fmt.Fprintln(w, title)
-		tellOne(w, wrong[:n])
+		s.tellOne(w, wrong[:n])
 		fmt.Fprintln(w)
 		wrong = wrong[n:]
 	}
@@ -63,12 +76,12 @@ func (s *session) listFindings(w io.Writer, findings []doctor.Finding) {
 
 // tellOne prints what one check has found; what several problems have in common is
 // said once.
-func tellOne(w io.Writer, findings []doctor.Finding) {
+func (o *output) tellOne(w io.Writer, findings []doctor.Finding) {
 	why := findings[0].Why
 	for i, f := range findings {
-		labelled(w, "seen", f.What)
+		o.labelled(w, "seen", f.What)
 		if i == 0 && why != "" {
-			labelled(w, "why", why)
+			o.labelled(w, "why", why)
 		}
 		if i+1 < len(findings) && sameCure(f, findings[i+1]) {
 			continue
@@ -78,20 +91,20 @@ func tellOne(w io.Writer, findings []doctor.Finding) {
 			where = f.On
 		}
 		if f.Fix != "" {
-			labelled(w, "mend", "on "+where+", as root:")
+			o.labelled(w, "mend", "on "+where+", as root:")
 			for line := range strings.Lines(f.Fix) {
 				fmt.Fprintln(w, "            "+strings.TrimRight(line, "\n"))
 			}
 		}
 		if f.Fix == "" && f.On != "" {
-			labelled(w, "where", "on "+where)
+			o.labelled(w, "where", "on "+where)
 		}
 		if f.Advice != "" {
-			labelled(w, "note", f.Advice)
+			o.labelled(w, "note", f.Advice)
 		}
 	}
 	if findings[0].Docs != "" {
-		labelled(w, "more", "lvsdr explain "+findings[0].Check)
+		o.labelled(w, "more", "lvsdr explain "+findings[0].Check)
 	}
 }
 
@@ -100,9 +113,9 @@ func sameCure(a, b doctor.Finding) bool {
 }
 
 // labelled prints a paragraph that stands beside its label.
-func labelled(w io.Writer, label, text string) {
+func (o *output) labelled(w io.Writer, label, text string) {
 	const margin = "         "
-	fmt.Fprintf(w, "  %-5s  %s\n", label, strings.TrimPrefix(wrap(text, margin, pageWidth), margin))
+	fmt.Fprintf(w, "  %-5s  %s\n", label, strings.TrimPrefix(wrap(text, margin, o.page()), margin))
 }
 
 // summary counts findings by severity, all five always.

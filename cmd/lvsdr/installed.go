@@ -64,6 +64,9 @@ func (s *session) refusedAtBoot(role string) error {
 	if err == nil {
 		err = u.tell(u.Validate(role))
 	}
+	if err == nil {
+		err = s.lasts(&u.plain)
+	}
 	return err
 }
 

@@ -39,17 +39,32 @@ import (
 type output struct {
 	stdout, stderr               io.Writer
 	json, quiet, verbose, colour bool
+	width                        int // of the terminal, 0 where there is none
 }
 
 // newOutput looks at the words itself, because a wrong command line is told in
 // the format that was asked for as well.
 func newOutput(words []string, sys *system, stdout, stderr io.Writer) *output {
-	o := &output{stdout: stdout, stderr: stderr}
+	o := &output{stdout: &written{w: stdout}, stderr: stderr, width: sys.width}
 	o.json = slices.Contains(words, "--output=json")
 	o.quiet = slices.Contains(words, "--quiet")
 	o.verbose = slices.Contains(words, "--verbose")
 	o.colour = sys.terminal && !o.json && sys.getenv("NO_COLOR") == "" && sys.getenv("TERM") != "dumb"
 	return o
+}
+
+// written remembers that something could not be written, on a full disk say.
+type written struct {
+	w   io.Writer
+	err error
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	n, err := w.w.Write(p)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
 }
 
 func (o *output) printf(format string, args ...any) {
@@ -106,6 +121,15 @@ const (
 
 // finish prints what a command came to and returns its exit status.
 func (s *session) finish(ctx context.Context, err error) int {
+	status := s.conclude(ctx, err)
+	if w, ok := s.stdout.(*written); ok && w.err != nil {
+		s.say("the result could not be written: %v", w.err)
+		return max(status, exitFailed)
+	}
+	return status
+}
+
+func (s *session) conclude(ctx context.Context, err error) int {
 	status := exitStatus(ctx, err)
 	if errors.Is(err, errUnhealthy) {
 		return status
@@ -113,6 +137,7 @@ func (s *session) finish(ctx context.Context, err error) int {
 	var f *failure
 	if err != nil {
 		f = describe(ctx, err, s.report)
+		f.Hint = s.asRoot(f.Hint)
 	}
 	if r := s.report; r != nil && !s.json {
 		r.print(s.output, err)
@@ -122,10 +147,7 @@ func (s *session) finish(ctx context.Context, err error) int {
 			r = &report{}
 		}
 		r.Error = f
-		if e := s.document(r.complete()); e != nil && err == nil {
-			s.say("%v", e)
-			return exitFailed
-		}
+		_ = s.document(r.complete()) // what cannot be written is told by finish
 	}
 	if f != nil {
 		s.say("%s", strings.TrimPrefix(f.Message, "lvsdr: "))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -33,14 +34,39 @@ func (s *session) may(role string) error {
 			hintRoot,
 		}
 	}
-	dirs := []string{"/run", "/etc"}
-	if s.sys.host().Runtime {
-		dirs = dirs[:1]
-	}
-	for _, dir := range dirs {
-		if err := s.sys.writable(dir); err != nil {
-			return fmt.Errorf("cannot write to %s: %w", dir, err)
+	return s.writablePlaces()
+}
+
+// A place is one that set-up and teardown write to.
+type place struct {
+	name, hint string
+	lasting    bool // not with --runtime
+}
+
+var places = []place{
+	{name: "/run", hint: "it keeps what is to be given back: mount a tmpfs there"},
+	{name: "/proc/sys/net/ipv4/ip_forward",
+		hint: "/proc/sys is read-only, as in a container: set the host itself up, or have it mounted writable (mount -o remount,rw /proc/sys)"},
+	{name: "/etc", hint: hintRuntime, lasting: true},
+	{name: "/etc/sysctl.d", hint: hintRuntime, lasting: true},
+	{name: "/etc/modules-load.d", hint: hintRuntime, lasting: true},
+	{name: "/etc/systemd/system", hint: hintRuntime, lasting: true},
+}
+
+const hintRuntime = "change the running host only, for this boot: --runtime"
+
+// writablePlaces fails where something cannot be written, before anything is. What is not
+// there is made.
+func (s *session) writablePlaces() error {
+	for _, p := range places {
+		if p.lasting && s.sys.host().Runtime {
+			continue
 		}
+		err := s.sys.writable(p.name)
+		if errors.Is(err, fs.ErrNotExist) || err == nil {
+			continue
+		}
+		return &hintError{fmt.Errorf("cannot write to %s: %w; nothing was changed", p.name, err), p.hint}
 	}
 	return nil
 }

@@ -80,9 +80,9 @@ func TestProof(t *testing.T) {
 		{[]*doctor.Check{finds("a", false, doctor.Problem{What: "who knows", Severity: doctor.Unknown})}, ""},
 		{[]*doctor.Check{finds("a", false, here, here), finds("b", false, here)}, "this host is set up, but a, b failed"},
 		{[]*doctor.Check{finds("a", false, there("31"), there("32")), finds("b", false, there("31"))},
-			"this host is set up, but not on this host, a failed on 10.10.10.31, 10.10.10.32, b failed on 10.10.10.31"},
+			"this host is set up, and what is wrong is on other hosts: a failed on 10.10.10.31, 10.10.10.32, b failed on 10.10.10.31"},
 		{[]*doctor.Check{finds("a", false, here), finds("b", false, there("31"))},
-			"this host is set up, but a failed; and, not on this host, b failed on 10.10.10.31"},
+			"this host is set up, but a failed; and on other hosts: b failed on 10.10.10.31"},
 	} {
 		s, p := setUpWith(test.checks...)
 		if got := message(s.prove(t.Context(), p)); got != test.want {

@@ -62,6 +62,8 @@ type stage struct {
 	unlock         func()
 	// interruptDrain has a signal come while a drain looks at the connections.
 	interruptDrain bool
+	loose          map[string]string // who else may write a file
+	full           bool              // nothing can be written to stdout
 	cancel         context.CancelFunc
 }
 
@@ -77,10 +79,12 @@ func newStage(dir string) *stage {
 			}
 			return st.sys.host().Files.ReadFile(name)
 		},
-		rewriteFile:  func(name string, data []byte) error { return st.sys.host.Files.WriteFile(name, data, 0o644) },
+		rewriteFile:  func(name string, data []byte) error { return st.sys.host().Files.WriteFile(name, data, 0o644) },
 		readInput:    func() ([]byte, error) { return readBounded(strings.NewReader(st.stdin), "standard input") },
 		capabilities: func() (uint64, error) { return ^uint64(0), nil },
 		writable:     func(string) error { return nil },
+		writers:      func(name string) string { return st.loose[name] },
+		fleeting:     []string{"/run"}, // the scripts have their files below /tmp
 		waiting:      host.Waiting{Patience: 50 * time.Millisecond, Silence: time.Millisecond},
 	}
 	st.enter(lvsdrtest.Director(strings.Split(strings.TrimSpace(lvsdrtest.HealthyLAN()), "\n")...))
@@ -127,6 +131,11 @@ func (s *signalling) Set(key, value string) error {
 	return s.Sysctl.Set(key, value)
 }
 
+// fullDisk is /dev/full.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
 func theStage(ts *testscript.TestScript) *stage { return ts.Value("stage").(*stage) }
 
 // scriptLvsdr is "lvsdr ARGUMENT…". A script that expects failure says which with
@@ -136,7 +145,11 @@ func scriptLvsdr(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	st.cancel = cancel
-	st.exit = run(ctx, args, st.sys, ts.Stdout(), ts.Stderr())
+	stdout := ts.Stdout()
+	if st.full {
+		stdout = fullDisk{}
+	}
+	st.exit = run(ctx, args, st.sys, stdout, ts.Stderr())
 	if unlock, err := st.sys.host().Files.Lock(host.LockFile); err == nil {
 		unlock()
 	} else if st.unlock == nil {
@@ -233,8 +246,24 @@ func scriptGiven(ts *testscript.TestScript, neg bool, args []string) {
 		st.sys.getenv = func(key string) string { return map[string]string{"NO_COLOR": "1"}[key] }
 	case "read-only":
 		st.sys.writable = func(dir string) error {
-			return &os.PathError{Op: "open", Path: dir, Err: errors.New("read-only file system")}
+			if !neg && strings.HasPrefix(dir, args[1]) {
+				return errors.New("read-only file system")
+			}
+			return nil
 		}
+	case "root":
+		st.sys.root = !neg
+	case "loose":
+		st.loose = nil
+		if !neg {
+			st.loose = map[string]string{args[1]: "others may write " + args[1]}
+		}
+	case "full":
+		st.full = !neg
+	case "width":
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		st.sys.width = n
 	case "signal":
 		n, err := strconv.Atoi(args[1])
 		ts.Check(err)

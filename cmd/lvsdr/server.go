@@ -145,7 +145,7 @@ func (s *session) awaitIdle(ctx context.Context, edit *serverEdit, most time.Dur
 	s.report.back = host.ShellLine("lvsdr", "undrain", edit.Address.String())
 	ctx, done := s.draining(ctx)
 	defer done()
-	return step.AwaitIdle(ctx, s.sys.host, most, edit.table)
+	return step.AwaitIdle(ctx, s.sys.host(), most, edit.table)
 }
 
 // A serverEdit is one of these commands under way.
@@ -164,7 +164,7 @@ func (s *session) serverEdit(c *cli.Context, args int) (*serverEdit, error) {
 	if err := checkOutput(c); err != nil {
 		return nil, err
 	}
-	s.sys.host.Runtime = c.Bool("runtime")
+	s.sys.host().Runtime = c.Bool("runtime")
 	if c.NArg() != args {
 		e := usage("lvsdr %s %s: %d arguments are given", c.Command.Name, c.Command.ArgsUsage, c.NArg())
 		e.hint = "for instance: lvsdr " + c.Command.Name + " 10.10.10.31" + map[int]string{1: "", 2: " 3"}[args]
@@ -205,9 +205,9 @@ func (s *session) edit(c *cli.Context, edit *serverEdit, already string) error {
 		return nil
 	}
 	if s.report.DryRun {
-		return all(c.Context, s.sys.host)
+		return all(c.Context, s.sys.host())
 	}
-	return s.change(c.Context, s.sys.host, all)
+	return s.change(c.Context, s.sys.host(), all)
 }
 
 // makeOf plans one step and makes its changes, unless they are only to be told.
@@ -248,7 +248,7 @@ func oneByOne(ctx context.Context, changes []step.Change) (int, error) {
 
 // editSteps are the table and the description.
 func (s *session) editSteps(c *cli.Context, edit *serverEdit) ([]step.Step, error) {
-	if roles, err := step.Roles(s.sys.host); err != nil {
+	if roles, err := step.Roles(s.sys.host()); err != nil {
 		return nil, err
 	} else if slices.Contains(roles, cluster.RealServerRole) {
 		return nil, &hintError{errors.New("this host is a real server, and weights are the director's"),
@@ -266,7 +266,7 @@ func (s *session) editSteps(c *cli.Context, edit *serverEdit) ([]step.Step, erro
 
 // editTable is for a table that nothing describes.
 func (s *session) editTable(ctx context.Context, edit *serverEdit) ([]step.Step, error) {
-	if !s.sys.host.Runtime {
+	if !s.sys.host().Runtime {
 		return nil, &hintError{errors.New("nothing describes the cluster on this host, so that it cannot be written down"),
 			"change the running table alone: --runtime"}
 	}
@@ -274,7 +274,7 @@ func (s *session) editTable(ctx context.Context, edit *serverEdit) ([]step.Step,
 		return nil, &hintError{errors.New("nothing tells which weight it had"), "say it: " +
 			host.ShellLine("lvsdr", "weight", edit.Address.String()) + " N --runtime"}
 	}
-	all, err := edit.inTable(ctx, s.sys.host)
+	all, err := edit.inTable(ctx, s.sys.host())
 	if err != nil {
 		return nil, err
 	}

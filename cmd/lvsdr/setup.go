@@ -114,6 +114,11 @@ func (s *session) prepare(c *cli.Context) (*patient, error) {
 	if p.src.origin != "" {
 		s.note("the cluster is described in %s", p.src.origin)
 	}
+	if !s.sys.host().Runtime {
+		if err := s.warnUnlessLasting(&p.src); err != nil {
+			return nil, err
+		}
+	}
 	if p.ignored, err = p.src.ignore(c); err != nil {
 		return nil, err
 	}
@@ -134,6 +139,18 @@ func (s *session) prepare(c *cli.Context) (*patient, error) {
 	p.src.Drain = drain
 	p.role.Steps = append(p.role.Steps, s.unitStep(name, p.src))
 	return p, err
+}
+
+// warnUnlessLasting fails where the description cannot be read again at boot, and warns
+// where it may not be, or not as it is.
+func (s *session) warnUnlessLasting(src *source) error {
+	err := s.lasts(src)
+	var loose *doctor.AtBootWarning
+	if errors.As(err, &loose) {
+		s.report.Warnings = append(s.report.Warnings, loose.What+"; "+loose.Advice)
+		return nil
+	}
+	return err
 }
 
 // begin reads what the commands on roles have in common.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"sync"
 	"time"
@@ -25,6 +26,8 @@ type system struct {
 	getenv      func(key string) string
 	terminal    bool          // stdout is one
 	watched     bool          // stderr is one
+	width       int           // of the terminal, 0 where there is none
+	root        bool          // whether this is the superuser, be it of a user namespace
 	program     string        // the absolute path of this command, for the unit
 	systemd     units.Manager // nil where none runs
 
@@ -32,6 +35,11 @@ type system struct {
 	capabilities func() (uint64, error)
 	// writable fails when files cannot be made in the directory.
 	writable func(dir string) error
+
+	// fleeting are folders that are empty after a reboot.
+	fleeting []string
+	// writers tells who but root may change a file.
+	writers func(name string) string
 
 	waiting host.Waiting // for another lvsdr
 	// unproved has set-up end with its last change.
@@ -59,12 +67,24 @@ func local() *system {
 		getenv:       os.Getenv,
 		terminal:     isTerminal(os.Stdout),
 		watched:      isTerminal(os.Stderr),
+		width:        cmp.Or(widthOf(os.Stdout), widthOf(os.Stderr)),
+		root:         os.Geteuid() == 0,
 		program:      program,
 		systemd:      units.Systemd(),
 		capabilities: effectiveCapabilities,
 		writable:     writable,
+		writers:      writersOf,
+		fleeting:     []string{"/tmp", "/run"},
 		silence:      time.Second,
 	}
+}
+
+func widthOf(f *os.File) int {
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Col)
 }
 
 func isTerminal(f *os.File) bool {

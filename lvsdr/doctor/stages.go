@@ -133,14 +133,13 @@ type ProofError struct {
 
 func (e *ProofError) Error() string {
 	here, there := failed(e.Findings)
-	var parts []string
-	if len(here) > 0 {
-		parts = append(parts, strings.Join(here, ", ")+" failed")
+	switch {
+	case len(there) == 0:
+		return fmt.Sprintf("this host is set up, but %s failed", strings.Join(here, ", "))
+	case len(here) == 0:
+		return fmt.Sprintf("this host is set up, and what is wrong is on other hosts: %s", strings.Join(there, ", "))
 	}
-	if len(there) > 0 {
-		parts = append(parts, "not on this host, "+strings.Join(there, ", "))
-	}
-	return fmt.Sprintf("this host is set up, but %s", strings.Join(parts, "; and, "))
+	return fmt.Sprintf("this host is set up, but %s failed; and on other hosts: %s", strings.Join(here, ", "), strings.Join(there, ", "))
 }
 
 // failed names the checks that failed, and those that did on other hosts with the

@@ -74,6 +74,11 @@ func spokenRole(role string) string {
 	return role
 }
 
+// An AtBootWarning is what [Exam.AtBoot] says of a boot that works but may not always.
+type AtBootWarning struct{ What, Advice string }
+
+func (w *AtBootWarning) Error() string { return w.What }
+
 // unitRefused tells whether set-up will refuse at boot what the unit tells it.
 func (e *Exam) unitRefused() ([]Problem, error) {
 	if e.AtBoot == nil {
@@ -82,6 +87,12 @@ func (e *Exam) unitRefused() ([]Problem, error) {
 	err := e.AtBoot()
 	if err == nil {
 		return nil, nil
+	}
+	var loose *AtBootWarning
+	if errors.As(err, &loose) {
+		p := warning("", "%s", loose.What)
+		p.Advice = loose.Advice
+		return []Problem{p}, nil
 	}
 	p := problem("", "at boot set-up will be refused what the unit tells it: %v", err)
 	p.Advice = "Put right what it names, or set this host up again, which writes the unit anew."

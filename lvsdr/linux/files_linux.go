@@ -73,7 +73,7 @@ func (f OSFiles) Symlink(target, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := makeDirs(filepath.Dir(path)); err != nil {
 		return err
 	}
 	tmp := host.TemporaryName(path)
@@ -223,7 +223,7 @@ func syncUpTo(path, top string) error {
 }
 
 func fillTree(tree, path string, data []byte, perm fs.FileMode) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := makeDirs(filepath.Dir(path)); err != nil {
 		return err
 	}
 	file, err := os.Create(path)
@@ -232,6 +232,27 @@ func fillTree(tree, path string, data []byte, perm fs.FileMode) error {
 	}
 	defer file.Close()
 	return fill(file, data, perm)
+}
+
+// makeDirs makes the missing directories, which everybody may look into whatever the
+// umask says: a plan needs no rights.
+func makeDirs(dir string) error {
+	switch _, err := os.Stat(dir); {
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := makeDirs(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	switch err := os.Mkdir(dir, 0o755); {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	return os.Chmod(dir, 0o755)
 }
 
 func fill(file *os.File, data []byte, perm fs.FileMode) error {

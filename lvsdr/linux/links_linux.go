@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"slices"
 
@@ -89,7 +88,7 @@ func linkByName(ctx context.Context, name string) (netlink.Link, error) {
 	l, err := netlink.LinkByName(name)
 	var none netlink.LinkNotFoundError
 	if errors.As(err, &none) || errors.Is(err, unix.ENODEV) {
-		return nil, fmt.Errorf("interface %s: %w", name, fs.ErrNotExist)
+		return nil, absent{"there is no interface " + name, nil}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("interface %s: %w", name, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"slices"
@@ -37,10 +36,10 @@ func routeOf(ctx context.Context, q host.RouteQuery) (host.Route, error) {
 	}
 	found, err := netlink.RouteGetWithOptions(q.To.AsSlice(), o)
 	if noRoute(err) {
-		return host.Route{}, fmt.Errorf("route to %s: %w: %w", q.To, fs.ErrNotExist, err)
+		return host.Route{}, absent{fmt.Sprintf("no route to %s (%v)", q.To, err), err}
 	}
 	if err == nil && len(found) == 0 {
-		return host.Route{}, fmt.Errorf("route to %s: %w", q.To, fs.ErrNotExist)
+		return host.Route{}, absent{fmt.Sprintf("no route to %s", q.To), nil}
 	}
 	if err != nil {
 		return host.Route{}, fmt.Errorf("route to %s: %w", q.To, err)

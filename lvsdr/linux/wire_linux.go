@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"time"
 
@@ -48,7 +47,7 @@ func wireLink(name string) (*netlink.LinkAttrs, error) {
 	var missing netlink.LinkNotFoundError
 	switch {
 	case errors.As(err, &missing):
-		return nil, fmt.Errorf("interface %s: %w", name, fs.ErrNotExist)
+		return nil, absent{"there is no interface " + name, nil}
 	case err != nil:
 		return nil, fmt.Errorf("interface %s: %w", name, err)
 	}

@@ -107,7 +107,8 @@ func Look(ctx context.Context, h *host.Host) (*Status, error) {
 	return st, err
 }
 
-// lookForVIPs finds the addresses that lvsdr set up and those of the services.
+// lookForVIPs finds the addresses that lvsdr set up, those of the services, and those
+// that are on loopback as a real server has its VIP.
 func lookForVIPs(ctx context.Context, h *host.Host, services []ipvs.Service) ([]VIP, error) {
 	ours, err := step.VIPsOf(ctx, h)
 	if err != nil {
@@ -124,13 +125,25 @@ func lookForVIPs(ctx context.Context, h *host.Host, services []ipvs.Service) ([]
 	if err != nil {
 		return nil, err
 	}
+	links, err := h.Links.Links(ctx)
+	if err != nil {
+		return nil, err
+	}
 	vips := []VIP{}
 	for _, a := range all {
-		if isVIP[a.Prefix.Addr()] {
+		if isVIP[a.Prefix.Addr()] || onLoopback(a, links) {
 			vips = append(vips, VIP{a.Prefix.String(), a.Link, a.Label, a.String()})
 		}
 	}
 	return vips, nil
+}
+
+// onLoopback tells of an address that stands on lo as a real server's VIP does, set up
+// by whomever.
+func onLoopback(a host.Address, links []host.Link) bool {
+	ip := a.Prefix.Addr()
+	return a.Prefix.IsSingleIP() && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() &&
+		slices.ContainsFunc(links, func(l host.Link) bool { return l.Loopback && l.Name == a.Link })
 }
 
 func lookAt(ctx context.Context, h *host.Host, service ipvs.Service) (Service, error) {
