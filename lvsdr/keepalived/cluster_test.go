@@ -1,0 +1,224 @@
+package keepalived
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+)
+
+func imported(t *testing.T, text string) (cluster.Config, []cluster.Remark) {
+	t.Helper()
+	c, err := Parse("k", []byte(text), Options{ID: "main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Cluster()
+}
+
+// described parses what a description should be.
+func described(t *testing.T, text string) cluster.Config {
+	t.Helper()
+	c, err := cluster.ParseConfig("want", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// lines are the remarks, one a line, the lost ones with a "!".
+func remarksText(remarks []cluster.Remark) string {
+	var b strings.Builder
+	for _, r := range remarks {
+		if r.Lost {
+			b.WriteString("!")
+		}
+		b.WriteString(r.String() + "\n")
+	}
+	return b.String()
+}
+
+func TestMissionCluster(t *testing.T) {
+	got, remarks := imported(t, mission)
+	want := described(t, `interface: eth0
+services:
+  - {vip: 10.10.10.22, ports: [80], scheduler: wrr, realServers: [{address: 10.10.10.31, weight: 3}, {address: 10.10.10.32, weight: 3}]}
+`)
+	if !got.Equal(want) {
+		t.Errorf("got %+v", got)
+	}
+	if err := got.Validate(cluster.DirectorRole); err != nil {
+		t.Error(err)
+	}
+	const told = `k:4: notification_email: left out: lvsdr sends no mail
+k:7: notification_email_from: left out: lvsdr sends no mail
+k:8: smtp_server: left out: lvsdr sends no mail
+k:8: smtp_server: 192.168.200.1 is on no network of this cluster (10.10.10.22): it looks left over from a sample
+k:9: smtp_connect_timeout: left out: lvsdr sends no mail
+k:10: router_id: left out: it means something to keepalived alone
+!k:13: vrrp_instance VI_1 (state MASTER, virtual_router_id 51, priority 100, advert_int 1): its failover is left out: with lvsdr the director is the host that is set up as one; give each host that may be it under directors: with its address and priority
+k:21: auth_pass travels in clear text in every advertisement: it keeps nobody out who hears them
+k:29: delay_loop: left out with the health checks
+k:29: the comment beside delay_loop 6 says 10: the line counts, not the comment
+k:32: nat_mask: left out: keepalived knows it no more (it is an error to keepalived -t), and with DR it never meant anything
+k:33: persistence_timeout 0 is an error to keepalived, which then has no persistence: to have none, leave the line out
+k:33: the comment beside persistence_timeout 0 says 60: the line counts, not the comment
+!k:38: TCP_CHECK: left out: lvsdr looks after no real server's health; one that dies keeps its share until its weight is 0
+!k:47: TCP_CHECK: left out: lvsdr looks after no real server's health; one that dies keeps its share until its weight is 0
+`
+	if got := remarksText(remarks); got != told {
+		t.Errorf("got\n%s\nwant\n%s", got, told)
+	}
+}
+
+// TestMissingKind: without lb_kind keepalived rewrites addresses.
+func TestMissingKind(t *testing.T) {
+	_, remarks := imported(t, strings.ReplaceAll(strings.ReplaceAll(mission, "    lb_kind DR\n", ""), "    protocol TCP\n", ""))
+	for _, want := range []string{
+		"!k:28: no lb_kind: keepalived takes NAT then", "!k:28: no protocol: keepalived 2.2 takes UDP then",
+		"10.10.10.31 is reached by NAT and will be by direct routing",
+	} {
+		if got := remarksText(remarks); !strings.Contains(got, want) {
+			t.Errorf("got\n%s\nwant %s", got, want)
+		}
+	}
+}
+
+// TestCluster reads one virtual_server a case: what becomes of it, and what is told.
+func TestCluster(t *testing.T) {
+	const rs = " real_server 10.0.0.9 80 { weight 1 } "
+	const dr = " lb_kind DR\n protocol TCP\n delay_loop 6\n lb_algo rr\n"
+	for _, tt := range []struct{ name, text, services, told string }{
+		{"weights", "virtual_server 10.0.0.1 80 {\n" + dr + "real_server 10.0.0.2 80 {\nweight 0\nuthreshold 9\nlthreshold 4\n}\nreal_server 10.0.0.3 {\n}\n}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.2, weight: 0, upperThreshold: 9, lowerThreshold: 4}, {address: 10.0.0.3}]}]", ""},
+		{"persistence", "virtual_server 10.0.0.1 443 {\n" + dr + "persistence_timeout\npersistence_granularity 255.255.255.0\n" + rs + "}",
+			"[{vip: 10.0.0.1, ports: [443], scheduler: rr, persistence: 6m, persistenceNetmask: 24, realServers: [{address: 10.0.0.9}]}]", "port 80 does nothing with DR"},
+		{"all ports", "virtual_server 10.0.0.1 {\n" + dr + rs + "}",
+			"[{vip: 10.0.0.1, ports: [0], scheduler: rr, persistence: 6m, realServers: [{address: 10.0.0.9}]}]", "keepalived takes 360 s then"},
+		{"IPv6", "virtual_server 2001:db8::1 80 {\n" + dr + "persistence_timeout 9\npersistence_granularity 64\nreal_server 2001:db8::2 80 {\n}\n}",
+			"[{vip: 2001:db8::1, ports: [80], scheduler: rr, persistence: 9s, persistenceNetmask: 64, realServers: [{address: 2001:db8::2}]}]", ""},
+		{"flags", "virtual_server 10.0.0.1 80 {\n" + strings.Replace(dr, "rr", "sh", 1) + "flag-1\nsh-port\nflag-3\n" + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: sh, schedulerFlags: [sh-fallback, sh-port], realServers: [{address: 10.0.0.9}]}]", "!k:1: flag-3 is left out"},
+		{"datagrams", "virtual_server 10.0.0.1 80 {\n" + strings.Replace(dr, "TCP", "UDP", 1) + "ops\n" + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80/udp], onePacket: true, scheduler: rr, realServers: [{address: 10.0.0.9}]}]", ""},
+		{"group", "virtual_server_group g {\n10.0.0.1-2 80\n10.0.1.0/31 443\nfwmark 3\n}\nvirtual_server group g {\n" + dr + "real_server 10.0.0.9 {\n}\n}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}, {vip: 10.0.0.2, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}, " +
+				"{vip: 10.0.1.0, ports: [443], scheduler: rr, realServers: [{address: 10.0.0.9}]}, {vip: 10.0.1.1, ports: [443], scheduler: rr, realServers: [{address: 10.0.0.9}]}]",
+			"!k:4: fwmark 3 is left out"},
+		{"no group", "virtual_server group h {\n" + dr + rs + "}", "", "!k:1: virtual_server is left out: there is no virtual_server_group h"},
+		{"fwmark", "virtual_server fwmark 1 {\n" + dr + rs + "}", "", "!k:1: virtual_server fwmark 1 is left out"},
+		{"too many", "virtual_server 10.0.0.0/8 80 {\n" + dr + rs + "}", "", "!k:1: virtual_server 10.0.0.0/8 80 is left out"},
+		{"name", "virtual_server www 80 {\n" + dr + rs + "}", "", "!k:1: virtual_server www 80 is left out: an address is wanted"},
+		{"port mapping", "virtual_server 10.0.0.1 443 {\n" + strings.Replace(dr, "DR", "NAT", 1) + rs + "}", "", "it is reached by NAT on port 80, and direct routing rewrites no ports"},
+		{"one by DR", "virtual_server 10.0.0.1 80 {\n" + strings.Replace(dr, "DR", "TUN", 1) + "real_server 10.0.0.2 80 {\nlvs_method DR\n}\n}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.2}]}]", ""},
+		{"tunnel", "virtual_server 10.0.0.1 80 {\n" + strings.Replace(dr, "DR", "TUN", 1) + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}]", "is reached by TUN and will be by direct routing"},
+		{"twice", "virtual_server 10.0.0.1 80 {\n" + dr + rs + "\n" + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}]", "k:7: real_server 10.0.0.9 80 is there before"},
+		{"no delay", "virtual_server 10.0.0.1 80 {\n" + strings.Replace(dr, "delay_loop 6", "", 1) + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}]", "no delay_loop: keepalived looks at a real server every 60 s"},
+		{"unknown", "virtual_server 10.0.0.1 80 {\n lb_knd DR\n" + dr + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}]", "!k:2: lb_knd: left out: lvsdr does not know it"},
+		{"bad number", "virtual_server 10.0.0.1 80 {\n" + dr + "real_server 10.0.0.9 80 {\nweight much\n}\n}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}]", "!k:7: weight much is left out: a number from 0 to 65535"},
+		{"sorry", "virtual_server 10.0.0.1 80 {\n" + dr + "sorry_server 10.0.0.8 80\nquorum_up /x\n" + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}]", "!k:6: sorry_server: left out"},
+		{"condition", "virtual_server 10.0.0.1 80 {\n@other lb_kind NAT\n" + dr + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}]", "k:2: left out: it is for another config-id (@other)"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, remarks := imported(t, tt.text)
+			told := remarksText(remarks)
+			if tt.services == "" && len(got.Services) > 0 || tt.services != "" && !got.Equal(described(t, "services: "+tt.services)) {
+				t.Errorf("got %+v", got)
+			}
+			if !strings.Contains(told, tt.told) {
+				t.Errorf("told\n%s\nwant %s", told, tt.told)
+			}
+			if tt.told == "" && strings.Contains(told, "!") {
+				t.Errorf("told\n%s", told)
+			}
+		})
+	}
+}
+
+// TestInstances: who carries a VIP, and what goes with it.
+func TestInstances(t *testing.T) {
+	const services = "virtual_server 10.0.0.1 80 {\nlb_kind DR\nprotocol TCP\nreal_server 10.0.0.9 80 {\n}\n}\n" +
+		"virtual_server 10.1.0.1 80 {\nlb_kind DR\nprotocol TCP\nreal_server 10.1.0.9 80 {\n}\n}\n"
+	got, remarks := imported(t, services+`global_defs {
+ lvs_timeouts tcp 30 udp 60
+}
+vrrp_instance A {
+ interface eth0
+ state MASTER
+ nopreempt
+ priority 90
+ unicast_src_ip 10.0.0.2
+ virtual_ipaddress {
+  10.0.0.1/24
+  10.1.0.1 dev eth1
+  10.2.0.1
+ }
+ authentication {
+  auth_pass 123456789
+ }
+ notify_master /x
+ strange
+}
+net_namespace blue
+`)
+	want := described(t, `services:
+  - {vip: 10.0.0.1, interface: eth0, scheduler: wlc, realServers: [{address: 10.0.0.9}]}
+  - {vip: 10.1.0.1, interface: eth1, scheduler: wlc, realServers: [{address: 10.1.0.9}]}
+directors: [{address: 10.0.0.2, priority: 90}]
+timeouts: {tcp: 30s, udp: 60s}
+`)
+	if !got.Equal(want) {
+		t.Errorf("got %+v", got)
+	}
+	told := remarksText(remarks)
+	for _, want := range []string{
+		"k:19: nopreempt does nothing beside state MASTER", "k:23: 10.0.0.1/24: lvsdr carries a VIP alone", "!k:25: 10.2.0.1 has no virtual_server",
+		"k:28: auth_pass is longer than 8", "!k:30: notify_master: left out: lvsdr runs no scripts", "!k:31: strange: left out: lvsdr does not know it",
+		"!k:33: net_namespace: left out",
+	} {
+		if !strings.Contains(told, want) {
+			t.Errorf("told\n%s\nwant %s", told, want)
+		}
+	}
+}
+
+// TestSamplesAreDescribed: of each sample of keepalived's, each keyword is carried over
+// or told, and what comes out is right.
+func TestSamplesAreDescribed(t *testing.T) {
+	names, _ := filepath.Glob("/usr/share/doc/keepalived/samples/keepalived.conf.*")
+	if len(names) == 0 {
+		t.Skip("no samples of keepalived are installed")
+	}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := Parse(name, data, Options{ID: "high"})
+		if err != nil {
+			continue
+		}
+		got, remarks := c.Cluster()
+		for _, r := range remarks {
+			if r.Line < 1 || r.File != name || r.Text == "" {
+				t.Errorf("a remark without its place: %+v", r)
+			}
+			if strings.Contains(r.Text, "does not know it") {
+				t.Errorf("a sample has what is not known: %s", r)
+			}
+		}
+		if err := got.Validate(""); len(got.Services) > 0 && err != nil && !strings.Contains(err.Error(), "cannot be a real server") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,260 @@
+package keepalived
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+)
+
+func onEth0(netip.Addr) string { return "eth0" }
+
+const twoDirectors = `interface: eth0
+directors: [{address: 10.10.10.30}, {address: 10.10.10.33, priority: 90}]
+services:
+  - vip: 10.10.10.22
+    ports: [80]
+    persistence: 20s
+    realServers: [{address: 10.10.10.32}, {address: 10.10.10.31, weight: 3}]
+timeouts: {tcp: 30s, tcpFin: 5s, udp: 60s}
+drain: 1m
+`
+
+const rendered = `# Made of lvsdr.yaml by lvsdr export keepalived.
+global_defs {
+    lvs_flush # the IPVS table is keepalived's alone
+    vrrp_garp_master_refresh 60 # neighbours that missed the failover learn of it
+    # timeouts of lvsdr.yaml
+    lvs_timeouts tcp 30 tcpfin 5 udp 60
+}
+
+# The VIPs of lvsdr.yaml on eth0
+vrrp_instance lvsdr_eth0 {
+    state BACKUP # on every director: the priority decides
+    interface eth0
+    virtual_router_id 51 # the same on every director, and nobody else's on this LAN
+    priority 90 # directors[1]: 10.10.10.33
+    advert_int 1
+    virtual_ipaddress {
+        10.10.10.22/32 dev eth0 label eth0:0
+    }
+}
+
+# services[0].ports[0] of lvsdr.yaml
+virtual_server 10.10.10.22 80 {
+    delay_loop 6
+    lb_algo wrr
+    lb_kind DR
+    protocol TCP
+    alpha
+    omega
+    persistence_timeout 20
+    # services[0].realServers[1]
+    real_server 10.10.10.31 80 {
+        weight 3
+        TCP_CHECK {
+            connect_port 80
+            connect_timeout 3
+            retry 3
+            delay_before_retry 3
+        }
+    }
+    # services[0].realServers[0]
+    real_server 10.10.10.32 80 {
+        weight 1
+        TCP_CHECK {
+            connect_port 80
+            connect_timeout 3
+            retry 3
+            delay_before_retry 3
+        }
+    }
+}
+`
+
+func TestFromCluster(t *testing.T) {
+	c, remarks, err := FromCluster(described(t, twoDirectors),
+		Host{Address: netip.MustParseAddr("10.10.10.33"), RouterID: 51, Interface: onEth0, From: "lvsdr.yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(c.Render()); got != rendered {
+		t.Errorf("got\n%s", got)
+	}
+	if len(remarks) != 1 || remarks[0].Object != "drain" {
+		t.Errorf("got %v", remarks)
+	}
+}
+
+func TestFromClusterRefuses(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"directors: [{address: 10.0.0.5}, {address: 10.0.0.6, priority: 100}]\nservices: [{vip: 10.0.0.1, realServers: [{address: 10.0.0.2}]}]",
+			"directors[1].priority: \"100\": keepalived's directors need different priorities: this is that of directors[0]"},
+		{"services: [{vip: 10.0.0.1, realServers: [{address: 10.0.0.2, weight: 0}]}]", "services[0].realServers: all weights are 0"},
+		{"services: [{vip: 10.0.0.1}]", "services[0].realServers: a director needs"},
+		{"services: [{vip: 10.9.0.1, realServers: [{address: 10.0.0.2}]}]", "services[0].interface: keepalived needs the name"},
+	} {
+		_, _, err := FromCluster(described(t, tt.text), Host{RouterID: 51, Interface: func(vip netip.Addr) string {
+			if vip.As4()[1] == 9 {
+				return ""
+			}
+			return "eth0"
+		}})
+		var wrong *cluster.ConfigError
+		if !errors.As(err, &wrong) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("got %v, want %s", err, tt.want)
+		}
+	}
+	if _, _, err := FromCluster(described(t, twoDirectors), Host{RouterID: 256, Interface: onEth0}); err == nil {
+		t.Error("a virtual_router_id of 256 is taken")
+	}
+}
+
+// TestThereAndBack: a cluster that became a keepalived.conf is described as it was, but
+// for what has no place there.
+func TestThereAndBack(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 100 {
+		want := randomCluster(r)
+		text := exported(t, want)
+		k, err := Parse("k", text, Options{})
+		if err != nil {
+			t.Fatalf("%s%v", text, err)
+		}
+		got, remarks := k.Cluster()
+		if !got.Equal(want) {
+			t.Fatalf("written as\n%sread as\n%+v\nwant\n%+v", text, got, want)
+		}
+		for _, r := range remarks {
+			if r.Lost && !strings.Contains(r.Text, "_CHECK: left out") && !strings.Contains(r.Text, "its failover is left out") {
+				t.Fatalf("written as\n%stold: %s", text, r)
+			}
+		}
+	}
+}
+
+func exported(t *testing.T, c cluster.Config) []byte {
+	t.Helper()
+	k, _, err := FromCluster(c, Host{RouterID: 51, Interface: c.InterfaceOf, From: "lvsdr.yaml"})
+	if err != nil {
+		t.Fatalf("%+v: %v", c, err)
+	}
+	sameAgain(t, k)
+	return k.Render()
+}
+
+// randomCluster makes one that keepalived.conf can say.
+func randomCluster(r *rand.Rand) cluster.Config {
+	c := cluster.Config{Interface: "eth0"}
+	if r.IntN(2) == 0 {
+		c.Timeouts = cluster.Timeouts{TCP: secondsOf(r.IntN(999)), UDP: secondsOf(r.IntN(999))}
+	}
+	lans := r.IntN(3) == 0 // each VIP on its own
+	if lans {
+		c.Interface = ""
+	}
+	services := 1 + r.IntN(30)
+	for i := range services {
+		vip := netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)})
+		if r.IntN(3) == 0 {
+			vip = netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: byte(i + 1)})
+		}
+		s := randomService(r, vip)
+		if lans && services > 1 {
+			s.Interface = fmt.Sprintf("eth%d", i%2)
+		} else if lans {
+			c.Interface = "eth0"
+		}
+		c.Services = append(c.Services, s)
+	}
+	return c
+}
+
+func randomService(r *rand.Rand, vip netip.Addr) cluster.Service {
+	s := cluster.Service{VIP: vip, Scheduler: []string{"", "rr", "sh", "mh", "fo", "twos"}[r.IntN(6)]}
+	protocol := []cluster.Protocol{cluster.TCP, cluster.UDP, cluster.SCTP}[r.IntN(3)]
+	for i := range 1 + r.IntN(3) {
+		s.Ports = append(s.Ports, cluster.Port{Number: uint16(80 + i), Protocol: protocol})
+	}
+	if s.Scheduler == "sh" || s.Scheduler == "mh" {
+		s.SchedulerFlags = [][]string{nil, {s.Scheduler + "-fallback"}, {s.Scheduler + "-port", s.Scheduler + "-fallback"}}[r.IntN(3)]
+	}
+	s.OnePacket = protocol == cluster.UDP && r.IntN(2) == 0
+	if r.IntN(2) == 0 {
+		s.Persistence = secondsOf(1 + r.IntN(maxSeconds))
+		s.PersistenceNetmask = r.IntN(vip.BitLen() + 1)
+		if r.IntN(3) == 0 {
+			s.Ports = []cluster.Port{{Protocol: protocol}}
+		}
+	}
+	rip := vip
+	for range 100 {
+		rip = rip.Next()
+	}
+	for i := range 1 + r.IntN(4) {
+		weight := r.IntN(65536)
+		server := cluster.RealServer{Address: rip, Weight: &weight}
+		if i == 0 {
+			server.Weight = nil
+		}
+		if r.IntN(3) == 0 {
+			server.UpperThreshold = uint32(1 + r.IntN(maxThreshold))
+			server.LowerThreshold = uint32(r.IntN(int(server.UpperThreshold)))
+		}
+		s.RealServers = append([]cluster.RealServer{server}, s.RealServers...)
+		rip = rip.Next()
+	}
+	return s
+}
+
+// TestKeepalivedTakesIt: keepalived -t takes what is written, with exit status 0, on a
+// host with the interfaces. The namespaces are the test's own.
+func TestKeepalivedTakesIt(t *testing.T) {
+	program, err := exec.LookPath("keepalived")
+	if err != nil {
+		t.Skip("keepalived is not installed")
+	}
+	dir := t.TempDir()
+	r := rand.New(rand.NewPCG(7, 8))
+	var names []string
+	for i := range 12 {
+		c := randomCluster(r)
+		if i == 0 {
+			c = described(t, twoDirectors)
+			c.Directors = nil
+		}
+		name := filepath.Join(dir, fmt.Sprintf("%d.conf", i))
+		if err := os.WriteFile(name, exported(t, c), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	script := `ip link add eth0 type veth peer name eth1 && ip link set eth0 up && ip link set eth1 up || exit 77
+for f; do ` + program + ` --config-test="$f.log" -f "$f"; echo "$? $f"; cat "$f.log"; done`
+	user := []string{"--net", "--mount"}
+	if os.Geteuid() != 0 {
+		user = append(user, "--map-root-user")
+	}
+	args := append(append(user, "--", "sh", "-c", script, "sh"), names...)
+	out, err := exec.Command("unshare", args...).CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && (exit.ExitCode() == 77 || strings.Contains(string(out), "unshare failed")) {
+		t.Skipf("no network namespace can be made here: %s", out)
+	}
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for i, name := range names {
+		if !strings.Contains(string(out), "0 "+name+"\n") || strings.Contains(string(out), " "+name+"\n(") {
+			text, _ := os.ReadFile(name)
+			t.Errorf("configuration %d:\n%s\n%s", i, text, out)
+		}
+	}
+}

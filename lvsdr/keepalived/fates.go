@@ -1,0 +1,88 @@
+package keepalived
+
+import "slices"
+
+// fate is what becomes of a keyword that a description of a cluster has no place for.
+type fate struct {
+	text string
+	lost bool // the cluster serves differently without it
+}
+
+var (
+	noChecks   = fate{"left out: lvsdr looks after no real server's health; one that dies keeps its share until its weight is 0", true}
+	ofChecks   = fate{"left out with the health checks", false}
+	noMail     = fate{"left out: lvsdr sends no mail", false}
+	noScripts  = fate{"left out: lvsdr runs no scripts", true}
+	noRoutes   = fate{"left out: lvsdr sets no routes and rules, and no addresses but the VIPs", true}
+	noTracking = fate{"left out: there is no failover that could follow it", true}
+	idle       = fate{"left out: it means something to keepalived alone", false}
+	noSpace    = fate{"left out: run lvsdr in the network namespace that is meant", true}
+	oldNAT     = fate{"left out: keepalived knows it no more (it is an error to keepalived -t), and with DR it never meant anything", false}
+	noSync     = fate{"left out: lvsdr does not synchronise connections between directors", true}
+)
+
+// fatesOf makes a table of the keywords that share a fate.
+func fatesOf(groups map[*fate][]string) map[string]fate {
+	all := map[string]fate{}
+	for f, names := range groups {
+		for _, name := range names {
+			all[name] = *f
+		}
+	}
+	return all
+}
+
+var topFates = fatesOf(map[*fate][]string{
+	&noTracking: {"vrrp_sync_group", "vrrp_script", "vrrp_track_process", "track_file", "vrrp_track_file", "bfd_instance", "track_group", "static_track_group", "garp_group"},
+	&noRoutes:   {"static_ipaddress", "static_addresses", "static_routes", "static_rules"},
+	&ofChecks:   {"SSL"},
+	&noSpace:    {"net_namespace", "net_namespace_ipvs", "namespace_with_ipsets"},
+	&idle:       {"instance", "use_pid_dir", "linkbeat_use_polling", "linkbeat_interfaces", "child_wait_time", "interface_up_down_delays", "include_check"},
+})
+
+var globalFates = fatesOf(map[*fate][]string{
+	&noMail: {"notification_email", "notification_email_from", "smtp_server", "smtp_helo_name", "smtp_connect_timeout",
+		"smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker", "no_email_faults", "email_faults"},
+	&ofChecks:  {"checker_log_all_failures", "checker_priority", "checker_rt_priority", "checker_no_swap", "max_auto_priority"},
+	&noScripts: {"startup_script", "shutdown_script", "notify_fifo", "notify_fifo_script", "vrrp_notify_fifo", "vrrp_notify_fifo_script", "lvs_notify_fifo", "lvs_notify_fifo_script"},
+	&noSync:    {"lvs_sync_daemon"},
+	&noSpace:   {"net_namespace", "net_namespace_ipvs"},
+	&idle: {"router_id", "lvs_flush", "lvs_flush_on_stop", "lvs_flush_onstop", "script_user", "enable_script_security", "enable_traps", "enable_snmp_keepalived",
+		"enable_snmp_checker", "enable_snmp_rfc", "enable_snmp_rfcv2", "enable_snmp_rfcv3", "enable_snmp_vrrp", "snmp_socket", "enable_dbus", "dbus_service_name",
+		"vrrp_strict", "vrrp_version", "vrrp_skip_check_adv_addr", "vrrp_mcast_group4", "vrrp_mcast_group6", "vrrp_iptables", "vrrp_ipsets", "nftables",
+		"vrrp_garp_master_delay", "vrrp_garp_master_repeat", "vrrp_garp_master_refresh", "vrrp_garp_master_refresh_repeat", "vrrp_garp_lower_prio_delay",
+		"vrrp_garp_lower_prio_repeat", "vrrp_garp_interval", "vrrp_gna_interval", "vrrp_lower_prio_no_advert", "vrrp_higher_prio_send_advert", "vrrp_check_unicast_src",
+		"vrrp_priority", "vrrp_no_swap", "vrrp_rt_priority", "vrrp_rlimit_rtime", "default_interface", "dynamic_interfaces", "process_names", "process_name",
+		"vrrp_process_name", "checker_process_name", "bfd_process_name", "use_symlink_paths", "config_save_dir", "tmp_config_directory", "vrrp_startup_delay",
+		"reload_time_file", "reload_repeat", "reload_check_config", "log_unknown_vrids", "json_version", "umask", "vrrp_min_garp", "random_seed"},
+})
+
+var serverFates = fatesOf(map[*fate][]string{
+	&noChecks: {"quorum", "sorry_server", "inhibit_on_failure", "sorry_server_inhibit", "HTTP_GET", "SSL_GET", "TCP_CHECK", "SMTP_CHECK", "DNS_CHECK",
+		"MISC_CHECK", "BFD_CHECK", "UDP_CHECK", "PING_CHECK", "FILE_CHECK"},
+	&ofChecks: {"delay_loop", "alpha", "omega", "hysteresis", "connect_timeout", "retry", "delay_before_retry", "warmup", "virtualhost", "ha_suspend",
+		"sorry_server_lvs_method", "log_all_failures"},
+	&noScripts: {"quorum_up", "quorum_down", "notify_up", "notify_down"},
+	&noMail:    {"smtp_alert"},
+	&idle:      {"snmp_name", "ip_family"},
+	&oldNAT:    {"nat_mask"},
+})
+
+// instanceKeywords are those of a vrrp_instance that go with the failover.
+var instanceKeywords = []string{
+	"state", "virtual_router_id", "priority", "advert_int", "authentication", "nopreempt", "preempt", "preempt_delay", "version", "use_vmac", "vmac_xmit_base",
+	"native_ipv6", "dont_track_primary", "track_interface", "track_script", "track_file", "track_process", "track_bfd", "track_src_ip", "mcast_src_ip",
+	"unicast_src_ip", "unicast_peer", "unicast_ttl", "garp_master_delay", "garp_master_repeat", "garp_master_refresh", "garp_master_refresh_repeat",
+	"garp_lower_prio_delay", "garp_lower_prio_repeat", "garp_interval", "gna_interval", "lower_prio_no_advert", "higher_prio_send_advert", "smtp_alert",
+	"debug", "strict_mode", "accept", "no_accept", "skip_check_adv_addr", "promote_secondaries", "linkbeat_use_polling", "vrrp_skip_check_adv_addr",
+	"interface", "virtual_ipaddress", "virtual_ipaddress_excluded", "kernel_rx_buf_size", "check_unicast_src", "use_ipvlan", "down_timer_adverts",
+}
+
+// instanceFates are those that do more than that.
+var instanceFates = fatesOf(map[*fate][]string{
+	&noRoutes:  {"virtual_routes", "virtual_rules"},
+	&noScripts: {"notify", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_deleted", "notify_master_rx_lower_pri", "notify_priority_changes"},
+	&noSync:    {"lvs_sync_daemon_interface"},
+})
+
+func ofInstance(keyword string) bool { return slices.Contains(instanceKeywords, keyword) }
