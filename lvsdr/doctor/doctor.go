@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
@@ -34,7 +35,39 @@ func (e *Exam) Run(ctx context.Context) []Finding {
 	for _, c := range checks {
 		findings = append(findings, r.results[c].findings...)
 	}
-	return e.demote(findings)
+	return e.demote(append(findings, e.nothingSeen(findings)...))
+}
+
+// nothingSeen tells of a client from which nothing of the cluster was seen: all that it
+// can see is on the wire. That no check failed then is no pass.
+func (e *Exam) nothingSeen(findings []Finding) []Finding {
+	if e.Role != cluster.ClientRole {
+		return nil
+	}
+	var skipped []Finding
+	here := false
+	for _, f := range findings {
+		switch {
+		case f.Severity == Skipped:
+			skipped = append(skipped, f)
+		case f.Bad() || f.Check != linkUsable.Code:
+			return nil
+		default:
+			here = true
+		}
+	}
+	if len(skipped) == 0 || !here {
+		return nil
+	}
+	none := Finding{
+		Check: "exam", Severity: Unknown,
+		What:   fmt.Sprintf("could not tell: nothing of the cluster was looked at, of %d checks %d were skipped (%s)", len(findings), len(skipped), skipped[0].What),
+		Advice: "run it without --passive: what a client sees is on the wire",
+	}
+	if !e.Passive {
+		none.Advice = "run it on a host that reaches the VIP and does not have it"
+	}
+	return []Finding{none}
 }
 
 // A run is one look at work.
