@@ -47,10 +47,25 @@ func (s *session) tellFindings(w io.Writer, findings []doctor.Finding, ignored [
 			title += " (ignored)"
 		}
 		fmt.Fprintln(w, title)
-		s.tellOne(w, wrong[:n])
+		s.tellOne(w, wrong[:s.few(n)])
+		if more := n - s.few(n); more > 0 {
+			s.labelled(w, "and", fmt.Sprintf("%d more: --verbose tells them, and so does --output json", more))
+		}
 		fmt.Fprintln(w)
 		wrong = wrong[n:]
 	}
+}
+
+// mostTold is how many findings of one check the text has in full.
+const mostTold = 10
+
+// few is how many of n findings are told: a thousand real servers that are gone are one
+// thing to know.
+func (o *output) few(n int) int {
+	if o.verbose || n <= mostTold {
+		return n
+	}
+	return mostTold / 2
 }
 
 // rank orders the severities that speak against a host.
