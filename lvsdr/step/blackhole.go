@@ -9,6 +9,9 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
+// Blackhole is the name of the step that drops packets for a VIP that is gone.
+const Blackhole = "blackhole"
+
 // RealServerBlackholes is the step that keeps a real server which lost its VIP
 // from forwarding the VIP's packets back to the director.
 //

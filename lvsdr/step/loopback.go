@@ -9,6 +9,9 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
+// Loopback is the name of the step that has lo up.
+const Loopback = "loopback"
+
 // LoopbackUp is the step that has the loopback interface up, as it is on every
 // booted host but not in a fresh network namespace: a real server's IPv6 VIP is
 // local only then, and IPVS refuses real servers where it never was up (EINVAL).

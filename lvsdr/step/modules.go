@@ -12,6 +12,9 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
+// Modules is the name of the step that has ip_vs and the schedulers loaded.
+const Modules = "modules"
+
 // ModulesLoad is the file that has the modules loaded at boot (modules-load.d(5)),
 // before the sysctls, some of which come with ip_vs.
 const ModulesLoad = "/etc/modules-load.d/lvsdr.conf"

@@ -12,6 +12,10 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
+// Ports is the name of the step that lets the services' packets pass the packet
+// filters.
+const Ports = "ports"
+
 // OpeningsOf returns what a firewall must let pass, sorted, each once.
 func OpeningsOf(c cluster.Config) []host.Opening {
 	var all []host.Opening

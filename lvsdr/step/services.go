@@ -13,6 +13,9 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
+// Service is the name of the step that has the virtual services in the IPVS table.
+const Service = "service"
+
 // services keeps the virtual services in the IPVS table. Only differences are
 // sent, in place, additions before removals: a connection that the change does
 // not concern never notices. A service is taken as the configuration's whole

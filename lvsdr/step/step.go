@@ -9,6 +9,8 @@ import (
 // A Step is one thing that a role wants to be there on a host. It is named after
 // what is there when it is done.
 type Step interface {
+	// Name is that of a constant, such as [VIP]. It stands in [Change.Step], the keys of the
+	// [Ledger] begin with it, and a check says by it what mends a fault.
 	Name() string
 
 	// Plan compares the host with what the step wants and returns the changes

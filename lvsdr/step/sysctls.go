@@ -7,6 +7,9 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
+// Sysctls is the name of the step that sets what the role needs of /proc/sys.
+const Sysctls = "sysctls"
+
 // DirectorSysctls is the step that sets what a director needs of /proc/sys, now
 // and at boot. Values that serve as well are left as they are.
 func DirectorSysctls(c cluster.Config) Step { return newSysctls(cluster.DirectorRole, c) }

@@ -10,6 +10,9 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
+// Timeouts is the name of the step that sets when IPVS forgets connections.
+const Timeouts = "timeouts"
+
 // timeouts sets IPVS's connection timeouts, which are one set for the whole
 // network namespace, and gives back those that were there before. Neither
 // ipvsadm-save nor the kernel keeps them over a reboot.

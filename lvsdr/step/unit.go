@@ -7,6 +7,10 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
+// Unit is the name of the step of package units, which has systemd bring the role back
+// at boot.
+const Unit = "unit"
+
 // UnitFile is the file of the systemd unit that brings a role back at boot, where an
 // administrator's units are (systemd.unit(5)). Package units writes it.
 func UnitFile(role string) string { return "/etc/systemd/system/lvsdr-" + role + ".service" }

@@ -12,6 +12,9 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
+// VIP is the name of the step that has the VIPs.
+const VIP = "vip"
+
 // DirectorVIPs is the step that has every VIP on the LAN interface and announced
 // there: IPv4 as /32 with the label "eth0:0", IPv6 as /128 and deprecated, so that
 // the director never talks to a real server from the VIP, which the real server
