@@ -57,8 +57,11 @@ func options(section string, pairs ...string) []*unit.UnitOption {
 
 // before is what comes first for both roles: the modules and sysctls of the boot,
 // and everything that loads a firewall, which would flush lvsdr's openings.
-const before = "systemd-modules-load.service systemd-sysctl.service " +
-	"nftables.service iptables.service ip6tables.service netfilter-persistent.service firewalld.service ufw.service"
+const before = "systemd-modules-load.service systemd-sysctl.service " + firewalls
+
+// firewalls load a packet filter's rules, without lvsdr's openings: when one of them
+// is reloaded, so is the unit, after it.
+const firewalls = "nftables.service iptables.service ip6tables.service netfilter-persistent.service firewalld.service ufw.service"
 
 // networks are those that set addresses up. They come before network.target.
 const networks = "networking.service systemd-networkd.service NetworkManager.service wicked.service"
@@ -73,6 +76,7 @@ func (u Unit) order() []*unit.UnitOption {
 		"Description", "LVS "+map[string]string{cluster.DirectorRole: "director", cluster.RealServerRole: "real server"}[u.Role],
 		"Documentation", "https://github.com/lvsdr/toolkit man:ipvsadm(8)",
 		"After", before,
+		"ReloadPropagatedFrom", firewalls,
 	)
 	if u.Role == cluster.DirectorRole || !u.knowsItself() {
 		return append(all, options("Unit",

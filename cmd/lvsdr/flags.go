@@ -68,7 +68,7 @@ func thisHostFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "address", Category: hostFlags,
 			Usage: "`ADDR` which of the file's real servers this host is; repeatable (default: those whose address it has)"},
 		&cli.StringFlag{Name: "firewall", Category: hostFlags,
-			Usage: "`NAME` the packet filter to open: auto, nftables, iptables or none (default: auto)"},
+			Usage: "`NAME` who opens the ports: auto, firewalld, ufw, nftables, iptables or none (default: auto)"},
 		&cli.StringSliceFlag{Name: "ignore", Category: hostFlags,
 			Usage: "`CODE` count what this check finds as a warning, see lvsdr explain CODE; repeatable"},
 	}

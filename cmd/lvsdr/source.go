@@ -112,7 +112,7 @@ func (src *source) thisHost(c *cli.Context) error {
 	if from := src.told(c, "firewall"); from != nil {
 		src.Firewall = from.String("firewall")
 		if src.Firewall == "" {
-			return usage("--firewall needs a name: auto, nftables, iptables or none")
+			return usage("--firewall needs a name: auto, firewalld, ufw, nftables, iptables or none")
 		}
 		src.args = append(src.args, "--firewall", src.Firewall)
 	}

@@ -24,8 +24,8 @@ type Config struct {
 	// Timeouts are IPVS's connection timeouts (ipvsadm --set), whole seconds; those
 	// not given are left to the kernel.
 	Timeouts Timeouts `yaml:"timeouts,omitempty" json:"timeouts,omitzero"`
-	// Firewall names the packet filter to open the ports in: auto (the default),
-	// nftables, iptables or none.
+	// Firewall names who opens the ports: auto (the default, whoever runs on the
+	// host), firewalld, ufw, nftables, iptables or none.
 	Firewall string `yaml:"firewall,omitempty" json:"firewall,omitempty"`
 	// Drain is how long a removed TCP or SCTP real server may keep its
 	// established connections, at weight 0, before it is taken out; 30s when not

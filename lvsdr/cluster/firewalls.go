@@ -7,33 +7,29 @@ import (
 	"strings"
 )
 
-// firewallNames are the packet filters that [Config.Firewall] may name. A manager
-// that package firewall learns to drive is one name more here, and one row less in
-// byHand.
-var firewallNames = []string{"auto", "nftables", "iptables", "none"}
+// FirewallManagers are the programs that load the packet filter's rules by files of
+// their own, and anew when told to. One more is a name here, in byHand and in package
+// firewall.
+var FirewallManagers = []string{"firewalld", "ufw"}
 
-// byHand are the managers that lvsdr does not drive yet, each with its own command
-// that opens one port.
+// firewallNames are what [Config.Firewall] may name.
+var firewallNames = slices.Concat([]string{"auto"}, FirewallManagers, []string{"nftables", "iptables", "none"})
+
+// byHand are the managers' own commands that open one port.
 var byHand = map[string]func(netip.Addr, Port) string{
 	"firewalld": firewalldCommand,
 	"ufw":       ufwCommand,
 }
 
-// wrongFirewall tells what is wrong with the name of the packet filter. A manager
-// that lvsdr does not drive yet is refused with the commands that open the ports.
+// wrongFirewall tells what is wrong with the name of the packet filter.
 func wrongFirewall(c Config) string {
-	switch {
-	case c.Firewall == "" || slices.Contains(firewallNames, c.Firewall):
+	if c.Firewall == "" || slices.Contains(firewallNames, c.Firewall) {
 		return ""
-	case byHand[c.Firewall] != nil:
-		return fmt.Sprintf("not supported yet: open the ports yourself with %s, and use none here (--firewall none)",
-			OpenByHand(c.Firewall, c.Services))
 	}
 	return "a packet filter is wanted: " + oneOf(firewallNames)
 }
 
-// OpenByHand is what a person types to have a manager that lvsdr does not drive
-// ("firewalld", "ufw") open the services' ports: the first few commands, and how
+// OpenByHand is what a person types to have a manager ("firewalld", "ufw") open the services' ports: the first few commands, and how
 // many there are besides. It is empty for another name, or without a port.
 func OpenByHand(manager string, services []Service) string {
 	command := byHand[manager]

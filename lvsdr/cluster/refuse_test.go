@@ -149,9 +149,7 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"interface with label", vip + "interface: eth0:0\n", 2, 12, "interface", "eth0:0", "without a label"},
 		{"loopback interface", vip + "interface: lo\n", 2, 12, "interface", "lo", "not be announced"},
 		{"interface dots", vip + "interface: ..\n", 2, 12, "interface", "..", "an interface name"},
-		{"unknown firewall", vip + "firewall: pf\n", 2, 11, "firewall", "pf", "auto, nftables, iptables or none"},
-		{"firewalld", vip + "firewall: firewalld\n", 2, 11, "firewall", "firewalld", "not supported yet: open the ports yourself with `firewall-cmd --add-port=80/tcp && firewall-cmd --permanent --add-port=80/tcp`, and use none here"},
-		{"ufw", service("ports: [80, 53/udp]") + "firewall: ufw\n", 4, 11, "firewall", "ufw", "not supported yet: open the ports yourself with `ufw allow proto tcp to 10.10.10.22 port 80 && ufw allow proto udp to 10.10.10.22 port 53`, and use none here"},
+		{"unknown firewall", vip + "firewall: pf\n", 2, 11, "firewall", "pf", "auto, firewalld, ufw, nftables, iptables or none"},
 
 		// Directors and interfaces.
 		{"director a VIP", "services: [{vip: 10.0.0.1}]\ndirectors: [{address: 10.0.0.1}]\n", 2, 23, "directors[0].address", "10.0.0.1", "the VIP of services[0].vip cannot be a director"},

@@ -185,8 +185,10 @@ func (e *Exam) portsMend(ctx context.Context, r filter.Rule) bool {
 	if err != nil {
 		return false // set-up cannot open them: the command by hand
 	}
-	gate := firewall.GateOf(r)
-	return slices.ContainsFunc(due, func(c step.Change) bool { return c.Op == step.Add && c.Gate == gate })
+	gate, keeper := firewall.GateOf(r), firewall.KeeperOf(r)
+	return slices.ContainsFunc(due, func(c step.Change) bool {
+		return c.Op == step.Add && (c.Gate == gate || keeper != "" && c.Gate.Firewall == keeper)
+	})
 }
 
 // to names what the rule stops: openings, or addresses.
@@ -216,12 +218,11 @@ const mostCommands = 20
 // mend is the command that lets the packets through before the rule's chain looks
 // at them, or what to do where there is none.
 func (f *barrier) mend() (fix, advice string) {
+	if keeper := firewall.KeeperOf(f.rule); keeper != "" && f.openings[0].Protocol != 0 {
+		return "", fmt.Sprintf("%s has loaded the rule: have it admit them, with %s.", keeper, cluster.OpenByHand(keeper, f.services()))
+	}
 	if f.rule.Owned {
-		advice = fmt.Sprintf("Only the program that made the table %s %s can change it: have it admit them", f.rule.Family, f.rule.Table)
-		if f.openings[0].Protocol != 0 {
-			advice += ", firewalld with " + cluster.OpenByHand("firewalld", f.services())
-		}
-		return "", advice + "."
+		return "", fmt.Sprintf("Only the program that made the table %s %s can change it: have it admit them.", f.rule.Family, f.rule.Table)
 	}
 	var commands []string
 	for _, m := range f.let {

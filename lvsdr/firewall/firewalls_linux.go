@@ -10,9 +10,10 @@ import (
 
 // Local are the packet filters that this host has; each answers for the network
 // namespace of the thread that asks. A firewall manager is one line here, and its
-// name in package cluster. "auto" takes all of them.
+// name in package cluster; one that does not run here has no gates. "auto" takes all
+// of them.
 func Local() []host.Firewall {
-	local := []host.Firewall{nftFirewall{}}
+	local := []host.Firewall{firewalld{}, ufw{run: filter.RunTool}, nftFirewall{}}
 	if hasIptables(filter.Tool, inKernel) {
 		local = append(local, iptables{run: filter.RunTool})
 	}

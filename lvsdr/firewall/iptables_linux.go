@@ -29,7 +29,9 @@ func (iptables) Gates(ctx context.Context) ([]host.Gate, error) {
 	}
 	var gates []host.Gate
 	for _, c := range chains {
-		gates = append(gates, placeIn(c, iptablesOpenings).gate(iptablesGate(c), c))
+		g := placeIn(c, iptablesOpenings).gate(iptablesGate(c), c)
+		g.Keeper = keeperOf(c)
+		gates = append(gates, g)
 	}
 	slices.SortFunc(gates, func(a, b host.Gate) int { return strings.Compare(a.Name, b.Name) })
 	return gates, nil

@@ -65,6 +65,7 @@ func nftName(c filter.Chain) string { return c.Family + " " + c.Table + " " + c.
 
 func nftGate(c filter.Chain, p place) host.Gate {
 	g := p.gate(nftName(c), c)
+	g.Keeper = keeperOf(c)
 	if c.Owned {
 		g.Owner = fmt.Sprintf("the process that made the table %s %s (flag owner)", c.Family, c.Table)
 	}

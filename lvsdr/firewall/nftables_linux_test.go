@@ -317,7 +317,8 @@ func TestNftSetMovesOnlyItsOwn(t *testing.T) {
 	}
 	before := handles()
 	ctx := context.Background()
-	f := firewall.Local()[0]
+	local := firewall.Local()
+	f := local[slices.IndexFunc(local, func(f host.Firewall) bool { return f.Name() == "nftables" })]
 	const gate = "inet filter input"
 	check := func(want ...string) {
 		t.Helper()

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -209,6 +210,16 @@ type Gate struct {
 	Shadowed bool
 	// Owner tells whom the gate belongs to when nobody else can change it.
 	Owner string
+
+	// Keeper names the firewall of this host that loads the gate's rules, and anew
+	// without lvsdr's: what that one lets in needs no opening here.
+	Keeper string
+	// Lasts: the openings are on disk and outlive a reboot.
+	Lasts bool
+	// Later: they count only when the firewall loads its rules the next time.
+	Later bool
+	// Unable are protocols that the gate cannot be opened for.
+	Unable []cluster.Protocol
 }
 
 // A Place names a gate among those of all firewalls of a host.
@@ -223,7 +234,7 @@ func (p Place) String() string { return p.Firewall + " " + p.Gate }
 // Firewall is one of the packet filters of the host. Nothing in it is flushed
 // and no rule of somebody else is changed.
 type Firewall interface {
-	Name() string // "nftables", "iptables"
+	Name() string // "nftables", "iptables", "firewalld", "ufw"
 	// Gates returns every gate, in a stable order, none when the filter is not
 	// in use. Looking does not bring it into use.
 	Gates(ctx context.Context) ([]Gate, error)

@@ -115,7 +115,8 @@ func TestLocalBindsFirewalls(t *testing.T) {
 	}
 	h := linux.Local()
 	if err := elsewhere(func() error {
-		gates, err := h.Firewalls[0].Gates(t.Context())
+		i := slices.IndexFunc(h.Firewalls, func(f host.Firewall) bool { return f.Name() == "nftables" })
+		gates, err := h.Firewalls[i].Gates(t.Context())
 		if !slices.ContainsFunc(gates, func(g host.Gate) bool { return g.Name == "inet mine input" }) {
 			err = errors.Join(err, errors.New("the chain of the namespace is not there"))
 		}

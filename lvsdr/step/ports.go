@@ -56,12 +56,17 @@ type ports struct {
 func (p ports) Name() string { return Ports }
 
 func (p ports) Plan(ctx context.Context, h *host.Host, want State) ([]Change, error) {
-	if err := p.known(h); want == Present && err != nil {
+	all, err := p.look(ctx, h, want)
+	if err != nil {
 		return nil, err
 	}
+	if err := p.known(all); want == Present && err != nil {
+		return nil, err
+	}
+	let := p.letIn(all, h.Runtime)
 	var edits []gateEdit
-	for _, f := range h.Firewalls {
-		more, err := p.edits(ctx, f, want)
+	for _, f := range all {
+		more, err := p.edits(f, want, let, h.Runtime)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name(), err)
 		}
@@ -80,10 +85,34 @@ func (p ports) Plan(ctx context.Context, h *host.Host, want State) ([]Change, er
 	return changes, nil
 }
 
-// known fails when the configuration names a firewall that the host has not got.
-func (p ports) known(h *host.Host) error {
-	var names []string
+// A seen firewall is one with the gates that it has now.
+type seen struct {
+	host.Firewall
+	gates []host.Gate
+}
+
+// look reads every firewall. One that is not chosen may be unreadable on the way up,
+// or naming another firewall would be no way around it.
+func (p ports) look(ctx context.Context, h *host.Host, want State) ([]seen, error) {
+	var all []seen
 	for _, f := range h.Firewalls {
+		gates, err := f.Gates(ctx)
+		if err != nil && (want == Absent || p.chooses(f.Name())) {
+			return nil, fmt.Errorf("%s: %w", f.Name(), err)
+		}
+		all = append(all, seen{f, gates})
+	}
+	return all, nil
+}
+
+// known fails when the configuration names a firewall that the host has not got, or
+// a manager that does not run: one that runs has gates.
+func (p ports) known(all []seen) error {
+	var names []string
+	for _, f := range all {
+		if slices.Contains(cluster.FirewallManagers, f.Name()) && len(f.gates) == 0 {
+			continue
+		}
 		if p.chooses(f.Name()) {
 			return nil
 		}
@@ -100,23 +129,46 @@ func (p ports) chooses(firewall string) bool {
 	return p.firewall == "" || p.firewall == "auto" || p.firewall == firewall
 }
 
+// letIn tells, of each manager that runs, which openings it lets in at once when the
+// step is done: those are not put into the rules that it has loaded as well, where
+// they would go with its next load.
+func (p ports) letIn(all []seen, runtime bool) map[string]map[host.Opening]bool {
+	let := map[string]map[host.Opening]bool{}
+	for _, f := range all {
+		for _, g := range f.gates {
+			if g.Later || !g.Filters || !slices.Contains(cluster.FirewallManagers, f.Name()) {
+				continue
+			}
+			then := g.Openings
+			if p.chooses(f.Name()) && !(runtime && g.Lasts) {
+				then = p.wanted(g)
+			}
+			if let[f.Name()] == nil {
+				let[f.Name()] = map[host.Opening]bool{}
+			}
+			for _, o := range then {
+				let[f.Name()][o] = true
+			}
+		}
+	}
+	return let
+}
+
 // edits are those due in the gates of one firewall. One that is not chosen is
-// cleaned of our marks; on the way up it may be unreadable, or naming another
-// firewall would be no way around it.
-func (p ports) edits(ctx context.Context, f host.Firewall, want State) ([]gateEdit, error) {
-	chosen := bool(want) && p.chooses(f.Name())
-	gates, err := f.Gates(ctx)
-	if err != nil && want == Present && !chosen {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
+// cleaned of our marks. What outlives a reboot is left alone by a set-up of the
+// running host.
+func (p ports) edits(f seen, want State, let map[string]map[host.Opening]bool, runtime bool) ([]gateEdit, error) {
 	var edits []gateEdit
-	for _, g := range gates {
+	for _, g := range f.gates {
+		if runtime && g.Lasts {
+			continue
+		}
 		var wanted []host.Opening
-		if chosen {
+		if bool(want) && p.chooses(f.Name()) {
 			wanted = p.wanted(g)
+		}
+		if !g.Output {
+			wanted = slices.DeleteFunc(wanted, func(o host.Opening) bool { return let[g.Keeper][o] })
 		}
 		e := newGateEdit(f, g, wanted)
 		if e.due() == 0 {
@@ -138,7 +190,7 @@ func (p ports) wanted(g host.Gate) []host.Opening {
 	}
 	var wanted []host.Opening
 	for _, o := range p.openings {
-		if g.Family == "" || g.Family == o.Family() {
+		if (g.Family == "" || g.Family == o.Family()) && !slices.Contains(g.Unable, o.Protocol) {
 			wanted = append(wanted, o)
 		}
 	}

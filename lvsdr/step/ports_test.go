@@ -176,3 +176,84 @@ func TestPortsErrors(t *testing.T) {
 		})
 	}
 }
+
+// A manager opens its own rules; what it lets in is not put into them as well. What
+// is on disk stays as it is where only the running host is set up, and then the
+// loaded rules are opened.
+func TestPortsOfManagers(t *testing.T) {
+	zone, disk := host.Gate{Name: "public", Filters: true}, host.Gate{Name: "public (permanent)", Filters: true, Lasts: true, Later: true}
+	in := host.Gate{Name: "in", Filters: true, Lasts: true, Unable: []cluster.Protocol{cluster.SCTP}}
+	kept := func(by string, has ...host.Opening) host.Gate {
+		return host.Gate{Name: "loaded", Filters: true, Keeper: by, Openings: has}
+	}
+	with := func(g host.Gate, o ...host.Opening) host.Gate { g.Openings = o; return g }
+	owned := kept("firewalld")
+	owned.Owner = "somebody"
+	sctp := host.Opening{VIP: webOpening.VIP, Protocol: cluster.SCTP, Port: 80}
+	web := portsConfig(webOpening)
+	none := web
+	none.Firewall = "none"
+	rules := web
+	rules.Firewall = "nftables"
+	tests := []struct {
+		name    string
+		manager string
+		gates   []host.Gate // of the manager
+		loaded  host.Gate
+		config  cluster.Config
+		runtime bool
+		want    step.State
+		lines   []string
+	}{
+		{"firewalld", "firewalld", []host.Gate{zone, disk}, owned, web, false, step.Present, []string{
+			"add tcp 10.10.10.22:80 in firewalld public: accept", "add tcp 10.10.10.22:80 in firewalld public (permanent): accept"}},
+		{"firewalld now", "firewalld", []host.Gate{zone, disk}, owned, web, true, step.Present, []string{
+			"add tcp 10.10.10.22:80 in firewalld public: accept"}},
+		{"firewalld after its reload", "firewalld", []host.Gate{with(zone, webOpening), with(disk, webOpening)}, owned, web, false, step.Present, nil},
+		{"from the loaded rules to firewalld", "firewalld", []host.Gate{zone, with(disk, webOpening)}, kept("firewalld", webOpening), web, false, step.Present, []string{
+			"add tcp 10.10.10.22:80 in firewalld public: accept", "remove tcp 10.10.10.22:80 in nftables loaded: accept"}},
+		{"firewalld not chosen", "firewalld", []host.Gate{zone, disk}, kept("firewalld"), rules, false, step.Present, []string{
+			"add tcp 10.10.10.22:80 in nftables loaded: accept"}},
+		{"none", "firewalld", []host.Gate{with(zone, webOpening), with(disk, webOpening)}, owned, none, false, step.Present, []string{
+			"remove tcp 10.10.10.22:80 in firewalld public: accept", "remove tcp 10.10.10.22:80 in firewalld public (permanent): accept"}},
+		{"teardown", "firewalld", []host.Gate{with(zone, webOpening), with(disk, webOpening)}, owned, web, false, step.Absent, []string{
+			"remove tcp 10.10.10.22:80 in firewalld public (permanent): accept", "remove tcp 10.10.10.22:80 in firewalld public: accept"}},
+		{"teardown now", "firewalld", []host.Gate{with(zone, webOpening), with(disk, webOpening)}, owned, web, true, step.Absent, []string{
+			"remove tcp 10.10.10.22:80 in firewalld public: accept"}},
+		{"ufw", "ufw", []host.Gate{in}, kept("ufw"), web, false, step.Present, []string{"add tcp 10.10.10.22:80 in ufw in: accept"}},
+		{"ufw now", "ufw", []host.Gate{in}, kept("ufw"), web, true, step.Present, []string{"add tcp 10.10.10.22:80 in nftables loaded: accept"}},
+		{"ufw now, as on disk", "ufw", []host.Gate{with(in, webOpening)}, kept("ufw"), web, true, step.Present, nil},
+		{"ufw and SCTP", "ufw", []host.Gate{in}, kept("ufw"), portsConfig(sctp), false, step.Present, []string{"add sctp 10.10.10.22:80 in nftables loaded: accept"}},
+		{"ufw and another's rules", "ufw", []host.Gate{with(in, webOpening)}, kept(""), web, false, step.Present, []string{"add tcp 10.10.10.22:80 in nftables loaded: accept"}},
+		{"installed alone", "ufw", nil, kept(""), web, false, step.Present, []string{"add tcp 10.10.10.22:80 in nftables loaded: accept"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h := &host.Host{Runtime: tt.runtime, Firewalls: []host.Firewall{
+				&fakeFirewall{name: tt.manager, gates: tt.gates}, &fakeFirewall{name: "nftables", gates: []host.Gate{tt.loaded}},
+			}}
+			plan, err := step.RealServerPorts(tt.config).Plan(t.Context(), h, tt.want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var lines []string
+			for _, c := range plan {
+				lines = append(lines, c.String())
+			}
+			if !slices.Equal(lines, tt.lines) {
+				t.Errorf("%q\nwant %q", lines, tt.lines)
+			}
+		})
+	}
+}
+
+// A manager that is named and does not run is an error, not an open door.
+func TestPortsOfIdleManager(t *testing.T) {
+	c := portsConfig(webOpening)
+	c.Firewall = "ufw"
+	h := &host.Host{Firewalls: []host.Firewall{&fakeFirewall{name: "ufw"}, &fakeFirewall{name: "nftables"}}}
+	_, err := step.RealServerPorts(c).Plan(t.Context(), h, step.Present)
+	if err == nil || !strings.Contains(err.Error(), `firewall "ufw": this host has nftables: name one of them`) {
+		t.Error(err)
+	}
+}

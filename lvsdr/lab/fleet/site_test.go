@@ -144,7 +144,7 @@ func (s *site) state() string {
 // routes, rules, sysctls, rules of the firewall, units, and the files of /etc.
 func (s *site) snapshot() string {
 	s.Helper()
-	return s.run(`ip -o address | sed 's/ valid_lft.*//'; ip rule; ip route show table all
+	return s.run(`{ ip -o address | sed 's/ valid_lft.*//'; ip rule; ip route show table all; } | grep -v fe80: # it comes late
 for key in ip_forward conf/all conf/default conf/lo conf/eth0; do grep -rH . /proc/sys/net/ipv4/$key; done
 nft list ruleset | sed 's/counter packets [0-9]* bytes [0-9]*/counter/'
 systemctl list-unit-files --no-legend; systemctl list-units --all --no-legend 'lvsdr*'; ls /run/lvsdr 2>&1
@@ -222,4 +222,70 @@ func (k *kept) unbroken(what string) {
 		k.s.Errorf("%s broke a kept connection after %d requests: %v", what, k.asked, err)
 	}
 	k.s.Logf("%s: a kept connection was served %d times", what, k.asked)
+}
+
+// traffic is requests over new connections, one after the other.
+type traffic struct {
+	s                *site
+	cancel           context.CancelFunc
+	done             chan struct{}
+	requests, failed int
+	slowest          time.Duration
+	last             error
+}
+
+// traffic begins them. Each waits for 5 s at the most.
+func (s *site) traffic() *traffic {
+	ctx, cancel := context.WithCancel(s.Context())
+	r := &traffic{s: s, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		for ctx.Err() == nil {
+			start := time.Now()
+			of, stop := context.WithTimeout(s.Context(), 5*time.Second)
+			_, err := s.client.Get(of, web)
+			stop()
+			r.requests++
+			r.slowest = max(r.slowest, time.Since(start))
+			if err != nil {
+				r.failed++
+				r.last = err
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	return r
+}
+
+// end ends them and fails when more of them failed than may.
+func (r *traffic) end(what string, may int) {
+	r.s.Helper()
+	r.cancel()
+	<-r.done
+	r.s.Logf("%s: %d of %d requests over new connections failed, the slowest took %.2f s", what, r.failed, r.requests, r.slowest.Seconds())
+	if r.failed > may || r.requests == 0 {
+		r.s.Errorf("%s: %d of %d requests failed, %d may: %v\n%s", what, r.failed, r.requests, may, r.last, r.s.state())
+	}
+}
+
+// through runs lines on the server while a connection is kept and others are made,
+// and fails when one of them suffers.
+func (s *site) through(lines ...string) {
+	s.Helper()
+	for _, line := range lines {
+		k, r := s.keep(), s.traffic()
+		s.run(line)
+		time.Sleep(300 * time.Millisecond)
+		r.end(line, 0)
+		k.unbroken(line)
+		s.served("after " + line)
+	}
+}
+
+// nothingDue fails when set-up has something to do.
+func (s *site) nothingDue(when string) {
+	s.Helper()
+	if plan := s.run("lvsdr plan realserver --vip 10.10.10.22"); !strings.Contains(plan, "nothing to do") {
+		s.Errorf("%s set-up has to do: %s", when, plan)
+	}
 }

@@ -1,0 +1,80 @@
+package firewall
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+// richPriority is the mark of lvsdr's rich rules, which have no comment: the number
+// of its routes' protocol too. Rules with one above 0 come after those that refuse a
+// sender and before the zone refuses the rest (firewalld.richlanguage(5)).
+const richPriority = host.RouteProtocol
+
+// richRule is the opening in the words that firewalld gives it back in
+// (firewall/core/rich.py, Rich_Rule.__str__).
+func richRule(o host.Opening) string {
+	family := map[bool]string{true: "ipv4", false: "ipv6"}[o.VIP.Is4()]
+	rule := fmt.Sprintf(`rule priority="%d" family="%s" destination address="%s" `, richPriority, family, o.VIP)
+	if o.Port == 0 {
+		return rule + fmt.Sprintf(`protocol value="%s" accept`, o.Protocol)
+	}
+	return rule + fmt.Sprintf(`port port="%d" protocol="%s" accept`, o.Port, o.Protocol)
+}
+
+var richOpening = regexp.MustCompile(`^rule priority="` + strconv.Itoa(richPriority) +
+	`" family="ipv[46]" destination address="([^"]+)" (?:port port="([0-9]+)" protocol|protocol value)="([a-z]+)" accept$`)
+
+// parseRichRule reads a rule of ours.
+func parseRichRule(text string) (o host.Opening, ok bool) {
+	m := richOpening.FindStringSubmatch(text)
+	if m == nil {
+		return o, false
+	}
+	vip, err := netip.ParseAddr(m[1])
+	if err != nil {
+		return o, false
+	}
+	return openingOf(vip, m[2], m[3])
+}
+
+// openingOf is the opening of a port and protocol in words, an empty port being all.
+func openingOf(vip netip.Addr, port, protocol string) (o host.Opening, ok bool) {
+	o.VIP = vip
+	var err error
+	if o.Protocol, err = ipvs.ParseProtocol(protocol); err != nil {
+		return o, false
+	}
+	if port != "" {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return o, false
+		}
+		o.Port = uint16(n)
+	}
+	return o, true
+}
+
+// isOurName tells whether a service may be ours: "lvsdr", and "lvsdr-2" and on for
+// further VIPs.
+func isOurName(name string) bool {
+	number, more := strings.CutPrefix(name, firewallMark+"-")
+	if !more {
+		return name == firewallMark
+	}
+	n, err := strconv.Atoi(number)
+	return err == nil && n >= 2
+}
+
+// ourName is the name of the service of the n-th VIP, from 1.
+func ourName(n int) string {
+	if n == 1 {
+		return firewallMark
+	}
+	return firewallMark + "-" + strconv.Itoa(n)
+}
