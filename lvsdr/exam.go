@@ -12,8 +12,11 @@ import (
 
 // Preflight examines what set-up could not mend, such as a stranger who answers for
 // the VIP. It fails with a [*doctor.PreflightError] when the host is not to be set up.
-// With [host.Host.Runtime] nothing is put on the wire.
+// With [host.Host.Runtime] nothing is put on the wire, and of an image nothing is asked.
 func (r Role) Preflight(ctx context.Context, h *host.Host) ([]doctor.Finding, error) {
+	if h.Image {
+		return nil, nil
+	}
 	findings, err := r.Exam(h).Preflight(ctx)
 	return findings, named(err)
 }

@@ -138,6 +138,9 @@ func (r Role) plan(ctx context.Context, h *host.Host, want step.State) ([]stepPl
 	parts := make([]stepPlan, 0, 2*len(steps))
 	var last []stepPlan
 	for _, s := range steps {
+		if h.Image && step.Live(s) {
+			continue
+		}
 		changes, err := s.Plan(ctx, h, want)
 		if err != nil {
 			return nil, &step.StepError{Step: s.Name(), Err: err}
@@ -179,7 +182,7 @@ func (r Role) apply(ctx context.Context, h *host.Host, want step.State) ([]step.
 		return nil, fmt.Errorf("lvsdr: %w", err)
 	}
 	due := slices.ContainsFunc(parts, func(p stepPlan) bool { return len(p.changes) > 0 })
-	if want == step.Present && due {
+	if want == step.Present && due && !h.Image { // nothing of an image runs
 		lasting, err := step.Lasting(h, r.Name)
 		if err == nil {
 			err = l.Open(lasting || !h.Runtime)

@@ -138,9 +138,10 @@ func (s Step) enable(h *host.Host, file, before string) step.Change {
 	if before != "" {
 		change.Op = step.Set
 	}
-	if running(s.Manager) {
+	switch {
+	case running(s.Manager):
 		change.Do = func(ctx context.Context) error { return s.Manager.Enable(ctx, Name(s.Unit.Role)) }
-	} else {
+	case !h.Image:
 		change.To += " (enabled at next boot; not started: systemd is not running)"
 	}
 	return change

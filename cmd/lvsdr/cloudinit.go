@@ -49,6 +49,9 @@ type cloudDocument struct {
 }
 
 func (s *session) cloudInit(c *cli.Context) error {
+	if err := checkOutput(c); err != nil {
+		return err
+	}
 	s.report = &report{}
 	config, err := s.cloudConfig(c)
 	if err != nil {
@@ -67,7 +70,7 @@ func (s *session) cloudInit(c *cli.Context) error {
 }
 
 func (s *session) cloudConfig(c *cli.Context) (units.CloudConfig, error) {
-	name, err := s.begin(c, roleNames)
+	name, err := roleArgument(c, roleNames)
 	if err != nil {
 		return units.CloudConfig{}, err
 	}

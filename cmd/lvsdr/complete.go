@@ -86,7 +86,7 @@ func flagBeingGiven(command *cli.Command, before []string, word string) (flag, t
 // flagValues are the values worth offering; most flags have none to offer.
 func (s *session) flagValues(ctx context.Context, flag string) []string {
 	switch flag {
-	case "config":
+	case "config", "root":
 		return []string{files}
 	case "output":
 		return []string{"text", "json"}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
+	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -54,6 +56,17 @@ func exitStatus(ctx context.Context, err error) int {
 // hint tells what to do about an error. The library's errors tell what is wrong;
 // what to type is said here.
 func hint(ctx context.Context, err error, r *report) string {
+	text := hintOf(ctx, err, r)
+	if r == nil || r.root == "" {
+		return text
+	}
+	return changing.ReplaceAllString(text, "$0 --root "+strings.ReplaceAll(host.ShellWord(r.root), "$", "$$"))
+}
+
+// changing are the commands that are about an image too.
+var changing = regexp.MustCompile(`lvsdr (setup|plan|teardown)( director| realserver)?`)
+
+func hintOf(ctx context.Context, err error, r *report) string {
 	var wrong *usageError
 	var known *hintError
 	switch {

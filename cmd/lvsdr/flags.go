@@ -18,7 +18,12 @@ const (
 // defaultConfig is used when it exists and no flag describes the service.
 const defaultConfig = units.ConfigFile
 
-// roleFlags are the flags of plan, teardown and units. They are made anew for each
+// planFlags are the flags of plan and teardown.
+func planFlags() []cli.Flag {
+	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{rootFlag()}, messageFlags())
+}
+
+// roleFlags are the flags of units. They are made anew for each
 // command because urfave/cli keeps the values in them.
 func roleFlags() []cli.Flag {
 	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), messageFlags())
@@ -26,7 +31,7 @@ func roleFlags() []cli.Flag {
 
 // setupFlags are the flags of setup.
 func setupFlags() []cli.Flag {
-	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{passiveFlag(), forceFlag()}, messageFlags())
+	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{rootFlag(), passiveFlag(), forceFlag()}, messageFlags())
 }
 
 // serviceFlags describe the service, as the configuration file does: with a file

@@ -19,7 +19,8 @@ func TestCommandsWithoutHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, words := range []string{
-		"version", "help", "help setup", "completion bash", "explain arp-ignore", "doctor --list", "check -c " + file,
+		"version", "help", "help setup", "completion bash",
+		"cloud-init realserver --vip 10.10.10.22", "cloud-init realserver -c " + file, "explain arp-ignore", "doctor --list", "check -c " + file,
 	} {
 		sys := newStage(dir).sys
 		sys.host = func() *host.Host {

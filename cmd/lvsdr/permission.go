@@ -58,6 +58,12 @@ const hintRuntime = "change the running host only, for this boot: --runtime"
 // writablePlaces fails where something cannot be written, before anything is. What is not
 // there is made.
 func (s *session) writablePlaces() error {
+	if s.sys.image != "" {
+		if err := s.sys.writable(s.sys.image); err != nil {
+			return fmt.Errorf("cannot write to %s: %w; nothing was changed", s.sys.image, err)
+		}
+		return nil
+	}
 	for _, p := range places {
 		if p.lasting && s.sys.host().Runtime {
 			continue

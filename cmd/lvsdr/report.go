@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type report struct {
 	already  string           // what holds when there is nothing to do
 	ended    string           // what a drain came to
 	goOn     string           // how to go on with a drain, where it is not by set-up
+	root     string           // of the image that it is about
 	back     string           // how to return to what was before, where that is known
 	foreseen []doctor.Finding // told already, unless as JSON
 }
@@ -123,12 +125,23 @@ func (r *report) summary(ok bool) string {
 	case r.already != "":
 		return "nothing to do: " + r.already
 	case r.teardown && r.Role == "":
-		return "nothing to do: nothing of lvsdr is set up on this host"
+		return "nothing to do: nothing of lvsdr is set up " + r.on()
 	case r.teardown:
-		return "nothing to do: nothing of a " + spoken(r.Role) + " is set up on this host"
+		return "nothing to do: nothing of a " + spoken(r.Role) + " is set up " + r.on()
 	}
-	return "nothing to do: this host is already the " + spoken(r.Role) + " described"
+	return "nothing to do: " + here(r.root) + " is already the " + spoken(r.Role) + " described"
 }
+
+// on is where something is set up.
+func (r *report) on() string {
+	if r.root != "" {
+		return "in " + r.root
+	}
+	return "on this host"
+}
+
+// here is what a command is about, in a sentence.
+func here(root string) string { return cmp.Or(root, "this host") }
 
 // spoken is a role in a sentence.
 func spoken(role string) string {

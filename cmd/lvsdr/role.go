@@ -61,6 +61,9 @@ func (s *session) makeRole(ctx context.Context, name string, src *source) (lvsdr
 
 // findRole finds this host's role in the configuration.
 func (s *session) findRole(ctx context.Context, src source) (string, error) {
+	if s.sys.image != "" {
+		return s.roleOfImage()
+	}
 	role, why, err := lvsdr.Find(ctx, s.sys.host(), src.Config)
 	if errors.Is(err, lvsdr.ErrNoRole) {
 		return "", &hintError{err, "name the role: lvsdr setup director, or lvsdr setup realserver"}

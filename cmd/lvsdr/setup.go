@@ -46,7 +46,7 @@ func planCommand(s *session) *cli.Command {
 		Name:      "plan",
 		Usage:     "print the changes that setup would make, make none",
 		ArgsUsage: "[director|realserver]",
-		Flags:     roleFlags(),
+		Flags:     planFlags(),
 		Action:    func(c *cli.Context) error { return s.setup(c, true) },
 		Description: `One line a change: the step, what is done, the object, the value before -> after.
 The same as "lvsdr setup --dry-run". It changes nothing; where the firewall or IPVS can be read by
@@ -63,12 +63,17 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 		return err
 	}
 	if dryRun {
-		s.foresee(p.exam().Foresee(c.Context))
+		if !p.host.Image {
+			s.foresee(p.exam().Foresee(c.Context))
+		}
 		s.report.Changes, err = p.role.Plan(c.Context, p.host, step.Present)
 		return err
 	}
 	err = s.change(c.Context, p.host, func(ctx context.Context, h *host.Host) (err error) {
-		if err = s.preflight(ctx, p); err == nil {
+		if !p.host.Image {
+			err = s.preflight(ctx, p)
+		}
+		if err == nil {
 			s.report.back = s.wayBack(p)
 			ctx, done := s.draining(ctx)
 			defer done()
@@ -81,6 +86,9 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 	}
 	if err := s.startUnit(c.Context); err != nil {
 		return err
+	}
+	if p.host.Image {
+		return s.warnOfImage()
 	}
 	if p.host.Runtime || s.sys.unproved { // at boot, the other hosts may boot later
 		return s.warnOfConflicts(c.Context)
@@ -158,7 +166,11 @@ func (s *session) begin(c *cli.Context, roles []string) (role string, err error)
 	if err := checkOutput(c); err != nil {
 		return "", err
 	}
+	if err := s.enterImage(c); err != nil {
+		return "", err
+	}
 	s.sys.host().Runtime = c.Bool("runtime")
+	s.report.root = s.sys.image
 	s.report.Role, err = roleArgument(c, roles)
 	return s.report.Role, err
 }

@@ -18,6 +18,9 @@ import (
 // that list one of its addresses. A description that lists no real server, or was
 // given by hand as flags, is for every host that somebody names a real server.
 func (s *session) shareOf(ctx context.Context, src *source) (cluster.Config, error) {
+	if s.sys.image != "" && len(src.addresses) == 0 { // it finds itself when it boots
+		return src.Config, nil
+	}
 	own, err := s.ownAddresses(ctx)
 	if err != nil {
 		return cluster.Config{}, err
@@ -44,6 +47,9 @@ func (s *session) shareOf(ctx context.Context, src *source) (cluster.Config, err
 
 // ownAddresses are those of this host that other hosts may know it by.
 func (s *session) ownAddresses(ctx context.Context) ([]netip.Addr, error) {
+	if s.sys.image != "" {
+		return nil, nil
+	}
 	all, err := s.sys.host().Links.Addresses(ctx)
 	var own []netip.Addr
 	for _, a := range all {
@@ -65,6 +71,9 @@ func (s *session) notListed(src *source, own []netip.Addr) error {
 		return err
 	}
 	vips := src.VIPs()
+	if s.sys.image != "" {
+		own = src.addresses
+	}
 	own = slices.DeleteFunc(own, func(a netip.Addr) bool { return slices.Contains(vips, a) })
 	if slices.Contains(roles, cluster.RealServerRole) {
 		return &hintError{
@@ -82,6 +91,9 @@ func (s *session) notListed(src *source, own []netip.Addr) error {
 // interfaceThere fails when this host has not got the interface that was named for it:
 // a real server has no step that would. At boot (--runtime) it may come later.
 func (s *session) interfaceThere(ctx context.Context, name string) error {
+	if s.sys.image != "" {
+		return nil
+	}
 	links, err := s.sys.host().Links.Links(ctx)
 	if name == "" || s.sys.host().Runtime || err != nil || slices.ContainsFunc(links, func(l host.Link) bool { return l.Name == name }) {
 		return err

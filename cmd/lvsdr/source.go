@@ -81,7 +81,7 @@ func (s *session) readConfigFile(name string) (source, error) {
 	}
 	data, err := s.sys.readFile(full)
 	if err != nil {
-		return source{}, usage("cannot read the configuration: %w", err)
+		return source{}, usage("cannot read the configuration%s: %w", s.inside(), err)
 	}
 	return s.parseConfigFile(full, name, data)
 }

@@ -18,6 +18,7 @@ import (
 type system struct {
 	host     func() *host.Host // found out at the first call: many commands need none
 	dir      string            // the working directory
+	image    string            // the tree of the image that the command is about; empty: it is about this host
 	readFile func(name string) ([]byte, error)
 	// readInput reads standard input, within the bounds of a configuration.
 	readInput func() ([]byte, error)

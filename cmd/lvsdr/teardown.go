@@ -17,7 +17,7 @@ func teardownCommand(s *session) *cli.Command {
 		Name:      "teardown",
 		Usage:     "give back everything that setup did, and leave everything else",
 		ArgsUsage: "[director|realserver]",
-		Flags:     roleFlags(),
+		Flags:     planFlags(),
 		Action:    s.teardown,
 		Description: `Set-up left its marks, so teardown needs no description of the cluster. It works
 after a reboot and after a set-up that was broken off. Without a role it gives back
@@ -57,7 +57,7 @@ func (s *session) leaving(c *cli.Context) (lvsdr.Role, error) {
 		if name, err = s.roleHere(); err != nil || name == "" {
 			return lvsdr.Role{}, err
 		}
-		s.note("this host is a %s", spoken(name))
+		s.note("%s is a %s", here(s.sys.image), spoken(name))
 		s.report.Role = name
 	}
 	if err := s.whole(c, name); err != nil {

@@ -50,6 +50,9 @@ func (s *session) setUpHere(c *cli.Context, role string) (cluster.Config, instal
 	if err == nil {
 		return unit.Config, unit, nil
 	}
+	if s.sys.image != "" {
+		return cluster.Config{}, unit, nil
+	}
 	addresses, err := step.VIPsOf(c.Context, s.sys.host())
 	var known cluster.Config
 	for _, a := range addresses {

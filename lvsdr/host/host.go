@@ -36,6 +36,11 @@ type Host struct {
 	// written nor cleaned.
 	Runtime bool
 
+	// Image tells that the host does not run: Files is the tree of an image, and
+	// nothing else is looked at. Only what outlives a reboot is planned, and the
+	// values before it are those that the image would boot with.
+	Image bool
+
 	held *atomic.Bool // whether this value has the lock, see Lock
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
-// OSFiles are the files of the running machine, or those of a system image that
-// is mounted at Root.
+// OSFiles are the files of the running machine, or those below Root: of a tree that
+// nobody else writes. [Image] is for any other.
 type OSFiles struct {
 	// Root is put before every name, and symbolic links are followed as if it
 	// were "/": none leads out of it. Empty means the machine's own root. It

@@ -31,8 +31,16 @@ func readRegular(name string) ([]byte, error) {
 }
 
 func readBounded(name string) ([]byte, error) {
+	return readBoundedBy(
+		func(st *unix.Stat_t) error { return unix.Stat(name, st) },
+		func(flags int) (int, error) { return unix.Open(name, flags, 0) },
+	)
+}
+
+// readBoundedBy reads what stat and open find under the same name.
+func readBoundedBy(stat func(*unix.Stat_t) error, open func(flags int) (int, error)) ([]byte, error) {
 	var st unix.Stat_t
-	if err := restarted(func() error { return unix.Stat(name, &st) }); err != nil {
+	if err := restarted(func() error { return stat(&st) }); err != nil {
 		return nil, err
 	}
 	if err := regular(&st); err != nil {
@@ -41,7 +49,7 @@ func readBounded(name string) ([]byte, error) {
 	// The runtime's poller would wait for what os.OpenFile opens with O_NONBLOCK.
 	fd := -1
 	err := restarted(func() (err error) {
-		fd, err = unix.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+		fd, err = open(unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC)
 		return err
 	})
 	if err != nil {

@@ -37,9 +37,12 @@ func (m modules) Plan(ctx context.Context, h *host.Host, want State) ([]Change, 
 	if want == Absent {
 		return file.Absent(h)
 	}
-	changes, err := m.load(ctx, h)
-	if err != nil {
-		return nil, err
+	var changes []Change
+	if !h.Image {
+		var err error
+		if changes, err = m.load(ctx, h); err != nil {
+			return nil, err
+		}
 	}
 	atBoot, err := file.present(h, m.atBoot(), func() (string, error) { return m.atBoot(), nil })
 	return append(changes, atBoot...), err

@@ -42,12 +42,11 @@ func (s sysctls) Plan(ctx context.Context, h *host.Host, want State) ([]Change, 
 	if err != nil {
 		return nil, err
 	}
-	changes := look.restores()
 	file, err := s.file(ctx, h, look)
-	if err != nil {
-		return nil, err
+	if err != nil || h.Image {
+		return file, err
 	}
-	sets := look.sets()
+	changes, sets := look.restores(), look.sets()
 	late := want == Present && len(changes) > 0 && len(sets) == 0 // ARP is silent until the VIP is gone
 	changes = append(changes, file...)
 	for i := range changes {

@@ -36,6 +36,9 @@ func (s sysctls) look(ctx context.Context, h *host.Host) (*sysctlLook, error) {
 	if l.ledger, err = LedgerOf(h, s.role).ReadStep(Sysctls); err != nil {
 		return nil, err
 	}
+	if h.Image {
+		return l, l.readImage()
+	}
 	if l.wants(host.IPForward) {
 		if l.links, err = forwardingLinks(ctx, h); err != nil {
 			return nil, err

@@ -12,6 +12,7 @@ type Sysctl struct {
 	Key   string   // with slashes
 	Value string   // what it is set to
 	Also  []string // values found that serve as well and are left alone
+	Unset string   // what the kernel has it at boot; empty: 0
 	IPv4  bool     // needed only with an IPv4 VIP: ARP, and the mission's forwarding
 	Why   string   // goes to the drop-in and the documentation
 }
@@ -64,7 +65,7 @@ var (
 		Why: "With persistence, weight 0 also ends a client's tie to the real server at its next " +
 			"connection. By default a drained real server keeps getting its old clients.",
 	}, {
-		Key: "net/ipv4/vs/conn_reuse_mode", Value: "2", Also: []string{"3"},
+		Key: "net/ipv4/vs/conn_reuse_mode", Value: "2", Also: []string{"3"}, Unset: "1",
 		Why: "A client's new connection from a port used before is scheduled anew. Under direct routing " +
 			"the director sees FIN_WAIT last, which the default (1) leaves out: it would stick to the old real server.",
 	}}
