@@ -149,7 +149,7 @@ printf 'ADMIN_STATE=configured\nNETWORK_FILE=/run/systemd/network/10-lan.network
 
 // restored has ipvsadm's unit restore these rules at boot, as Debian's does.
 func restored(rules string) string {
-	return `mkdir -p /etc/default; echo 'AUTO="true"' >/etc/default/ipvsadm; printf '` + rules + `\n' >/etc/ipvsadm.rules`
+	return `mkdir -p /etc/default; echo 'AUTO="true"' >/etc/default/ipvsadm; printf '%b\n' '` + rules + `' >/etc/ipvsadm.rules`
 }
 
 // Clusters that look as if they would not survive a reboot, or had two owners.
