@@ -18,6 +18,7 @@ func newApp(s *session) *cli.App {
 			setupCommand(s), planCommand(s), teardownCommand(s), statusCommand(s),
 			weightCommand(s), drainCommand(s), undrainCommand(s),
 			doctorCommand(s), explainCommand(s), checkCommand(s), unitsCommand(s), cloudInitCommand(s),
+			importCommand(s), exportCommand(s),
 			completionCommand(s), versionCommand(s),
 		},
 	}

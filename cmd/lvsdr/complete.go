@@ -153,6 +153,13 @@ func argumentsOf(app *cli.App, command *cli.Command, before []string) []string {
 		if command.Name == "doctor" {
 			all = append(all, "client\tany other host on the LAN")
 		}
+	case "import":
+		if len(before) > 0 {
+			return []string{files}
+		}
+		all = importers
+	case "export":
+		all = []string{"ipvsadm", "keepalived"}
 	case "completion":
 		all = shells
 	case "explain":

@@ -30,7 +30,7 @@ func candidatesFor(t *testing.T, words ...string) []string {
 
 func TestComplete(t *testing.T) {
 	for _, test := range []struct{ line, want string }{
-		{"", "setup plan teardown status weight drain undrain doctor explain check units cloud-init completion version help"},
+		{"", "setup plan teardown status weight drain undrain doctor explain check units cloud-init import export completion version help"},
 		{"t", "teardown"},
 		{"setup ", "director realserver"},
 		{"setup r", "realserver"},
@@ -54,6 +54,9 @@ func TestComplete(t *testing.T) {
 		{"setup --config ", ":files"},
 		{"status --o", "--output"},
 		{"completion ", "bash zsh fish"},
+		{"import k", "kernel keepalived"},
+		{"import keepalived ", ":files"},
+		{"export ", "ipvsadm keepalived"},
 		{"help te", "teardown"},
 		{"nonsense ", ""},
 		{"setup director --vip ", ""},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -81,6 +82,8 @@ func newStage(dir string) *stage {
 		},
 		rewriteFile:  func(name string, data []byte) error { return st.sys.host().Files.WriteFile(name, data, 0o644) },
 		readInput:    func() ([]byte, error) { return readBounded(strings.NewReader(st.stdin), "standard input") },
+		glob:         filepath.Glob,
+		hostname:     func() string { return "dev-1.example.org" },
 		capabilities: func() (uint64, error) { return ^uint64(0), nil },
 		writable:     func(string) error { return nil },
 		writers:      func(name string) string { return st.loose[name] },

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -22,6 +23,9 @@ type system struct {
 	readFile func(name string) ([]byte, error)
 	// readInput reads standard input, within the bounds of a configuration.
 	readInput func() ([]byte, error)
+	// glob finds the files that a pattern names, hostname is this host's.
+	glob     func(pattern string) ([]string, error)
+	hostname func() string
 	// rewriteFile replaces the text of a configuration.
 	rewriteFile func(name string, data []byte) error
 	getenv      func(key string) string
@@ -65,6 +69,8 @@ func local() *system {
 		readFile:     readRegular,
 		readInput:    func() ([]byte, error) { return readBounded(os.Stdin, "standard input") },
 		rewriteFile:  rewriteFile,
+		glob:         filepath.Glob,
+		hostname:     hostname,
 		getenv:       os.Getenv,
 		terminal:     isTerminal(os.Stdout),
 		watched:      isTerminal(os.Stderr),
@@ -86,6 +92,12 @@ func widthOf(f *os.File) int {
 		return 0
 	}
 	return int(size.Col)
+}
+
+// hostname is empty where the host has none.
+func hostname() string {
+	name, _ := os.Hostname()
+	return name
 }
 
 func isTerminal(f *os.File) bool {

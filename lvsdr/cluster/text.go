@@ -113,6 +113,14 @@ func (p Port) String() string {
 // MarshalText is [Port.String].
 func (p Port) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
+// MarshalYAML is a number where the protocol is TCP, as people write it.
+func (p Port) MarshalYAML() (any, error) {
+	if p.Protocol == TCP || p.Protocol == 0 {
+		return int(p.Number), nil
+	}
+	return p.String(), nil
+}
+
 // UnmarshalText is [ParsePort].
 func (p *Port) UnmarshalText(text []byte) (err error) {
 	*p, err = ParsePort(string(text))
