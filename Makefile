@@ -20,10 +20,10 @@ guest: ## bin/umlexec, which runs a command on a kernel with IPVS
 	@CGO_ENABLED=0 $(GO) build $(flags) -o bin/ ./lvsdr/lab/umlexec
 
 .PHONY: demo
-demo: build guest ## a cluster comes up, serves, changes and goes, on a real kernel; FAULT=name: it breaks and is mended, FAULT=list: how
-	@.ci/need demo
+demo: build guest ## a cluster comes up, serves, changes and goes, on a real kernel; FAULT=name: it breaks and is mended, FAULT=list: how; MACHINES=1: a real server with systemd
+	@.ci/need demo $(if $(MACHINES),machines)
 	@CGO_ENABLED=0 $(GO) build $(flags) -o bin/ ./lvsdr/lab/demo
-	@bin/demo -lvsdr bin/lvsdr -guest bin/umlexec $(if $(FAULT),-fault=$(FAULT))
+	@bin/demo -lvsdr bin/lvsdr -guest bin/umlexec $(if $(FAULT),-fault=$(FAULT)) $(if $(MACHINES),-machines=.cache/fleet)
 
 .PHONY: test
 test: ## every test: in memory, in namespaces, on a kernel with IPVS

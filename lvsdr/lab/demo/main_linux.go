@@ -27,9 +27,17 @@ func main() {
 	guest := flag.String("guest", "bin/umlexec", "the `program` that runs a command on a kernel with IPVS")
 	kernel := flag.String("kernel", ".ci/kernel", "the `program` that prints where a kernel with nftables is, for the guest")
 	fault := flag.String("fault", "", "the `name` of a fault to show instead of the whole story, or several: a,b; list: their names")
+	trees := flag.String("machines", "", "show a machine with systemd instead; the `folder` is for its Debian")
 	flag.Parse()
 	if *fault == "list" {
 		listFaults()
+		return
+	}
+	if *trees != "" {
+		if err := demoOfMachines(*bin, *trees); err != nil {
+			fmt.Fprintln(os.Stderr, "demo:", err)
+			os.Exit(1)
+		}
 		return
 	}
 	if err := demo(*bin, *guest, *kernel, *fault); err != nil {
@@ -70,6 +78,12 @@ func demo(bin, guest, kernel, name string) error {
 		return showFaults(ctx, faults)
 	}
 	return wholeStory(ctx, inGuest)
+}
+
+func demoOfMachines(bin, trees string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return machines(ctx, bin, trees)
 }
 
 func wholeStory(ctx context.Context, inGuest bool) error {

@@ -53,7 +53,10 @@ func TestMain(m *testing.M) {
 func suites(t *testing.T, test func(t *testing.T, suite string)) {
 	lab.Need(t, lab.Fleet)
 	for _, suite := range fleet.Suites {
-		t.Run(suite, func(t *testing.T) { test(t, suite) })
+		t.Run(suite, func(t *testing.T) {
+			t.Parallel() // as many machines as there are suites
+			test(t, suite)
+		})
 	}
 }
 
