@@ -55,7 +55,9 @@ func traffic(t *testing.T, l *lab.Lab) (stop func() int64, failed *atomic.Int64)
 	failed = new(atomic.Int64)
 	var wait sync.WaitGroup
 	for range 2 {
-		wait.Go(func() {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
 			for ctx.Err() == nil {
 				if _, err := l.Client.Get(context.Background(), "http://10.10.10.22/"); err != nil {
 					failed.Add(1)
@@ -63,7 +65,7 @@ func traffic(t *testing.T, l *lab.Lab) (stop func() int64, failed *atomic.Int64)
 				}
 				n.Add(1)
 			}
-		})
+		}()
 	}
 	return func() int64 {
 		cancel()
