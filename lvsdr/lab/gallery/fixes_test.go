@@ -42,6 +42,7 @@ var proofs = map[string]string{
 	"tableOwner":          "table-restored table-restored-with-others",
 	"entryProblem":        "wrong-static-neighbour",
 	"filtered":            "strict-two-legs",
+	"filteredNear":        "routed-strict-leg",
 	"roleAtBoot":          "sysctl-file-removed",
 	"arpAtBoot":           "sysctl-in-no-file",
 	"tableAtBoot":         "vs-sysctl-before-ip-vs",
