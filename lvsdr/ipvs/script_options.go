@@ -47,6 +47,7 @@ var kinds = map[string]kind{
 	"add-server": isCommand, "edit-server": isCommand, "delete-server": isCommand, "set": isCommand,
 	"tcp-service": takesValue, "udp-service": takesValue, "sctp-service": takesValue, "fwmark-service": takesValue,
 	"scheduler": takesValue, "persistent": mayTakeValue, "netmask": takesValue, "pe": takesValue, "sched-flags": takesValue,
+	"tun-type": takesValue, "tun-port": takesValue, "tun-nocsum": isSwitch, "tun-csum": isSwitch, "tun-remcsum": isSwitch,
 	"real-server": takesValue, "weight": takesValue, "u-threshold": takesValue, "l-threshold": takesValue,
 	"ops": isSwitch, "ipv6": isSwitch, "gatewaying": isSwitch, "ipip": isSwitch, "masquerading": isSwitch, "numeric": isSwitch,
 }
@@ -252,7 +253,8 @@ func addressAndPort(text string, port uint16) (netip.AddrPort, string) {
 	return at, ""
 }
 
-// destination is what the options say of a real server of a service.
+// destination is what the options say of a real server of a service. How a tunnel wraps
+// its packets (--tun-type) is read and not kept.
 func (o options) destination(id ID) (d Destination, reason string) {
 	if !o.has("real-server") {
 		return d, "the real server is missing: -r ADDRESS:PORT"
