@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -212,49 +209,4 @@ func randomService(r *rand.Rand, vip netip.Addr) cluster.Service {
 		rip = rip.Next()
 	}
 	return s
-}
-
-// TestKeepalivedTakesIt: keepalived -t takes what is written, with exit status 0, on a
-// host with the interfaces. The namespaces are the test's own.
-func TestKeepalivedTakesIt(t *testing.T) {
-	program, err := exec.LookPath("keepalived")
-	if err != nil {
-		t.Skip("keepalived is not installed")
-	}
-	dir := t.TempDir()
-	r := rand.New(rand.NewPCG(7, 8))
-	var names []string
-	for i := range 12 {
-		c := randomCluster(r)
-		if i == 0 {
-			c = described(t, twoDirectors)
-			c.Directors = nil
-		}
-		name := filepath.Join(dir, fmt.Sprintf("%d.conf", i))
-		if err := os.WriteFile(name, exported(t, c), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		names = append(names, name)
-	}
-	script := `ip link add eth0 type veth peer name eth1 && ip link set eth0 up && ip link set eth1 up || exit 77
-for f; do ` + program + ` --config-test="$f.log" -f "$f"; echo "$? $f"; cat "$f.log"; done`
-	user := []string{"--net", "--mount"}
-	if os.Geteuid() != 0 {
-		user = append(user, "--map-root-user")
-	}
-	args := append(append(user, "--", "sh", "-c", script, "sh"), names...)
-	out, err := exec.Command("unshare", args...).CombinedOutput()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && (exit.ExitCode() == 77 || strings.Contains(string(out), "unshare failed")) {
-		t.Skipf("no network namespace can be made here: %s", out)
-	}
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	for i, name := range names {
-		if !strings.Contains(string(out), "0 "+name+"\n") || strings.Contains(string(out), " "+name+"\n(") {
-			text, _ := os.ReadFile(name)
-			t.Errorf("configuration %d:\n%s\n%s", i, text, out)
-		}
-	}
 }
