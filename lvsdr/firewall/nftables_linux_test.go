@@ -2,6 +2,7 @@ package firewall_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -405,7 +406,7 @@ func TestNftThousandsOfServices(t *testing.T) {
 func TestNftTableOfAnOwner(t *testing.T) {
 	needNft(t)
 	box := newFwHost(t)
-	release := box.ownTable(t)
+	release := box.ownTable(t, "mine")
 	defer release()
 	var err error
 	box.do(func() {
@@ -420,6 +421,63 @@ func TestNftTableOfAnOwner(t *testing.T) {
 		t.Errorf("made %q", changeLines(made))
 	}
 }
+
+// A zone is firewalld as a step sees it, without the program.
+type zone struct{ openings []host.Opening }
+
+func (*zone) Name() string { return "firewalld" }
+
+func (z *zone) Gates(context.Context) ([]host.Gate, error) {
+	return []host.Gate{{Name: "public", Filters: true, Openings: z.openings}}, nil
+}
+
+func (z *zone) Set(_ context.Context, _ string, openings []host.Opening) error {
+	z.openings = openings
+	return nil
+}
+
+// Beside firewalld's table, which only firewalld can change, a director's packets are
+// kept out of tracking in a table of lvsdr's own; firewalld opens the port.
+func TestNotrackBesideFirewalldsTable(t *testing.T) {
+	needNft(t)
+	box := newFwHost(t)
+	release := box.ownTable(t, "firewalld")
+	defer release()
+	before := box.ruleset()
+	apply := func(want step.State) (lines []string) {
+		var err error
+		box.do(func() {
+			h := &host.Host{Firewalls: append([]host.Firewall{&zone{}}, firewall.Local()...)}
+			if want == step.Absent {
+				h.Firewalls[0].Set(context.Background(), "", openingsOfWeb)
+			}
+			var plan []step.Change
+			plan, err = step.DirectorPorts(web("10.10.10.22")).Plan(context.Background(), h, want)
+			for _, c := range plan {
+				lines, err = append(lines, c.String()), errors.Join(err, c.Do(context.Background()))
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return lines
+	}
+	want := []string{
+		"add tcp 10.10.10.22:80 in firewalld public: accept",
+		"add tcp 10.10.10.22:80 in nftables inet lvsdr prerouting: notrack",
+	}
+	if made := apply(step.Present); !slices.Equal(made, want) {
+		t.Errorf("made %q, want %q", made, want)
+	}
+	if now := box.ruleset(); !strings.Contains(now, "notrack") {
+		t.Errorf("no notrack:\n%s", now)
+	}
+	if made := apply(step.Absent); len(made) != 2 || box.ruleset() != before {
+		t.Errorf("teardown made %q, left\n%s", made, box.ruleset())
+	}
+}
+
+var openingsOfWeb = step.OpeningsOf(web("10.10.10.22"))
 
 // While the openings change, no packet may ever meet a closed port.
 func TestNftNeverClosedInBetween(t *testing.T) {

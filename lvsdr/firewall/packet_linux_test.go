@@ -69,9 +69,9 @@ func fin() []byte {
 	return p
 }
 
-// ownTable makes a table that belongs to a socket, as firewalld does, with a
+// ownTable makes a table of that name that belongs to a socket, as firewalld does, with a
 // chain that drops. The table goes away with the socket.
-func (h *fwHost) ownTable(t *testing.T) (release func()) {
+func (h *fwHost) ownTable(t *testing.T, name string) (release func()) {
 	t.Helper()
 	var conn *netlink.Conn
 	var err error
@@ -96,10 +96,10 @@ func (h *fwHost) ownTable(t *testing.T) (release func()) {
 	_, err = conn.SendMessages([]netlink.Message{
 		message(unix.NFNL_MSG_BATCH_BEGIN, 0, []byte{0, 0, 0, unix.NFNL_SUBSYS_NFTABLES}),
 		message(nft|unix.NFT_MSG_NEWTABLE, netlink.Create, attrs(
-			netlink.Attribute{Type: unix.NFTA_TABLE_NAME, Data: []byte("mine\x00")},
+			netlink.Attribute{Type: unix.NFTA_TABLE_NAME, Data: []byte(name + "\x00")},
 			netlink.Attribute{Type: unix.NFTA_TABLE_FLAGS, Data: []byte{0, 0, 0, 2 /* NFT_TABLE_F_OWNER */}})),
 		message(nft|unix.NFT_MSG_NEWCHAIN, netlink.Create|netlink.Acknowledge, attrs(
-			netlink.Attribute{Type: unix.NFTA_CHAIN_TABLE, Data: []byte("mine\x00")},
+			netlink.Attribute{Type: unix.NFTA_CHAIN_TABLE, Data: []byte(name + "\x00")},
 			netlink.Attribute{Type: unix.NFTA_CHAIN_NAME, Data: []byte("input\x00")},
 			netlink.Attribute{Type: unix.NFTA_CHAIN_HOOK | unix.NLA_F_NESTED, Data: hook},
 			netlink.Attribute{Type: unix.NFTA_CHAIN_POLICY, Data: []byte{0, 0, 0, 0}},
