@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/boot"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
@@ -103,18 +104,13 @@ func (e *Exam) BootSysctls() (boot.Sysctls, error) {
 
 // RealServers returns the VIP's real servers in the configuration, each once.
 func (e *Exam) RealServers(vip netip.Addr) []netip.Addr {
-	var all []netip.Addr
+	var of cluster.Config
 	for _, s := range e.Config.Services {
-		if s.VIP != vip {
-			continue
-		}
-		for _, r := range s.RealServers {
-			if !slices.Contains(all, r.Address) {
-				all = append(all, r.Address)
-			}
+		if s.VIP == vip {
+			of.Services = append(of.Services, s)
 		}
 	}
-	return all
+	return of.RIPs()
 }
 
 // WasSetUp tells whether lvsdr has set this host up in the role of the exam.

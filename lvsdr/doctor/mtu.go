@@ -16,12 +16,12 @@ var mtu = &Check{
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		var problems []Problem
 		told := map[netip.Addr]bool{}
-		for _, s := range e.Config.Services {
-			lan, err := e.LAN(ctx, s.VIP)
+		for _, vip := range e.Config.VIPs() {
+			lan, err := e.LAN(ctx, vip)
 			if err != nil {
 				return problems, err
 			}
-			for _, rip := range e.RealServers(s.VIP) {
+			for _, rip := range e.RealServers(vip) {
 				if told[rip] { // not merely asked: another VIP's LAN may have larger packets
 					continue
 				}
