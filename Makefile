@@ -30,6 +30,12 @@ test: ## every test: in memory, in namespaces, on a kernel with IPVS
 	@.ci/need test
 	@.ci/test
 
+.PHONY: package
+package: ## a .deb and a .rpm of this machine's architecture, in bin/package
+	@rm -rf bin/package
+	@.ci/package bin/package $$(.ci/go env GOHOSTARCH)
+	@ls bin/package
+
 .PHONY: bench
 bench: build guest ## lvsdr beside ipvsadm, keepalived and moby/ipvs, as tables
 	@.ci/need bench

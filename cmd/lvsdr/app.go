@@ -22,7 +22,7 @@ func newApp(s *session) *cli.App {
 			completionCommand(s), versionCommand(s),
 		},
 	}
-	app.Commands = append(app.Commands, completeCommand(s, app), helpCommand(s, app))
+	app.Commands = append(app.Commands, completeCommand(s, app), manCommand(s, app), helpCommand(s, app))
 	for _, c := range app.Commands {
 		c.HideHelp = true
 		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usage("%w", err) }
