@@ -37,5 +37,27 @@ func TestFirewalld(t *testing.T) {
 		s.run("lvsdr teardown realserver")
 		s.unserved("after teardown")
 		s.same(before, s.snapshot())
+		s.othersService()
 	})
+}
+
+// othersService: a service of that name that somebody else has made stays, and each
+// of several VIPs has one of its own.
+func (s *site) othersService() {
+	s.Helper()
+	s.run("ip address add fd00:10::31/64 dev eth0 nodad; firewall-cmd --permanent --new-service=lvsdr && firewall-cmd --permanent --service=lvsdr --add-port=7/tcp && firewall-cmd --reload")
+	before := s.snapshot()
+	const two = " realserver --vip 10.10.10.22 --vip fd00:10::22 --port 80 --port 53/udp"
+	s.run("lvsdr setup" + two)
+	s.served("after set-up beside another's service")
+	s.run("firewall-cmd --reload")
+	s.served("after a reload beside another's service")
+	if plan := s.run("lvsdr plan" + two); !strings.Contains(plan, "nothing to do") {
+		s.Errorf("set-up has to do: %s", plan)
+	}
+	if has := s.run("firewall-cmd --zone=public --list-services"); !strings.Contains(has, "lvsdr-2 lvsdr-3") {
+		s.Errorf("the zone has %s", has)
+	}
+	s.run("lvsdr teardown realserver")
+	s.same(before, s.snapshot())
 }
