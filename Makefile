@@ -36,6 +36,14 @@ package: ## a .deb and a .rpm of this machine's architecture, in bin/package
 	@.ci/package bin/package $$(.ci/go env GOHOSTARCH)
 	@ls bin/package
 
+.PHONY: release
+release: ## static binaries and packages for amd64 and arm64, their contents and sums, in bin/release; made twice and compared
+	@rm -rf bin/release bin/release.again
+	@.ci/release bin/release
+	@.ci/release bin/release.again
+	@diff -r bin/release bin/release.again && rm -rf bin/release.again
+	@cat bin/release/SHA256SUMS
+
 .PHONY: bench
 bench: build guest ## lvsdr beside ipvsadm, keepalived and moby/ipvs, as tables
 	@.ci/need bench
