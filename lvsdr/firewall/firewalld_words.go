@@ -1,14 +1,15 @@
 package firewall
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
-	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // richPriority is the mark of lvsdr's rich rules, which have no comment: the number
@@ -45,19 +46,9 @@ func parseRichRule(text string) (o host.Opening, ok bool) {
 
 // openingOf is the opening of a port and protocol in words, an empty port being all.
 func openingOf(vip netip.Addr, port, protocol string) (o host.Opening, ok bool) {
-	o.VIP = vip
-	var err error
-	if o.Protocol, err = ipvs.ParseProtocol(protocol); err != nil {
-		return o, false
-	}
-	if port != "" {
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || n == 0 {
-			return o, false
-		}
-		o.Port = uint16(n)
-	}
-	return o, true
+	all := port == ""
+	p, err := cluster.ParsePort(cmp.Or(port, "0") + "/" + protocol)
+	return host.Opening{VIP: vip, Port: p.Number, Protocol: p.Protocol}, err == nil && all == (p.Number == 0)
 }
 
 // isOurName tells whether a service may be ours: "lvsdr", and "lvsdr-2" and on for
