@@ -46,7 +46,7 @@ func ciRun(t *testing.T, dir, script string, env ...string) (stdout string, err 
 		t.Fatal(err)
 	}
 	cmd := exec.Command(bash, filepath.Join(dir, ".ci", script))
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "path")+":"+os.Getenv("PATH"), "T="+dir, "CI=true")
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "path")+":"+os.Getenv("PATH"), "T="+dir, "CI=true", "LVSDR_FAULTS_SHARE=")
 	cmd.Env = append(cmd.Env, env...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
