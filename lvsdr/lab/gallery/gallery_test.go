@@ -170,6 +170,9 @@ func check(ctx context.Context, l *looks, c *Cluster, f Fault) error {
 // fault says.
 func named(ctx context.Context, c *Cluster, f Fault) (map[string][]doctor.Finding, error) {
 	hosts := c.names()
+	if f.Passive { // a client that asks nobody says that it cannot tell
+		hosts = slices.DeleteFunc(hosts, func(h string) bool { return c.Role(h) == cluster.ClientRole })
+	}
 	c.Passive = f.Passive
 	diagnose := c.Diagnose
 	if f.InTurn {
