@@ -7,8 +7,12 @@ import (
 	"strings"
 )
 
-// Parse reads back what [Render] was given from the text of a unit file. It fails
-// where somebody has put another command in place of set-up's.
+// ErrNotSetUp is what [Parse] fails with where somebody has put another command in
+// place of set-up's.
+var ErrNotSetUp = errors.New("not a set-up of lvsdr")
+
+// Parse reads back what [Render] was given from the text of a unit file. It fails with
+// [ErrNotSetUp] where the command is another.
 func Parse(text []byte) (Unit, error) {
 	command, ok := execStart(string(text))
 	if !ok {
@@ -16,7 +20,7 @@ func Parse(text []byte) (Unit, error) {
 	}
 	words, err := splitCommandLine(command)
 	if err == nil && (len(words) < 4 || words[1] != "setup" || words[3] != "--runtime") {
-		err = errors.New("not a set-up of lvsdr")
+		err = ErrNotSetUp
 	}
 	if err != nil {
 		return Unit{}, fmt.Errorf("units: ExecStart=%s: %w", command, err)

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 	"github.com/lvsdr/toolkit/units"
 )
@@ -61,6 +63,9 @@ func (s *session) installedAs(role string) (u installedUnit, err error) {
 // will not.
 func (s *session) refusedAtBoot(role string) error {
 	u, err := s.installedAs(role)
+	if errors.Is(err, units.ErrNotSetUp) {
+		return fmt.Errorf("%w: %w", doctor.ErrOtherAtBoot, err)
+	}
 	if err == nil {
 		err = u.tell(u.Validate(role))
 	}

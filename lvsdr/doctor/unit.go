@@ -74,6 +74,10 @@ func spokenRole(role string) string {
 	return role
 }
 
+// ErrOtherAtBoot is what [Exam.AtBoot] fails with where the unit runs another command
+// than set-up: what the host is after a reboot is not known.
+var ErrOtherAtBoot = errors.New("the unit does something else at boot than set this host up")
+
 // An AtBootWarning is what [Exam.AtBoot] says of a boot that works but may not always.
 type AtBootWarning struct{ What, Advice string }
 
@@ -87,6 +91,9 @@ func (e *Exam) unitRefused() ([]Problem, error) {
 	err := e.AtBoot()
 	if err == nil {
 		return nil, nil
+	}
+	if errors.Is(err, ErrOtherAtBoot) {
+		return []Problem{warning(e.SetUpCommand(), "%v", err)}, nil
 	}
 	var loose *AtBootWarning
 	if errors.As(err, &loose) {
