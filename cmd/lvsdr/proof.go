@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
 )
 
@@ -42,6 +43,9 @@ func (s *session) prove(ctx context.Context, p *patient) error {
 	defer s.watch(e)()
 	findings, err := e.Prove(ctx)
 	s.report.Findings = slices.DeleteFunc(findings, func(f doctor.Finding) bool { return rank[f.Severity] == 0 })
+	if err == nil || isUnproved(err) && p.role.Name == cluster.DirectorRole {
+		s.report.works = s.works(ctx, e, p)
+	}
 	if isUnproved(err) {
 		return &hintError{err, "mend what is told above, then look again: lvsdr doctor"}
 	}

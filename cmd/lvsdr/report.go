@@ -30,6 +30,7 @@ type report struct {
 	teardown bool
 	already  string           // what holds when there is nothing to do
 	ended    string           // what a drain came to
+	works    []string         // what works after a set-up, and what is next
 	goOn     string           // how to go on with a drain, where it is not by set-up
 	root     string           // of the image that it is about
 	back     string           // how to return to what was before, where that is known
@@ -103,6 +104,9 @@ func (r *report) print(o *output, err error) {
 	}
 	if r.ended != "" {
 		o.printf("%s", r.ended)
+	}
+	for _, line := range r.works {
+		o.printf("%s", line)
 	}
 	for _, w := range r.Warnings {
 		o.say("warning: %s", w)

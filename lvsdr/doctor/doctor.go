@@ -24,7 +24,8 @@ func (e *Exam) Run(ctx context.Context) []Finding {
 	if err := Validate(e.Checks); err != nil {
 		return []Finding{{Check: "exam", Severity: Unknown, What: err.Error()}}
 	}
-	r := &run{Exam: e.look(), results: map[*Check]*result{}, slots: make(chan struct{}, atOnce)}
+	e.ran = e.look()
+	r := &run{Exam: e.ran, results: map[*Check]*result{}, slots: make(chan struct{}, atOnce)}
 	findings, checks := r.chosen()
 	for _, c := range checks {
 		r.results[c] = &result{done: make(chan struct{})}

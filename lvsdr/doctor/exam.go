@@ -48,6 +48,7 @@ type Exam struct {
 
 	seen  seen
 	found found // by the checks that are not AfterAll
+	ran   *Exam // the look of the last Run or Prove
 }
 
 // look is an exam of the same, to which nothing has been seen yet.

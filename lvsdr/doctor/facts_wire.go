@@ -42,7 +42,7 @@ type PathOnLAN struct {
 // VIPsOnLAN returns who answers for each VIP of the configuration, in its order.
 //
 // The LAN is asked once for all checks that call this or [Exam.PathsOnLAN], which takes
-// one to two seconds. It fails with [ErrPassive] in an exam that puts nothing on the
+// one to two seconds; after [Exam.Run] and [Exam.Prove] it is what they have seen. It fails with [ErrPassive] in an exam that puts nothing on the
 // wire: a check that asks has [Check.Wire].
 func (e *Exam) VIPsOnLAN(ctx context.Context) ([]VIPOnLAN, error) {
 	s, err := e.survey(ctx)

@@ -77,6 +77,7 @@ func (e *Exam) Prove(ctx context.Context) ([]Finding, error) {
 	after := e.again()
 	after.Stage = AfterSetUp
 	findings := after.Run(ctx)
+	e.ran = after.ran
 	if err := ctx.Err(); err != nil {
 		return findings, err
 	}

@@ -133,6 +133,9 @@ func (e *Exam) survey(ctx context.Context) (*survey, error) {
 	if e.Passive {
 		return nil, ErrPassive
 	}
+	if e.ran != nil {
+		return e.ran.survey(ctx)
+	}
 	return e.seen.survey.get(ctx, func() (*survey, error) {
 		s, err := e.prepare(ctx)
 		if err != nil {
