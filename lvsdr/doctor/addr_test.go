@@ -297,6 +297,9 @@ func TestDirectorAddresses(t *testing.T) {
 
 		{name: "D1", commands: noVIP + "\nip addr add 10.10.10.22/32 dev lo\nsysctl -w net.ipv4.conf.all.arp_ignore=1",
 			want: []string{"failure vip-link"}, told: add + " && ip addr del 10.10.10.22/32 dev lo"},
+		{name: "D1 with a routed VIP", config: "services: [{vip: 198.51.100.22, realServers: [{address: 10.10.10.31}]}]", advised: true,
+			commands: "ip addr add 198.51.100.22/32 dev lo\nsysctl -w net.ipv4.conf.all.arp_ignore=1",
+			want:     []string{"warning vip-link"}},
 		{name: "D1 where keepalived runs", commands: noVIP + "\nip addr add 10.10.10.22/32 dev lo\nsysctl -w net.ipv4.conf.all.arp_ignore=1\nps add keepalived"},
 		{name: "D1 after a set-up", commands: noVIP + "\nip addr add 10.10.10.22/32 dev lo\nsysctl -w net.ipv4.conf.all.arp_ignore=1\n" +
 			write("/run/lvsdr/director", "role\t"), advised: true, want: []string{"failure vip-link SETUP"}},

@@ -213,7 +213,12 @@ func (e *Exam) carriedElsewhere(ctx context.Context, vip netip.Addr, at []host.A
 	}
 	p := problem("", "%s", what)
 	p.Advice = takeOver(fix, vip, lan.Name)
-	return []Problem{p}, nil
+	subnets, err := e.subnets(ctx, lan.Name)
+	if err == nil && !slices.ContainsFunc(subnets, func(s netip.Prefix) bool { return s.Contains(vip) }) {
+		p.Severity = Warning
+		p.Advice = fmt.Sprintf("A router with a route to %s by way of this host's own address does not ask for it, and nothing is wrong. Where it is asked for: ", vip) + p.Advice
+	}
+	return []Problem{p}, err
 }
 
 // mute tells of interfaces that carry the VIP and do not answer for it.
