@@ -202,6 +202,30 @@ func TestStepDrift(t *testing.T) {
 	}
 }
 
+// The unit of an older version is written anew, and nothing is stopped for it.
+func TestStepOfOlderVersion(t *testing.T) {
+	w := lvsdrtest.New()
+	m := &manager{files: w.Host().Files}
+	role := director(m)
+	mustUp(t, role, w)
+	now, err := w.Host().Files.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := strings.ReplaceAll(string(now), "UMask=0077\n", "")
+	if older == string(now) {
+		t.Fatal("the unit has no UMask= any more")
+	}
+	write(t, w, file, older)
+	m.calls = nil
+	if made, err := role.Up(t.Context(), w.Host()); err != nil || lines(made) != "unit set "+file {
+		t.Errorf("made %s, %v", lines(made), err)
+	}
+	if got, _ := w.Host().Files.ReadFile(file); string(got) != string(now) || !slices.Equal(m.calls, []string{"reload"}) {
+		t.Errorf("systemd was told %q, and the unit is\n%s", m.calls, got)
+	}
+}
+
 func write(t *testing.T, w *lvsdrtest.World, name, text string) {
 	t.Helper()
 	if err := w.Host().Files.WriteFile(name, []byte(text), 0o644); err != nil {

@@ -126,17 +126,22 @@ func (u Unit) sandbox() []*unit.UnitOption {
 		"ProtectClock", "yes",
 		"ProtectHostname", "yes",
 		"ProtectKernelLogs", "yes",
+		"ProtectProc", "invisible",
+		"PrivateMounts", "yes",
+		"UMask", "0077",
+		"RemoveIPC", "yes",
 		"LockPersonality", "yes",
 		"MemoryDenyWriteExecute", "yes",
-		"RestrictAddressFamilies", "AF_NETLINK AF_INET AF_INET6 AF_PACKET AF_UNIX",
+		"RestrictAddressFamilies", u.sockets(),
 		"RestrictNamespaces", "yes",
 		"RestrictRealtime", "yes",
 		"RestrictSUIDSGID", "yes",
+		"IPAddressDeny", "any", // what goes on the wire are frames of its own
 		"SystemCallArchitectures", "native",
+		"SystemCallFilter", u.systemCalls(),
+		"SystemCallErrorNumber", "EPERM",
+		"ProtectHome", u.home(),
 	)
-	if !u.uses("/home", "/root", "/run/user") {
-		all = append(all, options("Service", "ProtectHome", "yes")...)
-	}
 	if u.uses("/tmp", "/var/tmp") {
 		all = slices.DeleteFunc(all, func(o *unit.UnitOption) bool { return o.Name == "PrivateTmp" })
 	}
@@ -144,6 +149,33 @@ func (u Unit) sandbox() []*unit.UnitOption {
 		all = append(all, options("Service", "ProtectKernelModules", "yes")...)
 	}
 	return all
+}
+
+// sockets are the families of those that are opened: netlink, the bus, iptables' raw
+// ones, and a director's announcements.
+func (u Unit) sockets() string {
+	all := "AF_NETLINK AF_INET AF_INET6 AF_UNIX"
+	if u.Role == cluster.DirectorRole {
+		all += " AF_PACKET"
+	}
+	return all
+}
+
+// systemCalls are those that the role's set-up and teardown use, and the commands that
+// they run: iptables, ufw, modprobe.
+func (u Unit) systemCalls() string {
+	if u.Role == cluster.DirectorRole {
+		return "@system-service @module"
+	}
+	return "@system-service"
+}
+
+// home is what the process sees of people's files.
+func (u Unit) home() string {
+	if u.uses("/home", "/root", "/run/user") {
+		return "read-only"
+	}
+	return "yes"
 }
 
 // capabilities are those the role's set-up and teardown use.

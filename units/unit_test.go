@@ -64,8 +64,11 @@ func TestRenderRefuses(t *testing.T) {
 	}
 }
 
-// TestVerify asks systemd itself.
-func TestVerify(t *testing.T) {
+// exposure is the most that systemd-analyze may find, in tenths.
+var exposure = map[string]string{cluster.DirectorRole: "30", cluster.RealServerRole: "25"}
+
+// systemd itself takes the unit, and finds it no more exposed than it has to be.
+func TestAnalyze(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		if strings.Contains(os.Getenv("LVSDR_TEST_REQUIRE"), "systemd-analyze") {
@@ -75,18 +78,30 @@ func TestVerify(t *testing.T) {
 	}
 	for name, u := range golden {
 		t.Run(name, func(t *testing.T) {
-			u.Binary = "/bin/true" // it must be there
+			file := filepath.Join(t.TempDir(), units.Name(u.Role))
 			text, err := units.Render(u)
 			if err != nil {
 				t.Fatal(err)
 			}
-			file := filepath.Join(t.TempDir(), units.Name(u.Role))
-			if err := os.WriteFile(file, text, 0o644); err != nil {
+			u.Binary = "/bin/true" // it must be there
+			there, err := units.Render(u)
+			if err != nil {
 				t.Fatal(err)
 			}
-			out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", file).CombinedOutput()
-			if err != nil || strings.Contains(string(out), units.Name(u.Role)) {
-				t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+			for _, ask := range []struct {
+				text []byte
+				args []string
+			}{
+				{there, []string{"verify", "--man=no"}},
+				{text, []string{"security", "--offline=true", "--threshold=" + exposure[u.Role]}},
+			} {
+				if err := os.WriteFile(file, ask.text, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				out, err := exec.CommandContext(t.Context(), analyze, append(ask.args, file)...).CombinedOutput()
+				if err != nil || ask.args[0] == "verify" && strings.Contains(string(out), units.Name(u.Role)) {
+					t.Errorf("systemd-analyze %q: %v\n%s", ask.args, err, out)
+				}
 			}
 		})
 	}

@@ -38,6 +38,7 @@ func TestRealServer(t *testing.T) {
 			s.silent()
 		}
 		s.run("lvsdr doctor realserver")
+		s.sandboxed()
 		s.run("lvsdr teardown realserver")
 		s.unserved("after teardown")
 		s.same(before, s.snapshot())
@@ -45,6 +46,21 @@ func TestRealServer(t *testing.T) {
 		s.unserved("after teardown and a power cycle")
 		s.same(before, s.snapshot())
 	})
+}
+
+// sandboxed fails when this systemd finds the units more exposed than they have to be.
+func (s *site) sandboxed() {
+	s.Helper()
+	s.run("systemd-analyze security --threshold=25 lvsdr-realserver.service")
+	s.run(`cd /run && lvsdr units director --vip 10.10.10.22 -r 10.10.10.31 >lvsdr-director.service
+systemd-analyze security --offline=true --threshold=30 /run/lvsdr-director.service
+for role in realserver director; do
+	unit=/etc/systemd/system/lvsdr-$role.service
+	[ -e $unit ] || unit=/run/lvsdr-$role.service
+	said=$(systemd-analyze verify --man=no $unit 2>&1) || exit
+	case $said in *lvsdr-*) echo "$said" >&2; exit 1 ;; esac
+done
+rm /run/lvsdr-director.service`)
 }
 
 // silent fails when the server answers ARP for the VIP.
