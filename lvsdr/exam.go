@@ -18,14 +18,14 @@ func (r Role) Preflight(ctx context.Context, h *host.Host) ([]doctor.Finding, er
 		return nil, nil
 	}
 	findings, err := r.Exam(h).Preflight(ctx)
-	return findings, named(err)
+	return findings, prefixed(err)
 }
 
 // Prove examines, after set-up, this host and what it sees of the others from here.
 // It fails with a [*doctor.ProofError] when the cluster does not work.
 func (r Role) Prove(ctx context.Context, h *host.Host) ([]doctor.Finding, error) {
 	findings, err := r.Exam(h).Prove(ctx)
-	return findings, named(err)
+	return findings, prefixed(err)
 }
 
 // Doctor examines the host with the role's checks, in their order. It changes
@@ -49,8 +49,8 @@ func Examined(name string, c cluster.Config) (Role, error) {
 	return Former(name, c)
 }
 
-// named is the error as it leaves the package.
-func named(err error) error {
+// prefixed names this package in an error that leaves it.
+func prefixed(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -13,6 +13,8 @@ func TemporaryName(name string) string {
 	return path.Join(path.Dir(name), ".lvsdr-"+path.Base(name))
 }
 
+// Exists tells whether there is a file of that name that can be read. A link whose
+// target is gone is none; a directory, or a file that cannot be read, is an error.
 func Exists(files Files, name string) (bool, error) {
 	_, err := files.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {

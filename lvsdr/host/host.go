@@ -18,7 +18,7 @@ import (
 //
 // The ledger: what a step cannot read off its own mark at teardown, it writes
 // down before its first change, in /run/lvsdr, which lives as long as the
-// running kernel's state that it describes (see ledger.go).
+// running kernel's state that it describes (Ledger of package step).
 type Host struct {
 	Files     Files
 	Sysctl    Sysctl
@@ -26,7 +26,7 @@ type Host struct {
 	Links     Links
 	Routes    Routes
 	IPVS      IPVS
-	Firewalls []Firewall // in the order in which "auto" considers them
+	Firewalls []Firewall // all that may be in use; in this order they are looked at and changed
 
 	// Observer and Wire are for the doctor alone.
 	Observer Observer
@@ -69,6 +69,8 @@ type Files interface {
 type Sysctl interface {
 	// Get fails with fs.ErrNotExist when the kernel has no such key (yet).
 	Get(key string) (string, error)
+	// Set fails with fs.ErrNotExist when there is no such key, and with what the
+	// kernel answers to a value that it does not take (syscall.EINVAL).
 	Set(key, value string) error
 }
 
@@ -137,6 +139,7 @@ func (a Address) String() string {
 
 // Links is the host's interfaces and their addresses.
 type Links interface {
+	// Links returns all interfaces, loopback among them, in the order of their indexes.
 	Links(ctx context.Context) ([]Link, error)
 	// SetUp brings a link up or down.
 	SetUp(ctx context.Context, link string, up bool) error
@@ -194,6 +197,7 @@ type IPVS interface {
 	// number of commands up to the first that the kernel refused, and that
 	// command's error.
 	Apply(ctx context.Context, commands []ipvs.Command) (int, error)
+	// Timeouts returns the three connection timeouts (ipvsadm -L --timeout).
 	Timeouts(ctx context.Context) (ipvs.Timeouts, error)
 	// SetTimeouts sets those that are not zero.
 	SetTimeouts(ctx context.Context, t ipvs.Timeouts) error

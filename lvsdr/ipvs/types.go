@@ -25,6 +25,8 @@ const (
 	SCTP Protocol = 132
 )
 
+// String is the protocol in small letters, as /etc/protocols has it: "tcp"; of one that
+// IPVS does not balance "proto47".
 func (p Protocol) String() string {
 	switch p {
 	case TCP:
@@ -169,6 +171,7 @@ const (
 	RemoveDestination
 )
 
+// String is the operation in words, for errors: "add service".
 func (o Op) String() string {
 	switch o {
 	case AddService:

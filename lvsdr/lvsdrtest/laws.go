@@ -14,6 +14,7 @@ import (
 // A Box is a host whose whole state can be told as text: a [World], or a network
 // namespace of a real kernel.
 type Box interface {
+	// Host returns the host that roles are applied to.
 	Host() *host.Host
 	// Dump returns the state that belongs to a host, the same text for the same
 	// state. Lines that begin with "modprobe " are left out of comparisons: a

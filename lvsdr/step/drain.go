@@ -18,6 +18,7 @@ type Busy struct {
 	Connections int
 }
 
+// String is the service, and the real server where there is one.
 func (b Busy) String() string {
 	if !b.RealServer.IsValid() {
 		return b.Service.String()

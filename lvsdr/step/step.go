@@ -52,6 +52,7 @@ const (
 	Present State = true  // what the step is named after is there
 )
 
+// String is "present" or "absent".
 func (s State) String() string {
 	if s {
 		return "present"
