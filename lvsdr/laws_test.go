@@ -94,6 +94,11 @@ var configs = map[string]func() cluster.Config{
 		c.Firewall = "none"
 		return c
 	},
+	"silent on the LAN alone": func() cluster.Config {
+		c := mission()
+		c.ARPInterfaces = []string{"eth0"}
+		return c
+	},
 	"30 services": func() cluster.Config {
 		c := cluster.Config{Drain: atOnce()}
 		for i := range 30 {

@@ -98,7 +98,7 @@ func (s *session) flagValues(ctx context.Context, flag string) []string {
 		return s.firewallNames()
 	case "port":
 		return []string{"80", "443", "53/udp"}
-	case "interface":
+	case "interface", "arp-interface":
 		return s.interfaces(ctx)
 	case "only", "ignore":
 		return checkCodes()

@@ -9,7 +9,7 @@ import (
 // described is the cluster for a command on a role of this host, of whatever role it is
 // set up in when role is empty. What is not given is as set-up was told, which stands in
 // the unit: all of it where nothing describes the cluster, and what is about this host
-// (--interface, --firewall, --ignore) beside any description. The unit's own command
+// (--interface, --arp-interface, --firewall, --ignore) beside any description. The unit's own command
 // line, with --runtime, is complete.
 func (s *session) described(c *cli.Context, role string) (source, error) {
 	unit, err := s.installed(role)

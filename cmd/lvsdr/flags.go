@@ -70,6 +70,8 @@ func thisHostFlags() []cli.Flag {
 			Usage: "`FILE` the cluster as YAML instead of the flags above (default: " + defaultConfig + " when it exists and none of them is given)"},
 		&cli.StringFlag{Name: "interface", Aliases: []string{"i"}, Category: hostFlags,
 			Usage: "`NAME` the LAN interface that carries the VIP on a director (default: the one whose subnet holds the VIP, or whose route reaches the real servers)"},
+		&cli.StringSliceFlag{Name: "arp-interface", Category: hostFlags,
+			Usage: "`NAME` be silent for the VIP on this LAN interface of a real server alone, or on all; repeatable (default: all)"},
 		&cli.StringSliceFlag{Name: "address", Category: hostFlags,
 			Usage: "`ADDR` which of the file's real servers this host is; repeatable (default: those whose address it has)"},
 		&cli.StringFlag{Name: "firewall", Category: hostFlags,

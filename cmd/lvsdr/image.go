@@ -101,9 +101,8 @@ func (s *session) warnOfImage() error {
 	if err != nil {
 		return err
 	}
-	for _, want := range step.RoleSysctls(s.report.Role) {
-		last, ok := settings.Last(want.Key)
-		if _, set := ours.Set[want.Key]; set && ok && !want.Serves(last.Value) {
+	for _, want := range ours.Sysctls(s.report.Role) {
+		if last, ok := settings.Last(want.Key); ok && !want.Serves(last.Value) {
 			warn("%s:%d sets %s = %s after %s", last.File, last.Line, host.SysctlName(want.Key), last.Value, step.DropInFile(s.report.Role))
 		}
 	}

@@ -136,7 +136,7 @@ func (s *session) prepare(c *cli.Context) (*patient, error) {
 		}
 		s.report.Role = name
 	}
-	if err := s.interfaceThere(c.Context, p.link); err != nil {
+	if err := s.interfacesThere(c.Context, p, name); err != nil {
 		return nil, err
 	}
 	drain := p.src.Drain

@@ -88,14 +88,27 @@ func (s *session) notListed(src *source, own []netip.Addr) error {
 	}
 }
 
-// interfaceThere fails when this host has not got the interface that was named for it:
-// a real server has no step that would. At boot (--runtime) it may come later.
-func (s *session) interfaceThere(ctx context.Context, name string) error {
-	if s.sys.image != "" {
+// interfacesThere fails when this host has not got the interfaces that were named for it:
+// a real server has no step that would before the first change. At boot (--runtime) they
+// may come later.
+func (s *session) interfacesThere(ctx context.Context, p *patient, role string) error {
+	if s.sys.image != "" || s.sys.host().Runtime {
 		return nil
 	}
+	if err := s.interfaceThere(ctx, p.link, "--interface"); err != nil || role != cluster.RealServerRole {
+		return err
+	}
+	for _, name := range p.src.ARPInterfaces {
+		if err := s.interfaceThere(ctx, name, "--arp-interface"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) interfaceThere(ctx context.Context, name, flag string) error {
 	links, err := s.sys.host().Links.Links(ctx)
-	if name == "" || s.sys.host().Runtime || err != nil || slices.ContainsFunc(links, func(l host.Link) bool { return l.Name == name }) {
+	if name == "" || err != nil || slices.ContainsFunc(links, func(l host.Link) bool { return l.Name == name }) {
 		return err
 	}
 	var names []string
@@ -106,7 +119,7 @@ func (s *session) interfaceThere(ctx context.Context, name string) error {
 	}
 	return &hintError{
 		fmt.Errorf("there is no interface %s: this host has %s", name, cmp.Or(strings.Join(names, ", "), "none but loopback")),
-		"name one of them with --interface, or leave it out",
+		"name one of them with " + flag + ", or leave it out",
 	}
 }
 

@@ -116,6 +116,15 @@ func (src *source) thisHost(c *cli.Context) error {
 		}
 		src.args = append(src.args, "--firewall", src.Firewall)
 	}
+	if from := src.told(c, "arp-interface"); from != nil {
+		src.ARPInterfaces = from.StringSlice("arp-interface")
+		if slices.Equal(src.ARPInterfaces, []string{"all"}) {
+			src.ARPInterfaces = nil
+		}
+		for _, name := range src.ARPInterfaces {
+			src.args = append(src.args, "--arp-interface", name)
+		}
+	}
 	var err error
 	src.addresses, err = parseEach(c, "address", cluster.ParseAddress)
 	return err
@@ -243,5 +252,5 @@ var flagOfKey = map[string]string{
 	"scheduler": "--scheduler", "schedulerFlags": "--scheduler-flags",
 	"persistence": "--persistence", "persistenceNetmask": "--persistence-netmask",
 	"onePacket": "--one-packet", "timeouts": "--timeouts", "drain": "--drain",
-	"interface": "--interface", "firewall": "--firewall",
+	"interface": "--interface", "arpInterfaces": "--arp-interface", "firewall": "--firewall",
 }

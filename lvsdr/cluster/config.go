@@ -16,6 +16,10 @@ type Config struct {
 	// service names none; empty means the one whose subnet holds the VIP, or else
 	// whose route reaches the real servers.
 	Interface string `yaml:"interface,omitempty" json:"interface,omitempty"`
+	// ARPInterfaces are the LAN interfaces on which a real server is silent for the VIPs,
+	// and asks with the interface's own address. Empty: all, those too that have nothing
+	// to do with the cluster.
+	ARPInterfaces []string `yaml:"arpInterfaces,omitempty" json:"arpInterfaces,omitempty"`
 	// Directors are the hosts that may be the director. A host is one of them, or it
 	// is none: nothing else makes a host the director unasked.
 	Directors []Director `yaml:"directors,omitempty" json:"directors,omitempty"`

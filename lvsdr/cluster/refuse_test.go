@@ -39,13 +39,13 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"undefined alias", service("realServers: *all"), 3, 18, "", "*all", "unknown anchor"},
 		{"control character", "services:\n  - vip: \x01\n", 2, 10, "", "\x01", "control characters"},
 		{"not UTF-8", "services:\n  # \xff\n", 2, 5, "", "�", "UTF-8"},
-		{"a list", "- vip: 10.0.0.1\n", 1, 1, "", "- vip: 10.0.0.1", "interface, directors, services, timeouts, firewall or drain"},
+		{"a list", "- vip: 10.0.0.1\n", 1, 1, "", "- vip: 10.0.0.1", "interface, arpInterfaces, directors, services, timeouts, firewall or drain"},
 		{"a word", "10.0.0.1\n", 1, 1, "", "10.0.0.1", "keys with values are wanted"},
 		{"tag", service("scheduler: !!str wrr"), 3, 16, "services[0].scheduler", "!!str wrr", "without a tag"},
 		{"alias bomb", "services: [" + bomb() + "]\n", 1, 3111, "services[256].ports[768]", "80, 80, 80, 80, 80, 80, 80, 80, 80, 80,…", "too large"},
 
 		// Keys.
-		{"unknown key", "services: [{vip: 10.0.0.1}]\nfoo: 1\n", 2, 1, "foo", "foo", "interface, directors, services, timeouts, firewall or drain"},
+		{"unknown key", "services: [{vip: 10.0.0.1}]\nfoo: 1\n", 2, 1, "foo", "foo", "interface, arpInterfaces, directors, services, timeouts, firewall or drain"},
 		{"unknown key in a service", service("port: 80"), 3, 5, "services[0].port", "port", "allowed here are vip, interface, ports"},
 		{"unknown key in a server", servers("[{adress: 10.10.10.31}]"), 3, 20, "services[0].realServers[0].adress", "adress", "address, weight"},
 		{"unknown key in timeouts", vip + "timeouts: {icmp: 1s}\n", 2, 12, "timeouts.icmp", "icmp", "tcp, tcpFin or udp"},
@@ -148,6 +148,9 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"interface with slash", vip + "interface: eth/0\n", 2, 12, "interface", "eth/0", "no /"},
 		{"interface with label", vip + "interface: eth0:0\n", 2, 12, "interface", "eth0:0", "without a label"},
 		{"loopback interface", vip + "interface: lo\n", 2, 12, "interface", "lo", "not be announced"},
+		{"silent on all", vip + "arpInterfaces: [eth0, all]\n", 2, 23, "arpInterfaces[1]", "all", "without any, all are silent"},
+		{"silent on one twice", vip + "arpInterfaces: [eth0, eth1, eth0]\n", 2, 29, "arpInterfaces[2]", "eth0", "twice"},
+		{"silent on a label", vip + "arpInterfaces: [eth0:0]\n", 2, 17, "arpInterfaces[0]", "eth0:0", "without a label"},
 		{"interface dots", vip + "interface: ..\n", 2, 12, "interface", "..", "an interface name"},
 		{"unknown firewall", vip + "firewall: pf\n", 2, 11, "firewall", "pf", "auto, firewalld, ufw, nftables, iptables or none"},
 

@@ -95,6 +95,7 @@ func bound(defs jsonschema.Definitions) {
 	}
 	property("Config", "firewall").Enum = anys(firewallNames)
 	property("Config", "interface").Pattern = `^[^\s/:]{1,15}$`
+	property("Config", "arpInterfaces").Items.Pattern = `^[^\s/:]{1,15}$`
 	property("Service", "interface").Pattern = `^[^\s/:]{1,15}$`
 	property("Director", "priority").Minimum = "1"
 	property("Director", "priority").Maximum = json.Number(fmt.Sprint(maxPriority))

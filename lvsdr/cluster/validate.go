@@ -85,6 +85,17 @@ func (v *validation) cluster(c Config) {
 	if reason := wrongInterface(c.Interface); reason != "" {
 		v.add("interface", c.Interface, reason)
 	}
+	for i, name := range c.ARPInterfaces {
+		path := fmt.Sprintf("arpInterfaces[%d]", i)
+		switch {
+		case name == "" || name == "lo" || name == "all" || name == "default":
+			v.add(path, name, "the name of a LAN interface is wanted, such as eth0; without any, all are silent")
+		case slices.Contains(c.ARPInterfaces[:i], name):
+			v.add(path, name, "it is there twice")
+		case wrongInterface(name) != "":
+			v.add(path, name, wrongInterface(name))
+		}
+	}
 	if len(c.Services) == 0 {
 		v.add("services", "", "at least one service is needed: a vip, its ports and, for a director, its realServers")
 	}

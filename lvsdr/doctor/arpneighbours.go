@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
@@ -93,7 +94,7 @@ func (e *Exam) silentOn(ctx context.Context, v effective, routed bool) ([]Proble
 		p := warning("", "%s has no IPv4 address of its own, and routes lead there: set-up has it answer ARP for none of this host's addresses any more (%s)",
 			v.link, firstFew(others))
 		p.Advice = fmt.Sprintf("give %s the address that hosts behind it have as their gateway, too: ip addr add ADDRESS/32 dev %s",
-			v.link, host.ShellWord(v.link))
+			v.link, host.ShellWord(v.link)) + e.orSilentOnLAN(ctx, v)
 		return []Problem{p}, nil
 	}
 	fix := ""
@@ -102,8 +103,29 @@ func (e *Exam) silentOn(ctx context.Context, v effective, routed bool) ([]Proble
 		fix = commands(fix, fmt.Sprintf("ip addr add %s/32 dev %s", ip, host.ShellWord(v.link)))
 	}
 	p := warning(fix, "set-up has %s answer ARP no more for %s, in its subnet but on another interface", v.link, firstFew(others))
-	p.Advice = "it is not kept over a reboot: add the address to the interface where its others are configured"
+	p.Advice = "it is not kept over a reboot: add the address to the interface where its others are configured" + e.orSilentOnLAN(ctx, v)
 	return []Problem{p}, nil
+}
+
+// orSilentOnLAN offers a set-up that is silent on the VIPs' LANs alone, where the
+// interface is none of them.
+func (e *Exam) orSilentOnLAN(ctx context.Context, v effective) string {
+	flags := ""
+	for _, vip := range e.Config.VIPs() {
+		fronts, err := e.fronts(ctx, vip)
+		if err != nil || slices.ContainsFunc(fronts, func(f front) bool { return f.link.Name == v.link }) {
+			return ""
+		}
+		for _, f := range fronts {
+			if flag := " --arp-interface " + host.ShellWord(f.link.Name); !strings.Contains(flags+" ", flag+" ") {
+				flags += flag
+			}
+		}
+	}
+	if e.Role != cluster.RealServerRole || flags == "" {
+		return ""
+	}
+	return "; or leave it as it is, and be silent on the VIP's LAN alone: set up with" + flags
 }
 
 // elsewhere are this host's IPv4 addresses that are on another interface and may be

@@ -54,11 +54,8 @@ func SysctlConflicts(ctx context.Context, h *host.Host, role string) ([]SysctlCo
 		return nil, err
 	}
 	var all []SysctlConflict
-	for _, s := range step.RoleSysctls(role) {
-		value, ours := dropIn.Set[s.Key]
-		if !ours {
-			continue
-		}
+	for _, s := range dropIn.Sysctls(role) {
+		value := dropIn.Set[s.Key]
 		if last, ok := atBoot.Last(s.Key); ok && !s.Serves(last.Value) {
 			all = append(all, conflict(s.Key, value, last))
 		}

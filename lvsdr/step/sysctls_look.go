@@ -136,12 +136,8 @@ func (l *sysctlLook) ours(key string) bool {
 	if set, ok := l.file.Set[key]; ok {
 		return value == set
 	}
-	for _, s := range RoleSysctls(l.role) {
-		if s.Key == key {
-			return value == s.Value
-		}
-	}
-	return false
+	s, ok := ofKey(l.role, key)
+	return ok && value == s.Value
 }
 
 // sets returns the changes that set what is wanted.

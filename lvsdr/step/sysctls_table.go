@@ -1,7 +1,9 @@
 package step
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -75,7 +77,57 @@ var (
 // it is set.
 func SysctlsOf(role string, c cluster.Config) []Sysctl {
 	ipv4 := slices.ContainsFunc(c.Services, func(s cluster.Service) bool { return s.VIP.Unmap().Is4() })
-	return slices.DeleteFunc(RoleSysctls(role), func(s Sysctl) bool { return s.IPv4 && !ipv4 })
+	all := slices.DeleteFunc(RoleSysctls(role), func(s Sysctl) bool { return s.IPv4 && !ipv4 })
+	if role == cluster.RealServerRole && len(c.ARPInterfaces) > 0 {
+		all = onInterfaces(all, c.ARPInterfaces)
+	}
+	return all
+}
+
+// arpOfAll is the folder of what counts on every interface beside its own value.
+const arpOfAll = "net/ipv4/conf/all/arp_"
+
+// onInterfaces puts the interfaces' own keys in the place of those for all.
+func onInterfaces(sysctls []Sysctl, links []string) []Sysctl {
+	var all []Sysctl
+	for _, s := range sysctls {
+		kind, ofAll := strings.CutPrefix(s.Key, arpOfAll)
+		if !ofAll {
+			all = append(all, s)
+			continue
+		}
+		for _, link := range links {
+			on := s
+			on.Key = "net/ipv4/conf/" + link + "/arp_" + kind
+			all = append(all, on)
+		}
+	}
+	return all
+}
+
+// Sysctls returns what a role wants of the keys that stand in its drop-in.
+func (d DropIn) Sysctls(role string) []Sysctl {
+	all := slices.DeleteFunc(RoleSysctls(role), func(s Sysctl) bool { _, there := d.Set[s.Key]; return !there })
+	for _, key := range slices.Sorted(maps.Keys(d.Set)) {
+		known := slices.ContainsFunc(all, func(s Sysctl) bool { return s.Key == key })
+		if s, ok := ofKey(role, key); ok && !known {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// ofKey is what a role wants of a key, on an interface of whatever name.
+func ofKey(role, key string) (Sysctl, bool) {
+	all := RoleSysctls(role)
+	if parts := strings.Split(key, "/"); role == cluster.RealServerRole && len(parts) == 5 && strings.HasPrefix(parts[4], "arp_") {
+		all = append(all, onInterfaces(all, parts[3:4])...)
+	}
+	i := slices.IndexFunc(all, func(s Sysctl) bool { return s.Key == key })
+	if i < 0 {
+		return Sysctl{}, false
+	}
+	return all[i], true
 }
 
 // RoleSysctls returns all that a role may need, whatever the cluster, in the same order.
