@@ -46,7 +46,7 @@ func (s *session) candidates(ctx context.Context, app *cli.App, before []string,
 	flag, typed, joined := flagBeingGiven(command, before, word)
 	switch {
 	case flag != "":
-		values := matching(typed, s.flagValues(ctx, flag))
+		values := matching(typed, s.flagValues(ctx, command.Name, flag))
 		for i := range values {
 			if values[i] != files {
 				values[i] = joined + values[i]
@@ -84,11 +84,14 @@ func flagBeingGiven(command *cli.Command, before []string, word string) (flag, t
 }
 
 // flagValues are the values worth offering; most flags have none to offer.
-func (s *session) flagValues(ctx context.Context, flag string) []string {
+func (s *session) flagValues(ctx context.Context, command, flag string) []string {
 	switch flag {
 	case "config", "root":
 		return []string{files}
 	case "output":
+		if command == "status" {
+			return []string{"text", "json", prometheus}
+		}
 		return []string{"text", "json"}
 	case "scheduler":
 		return ipvs.Schedulers()
@@ -100,6 +103,8 @@ func (s *session) flagValues(ctx context.Context, flag string) []string {
 		return []string{"80", "443", "53/udp"}
 	case "interface", "arp-interface":
 		return s.interfaces(ctx)
+	case "interval":
+		return []string{"1s", "5s", "1m"}
 	case "only", "ignore":
 		return checkCodes()
 	}

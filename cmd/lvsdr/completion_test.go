@@ -53,6 +53,8 @@ func TestComplete(t *testing.T) {
 		{"setup director --output j", "json"},
 		{"setup --config ", ":files"},
 		{"status --o", "--output"},
+		{"status --output ", "text json prometheus"},
+		{"status --w", "--watch"},
 		{"completion ", "bash zsh fish"},
 		{"import k", "kernel keepalived"},
 		{"import keepalived ", ":files"},

@@ -102,8 +102,11 @@ func forceFlag() cli.Flag {
 }
 
 func messageFlags() []cli.Flag {
+	return append([]cli.Flag{outputFlag()}, quietFlags()...)
+}
+
+func quietFlags() []cli.Flag {
 	return []cli.Flag{
-		outputFlag(),
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: outputFlags,
 			Usage: "print no summary and no warnings; after setup and teardown nothing but errors"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: outputFlags,

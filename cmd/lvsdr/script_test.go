@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,7 +67,8 @@ type stage struct {
 	// interruptDrain has a signal come while a drain looks at the connections.
 	interruptDrain bool
 	loose          map[string]string // who else may write a file
-	full           bool              // nothing can be written to stdout
+	stdout         io.Writer         // in place of the script's
+	looks          int               // after how many looks of status a signal comes, 0: none
 	cancel         context.CancelFunc
 }
 
@@ -74,6 +78,7 @@ func newStage(dir string) *stage {
 		dir:     dir,
 		program: "/usr/bin/lvsdr",
 		getenv:  func(string) string { return "" },
+		height:  func() int { return 0 },
 		readFile: func(name string) ([]byte, error) {
 			if strings.HasPrefix(name, dir) {
 				return readRegular(name)
@@ -134,10 +139,23 @@ func (s *signalling) Set(key, value string) error {
 	return s.Sysctl.Set(key, value)
 }
 
-// fullDisk is /dev/full.
-type fullDisk struct{}
+// unwritable is a stdout that fails so.
+type unwritable struct{ error }
 
-func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+func (u unwritable) Write([]byte) (int, error) { return 0, u.error }
+
+// lookWatcher is a table during whose reading a signal comes.
+type lookWatcher struct {
+	host.IPVS
+	stage *stage
+}
+
+func (w lookWatcher) Services(ctx context.Context, d ipvs.Detail) ([]ipvs.Service, error) {
+	if w.stage.looks--; w.stage.looks == -1 {
+		w.stage.cancel()
+	}
+	return w.IPVS.Services(ctx, d)
+}
 
 func theStage(ts *testscript.TestScript) *stage { return ts.Value("stage").(*stage) }
 
@@ -149,8 +167,8 @@ func scriptLvsdr(ts *testscript.TestScript, neg bool, args []string) {
 	defer cancel()
 	st.cancel = cancel
 	stdout := ts.Stdout()
-	if st.full {
-		stdout = fullDisk{}
+	if st.stdout != nil {
+		stdout = st.stdout
 	}
 	st.exit = run(ctx, args, st.sys, stdout, ts.Stderr())
 	if unlock, err := st.sys.host().Files.Lock(host.LockFile); err == nil {
@@ -262,7 +280,28 @@ func scriptGiven(ts *testscript.TestScript, neg bool, args []string) {
 			st.loose = map[string]string{args[1]: "others may write " + args[1]}
 		}
 	case "full":
-		st.full = !neg
+		st.stdout = nil
+		if !neg {
+			st.stdout = unwritable{errors.New("no space left on device")}
+		}
+	case "closed-pipe":
+		st.stdout = nil
+		if !neg {
+			st.stdout = unwritable{&fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.EPIPE}}
+		}
+	case "looks": // of the commands on this host from now on
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		st.looks = n
+		h := *st.sys.host()
+		if _, ok := h.IPVS.(lookWatcher); !ok {
+			h.IPVS = lookWatcher{h.IPVS, st}
+		}
+		st.sys.host = func() *host.Host { return &h }
+	case "height":
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		st.sys.height = func() int { return n }
 	case "width":
 		n, err := strconv.Atoi(args[1])
 		ts.Check(err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -193,11 +195,13 @@ func (s *session) change(ctx context.Context, h *host.Host, do func(context.Cont
 	return do(ctx, held)
 }
 
-func checkOutput(c *cli.Context) error {
-	switch format := c.String("output"); {
-	case format == "text", format == "json", !c.IsSet("output"):
+// checkOutput refuses a format that is neither text nor json nor one of more.
+func checkOutput(c *cli.Context, more ...string) error {
+	formats := append([]string{"text", "json"}, more...)
+	format := c.String("output")
+	if !c.IsSet("output") || slices.Contains(formats, format) {
 		return nil
-	default:
-		return usage("--output %q: text or json", format)
 	}
+	last := len(formats) - 1
+	return usage("--output %q: %s or %s", format, strings.Join(formats[:last], ", "), formats[last])
 }

@@ -1,32 +1,66 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/lvsdr/toolkit/lvsdr/status"
 )
 
+// prometheus is an output format of status alone.
+const prometheus = "prometheus"
+
 func statusCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:  "status",
 		Usage: "show the virtual services, real servers, connections, rates and VIPs of this host",
-		Flags: messageFlags(),
+		Flags: statusFlags(),
 		Description: `Shows what the kernel has, whoever set it up. It changes nothing, and needs root
-only where IPVS has services to show.`,
-		UsageText: "lvsdr status",
-		Action:    s.status,
+only where IPVS has services to show.
+
+--watch looks again and again until Ctrl-C or SIGTERM, which end it with exit status 0:
+on a terminal it repaints, elsewhere it appends, with -o json one line a look.
+-o prometheus prints one look as metrics, for node_exporter's textfile collector.`,
+		UsageText: `lvsdr status
+# until Ctrl-C
+lvsdr status --watch
+# from a timer, for node_exporter
+cd /var/lib/prometheus/node-exporter && lvsdr status -o prometheus >.lvsdr && mv .lvsdr lvsdr.prom`,
+		Action: s.status,
 	}
 }
 
+func statusFlags() []cli.Flag {
+	return slices.Concat([]cli.Flag{
+		&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Category: outputFlags,
+			Usage: "look again and again, until Ctrl-C"},
+		&cli.StringFlag{Name: "interval", Category: outputFlags,
+			Usage: "`DURATION` how often --watch looks: 5s; not less than 100ms (default: 1s)"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: outputFlags,
+			Usage: "`FORMAT` text, json or prometheus (default: text)"},
+	}, quietFlags())
+}
+
 func (s *session) status(c *cli.Context) error {
-	if err := noArguments(c); err != nil {
+	if err := noArguments(c, prometheus); err != nil {
 		return err
 	}
-	st, err := status.Look(c.Context, s.sys.host())
+	every, err := intervalOf(c)
 	if err != nil {
 		return err
 	}
-	if s.json {
+	if every > 0 {
+		return s.watchStatus(c.Context, every)
+	}
+	st, err := status.Look(c.Context, s.sys.host())
+	switch {
+	case err != nil:
+		return err
+	case c.String("output") == prometheus:
+		_ = st.Prometheus(s.stdout) // what cannot be written is told by finish
+		return nil
+	case s.json:
 		return s.document(st)
 	}
 	printStatus(s.output, st)

@@ -32,6 +32,7 @@ type system struct {
 	terminal    bool          // stdout is one
 	watched     bool          // stderr is one
 	width       int           // of the terminal, 0 where there is none
+	height      func() int    // of the terminal as it is now, 0 where there is none
 	root        bool          // whether this is the superuser, be it of a user namespace
 	program     string        // the absolute path of this command, for the unit
 	systemd     units.Manager // nil where none runs
@@ -74,7 +75,8 @@ func local() *system {
 		getenv:       os.Getenv,
 		terminal:     isTerminal(os.Stdout),
 		watched:      isTerminal(os.Stderr),
-		width:        cmp.Or(widthOf(os.Stdout), widthOf(os.Stderr)),
+		width:        cmp.Or(sizeOf(os.Stdout).width, sizeOf(os.Stderr).width),
+		height:       func() int { return sizeOf(os.Stdout).height },
 		root:         os.Geteuid() == 0,
 		program:      program,
 		systemd:      units.Systemd(),
@@ -86,12 +88,15 @@ func local() *system {
 	}
 }
 
-func widthOf(f *os.File) int {
-	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+type size struct{ width, height int }
+
+// sizeOf is that of a terminal, 0 of anything else.
+func sizeOf(f *os.File) size {
+	s, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
-		return 0
+		return size{}
 	}
-	return int(size.Col)
+	return size{int(s.Col), int(s.Row)}
 }
 
 // hostname is empty where the host has none.

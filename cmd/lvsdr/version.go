@@ -75,10 +75,11 @@ func thisBuild() build {
 	return b
 }
 
-// noArguments refuses words behind a command that has none, and checks --output.
-func noArguments(c *cli.Context) error {
+// noArguments refuses words behind a command that has none, and checks --output, which
+// may have more formats than the usual two.
+func noArguments(c *cli.Context, formats ...string) error {
 	if c.NArg() > 0 {
 		return usage("unexpected argument %q: lvsdr %s has none", c.Args().First(), c.Command.Name)
 	}
-	return checkOutput(c)
+	return checkOutput(c, formats...)
 }

@@ -18,10 +18,11 @@ import (
 // Status is one look at a host. As JSON it is what "lvsdr status" prints, described in
 // docs/output.md.
 type Status struct {
-	Role     string    `json:"role"` // empty when lvsdr set up none here
-	VIPs     []VIP     `json:"vips"`
-	Timeouts *Timeouts `json:"timeouts,omitempty"`
-	Services []Service `json:"services"`
+	Time     *time.Time `json:"time,omitempty"` // of a look of [Watch]
+	Role     string     `json:"role"`           // empty when lvsdr set up none here
+	VIPs     []VIP      `json:"vips"`
+	Timeouts *Timeouts  `json:"timeouts,omitempty"`
+	Services []Service  `json:"services"`
 }
 
 // A VIP is an address of the host that lvsdr brought there or that a service has.
@@ -30,6 +31,7 @@ type VIP struct {
 	Interface string `json:"interface"`
 	Label     string `json:"label,omitempty"`
 	text      string // as ip-address(8) writes it
+	addr      netip.Addr
 }
 
 // Timeouts are those of the IPVS table, in seconds.
@@ -132,7 +134,7 @@ func lookForVIPs(ctx context.Context, h *host.Host, services []ipvs.Service) ([]
 	vips := []VIP{}
 	for _, a := range all {
 		if isVIP[a.Prefix.Addr()] || onLoopback(a, links) {
-			vips = append(vips, VIP{a.Prefix.String(), a.Link, a.Label, a.String()})
+			vips = append(vips, VIP{a.Prefix.String(), a.Link, a.Label, a.String(), a.Prefix.Addr()})
 		}
 	}
 	return vips, nil
