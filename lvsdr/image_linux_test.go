@@ -149,6 +149,7 @@ func TestImage(t *testing.T) {
 			names = append(names, c.Step+" "+c.Object)
 		}
 		want := "sysctls /etc/sysctl.d/zz-lvsdr-realserver.conf, unit /etc/systemd/system/lvsdr-realserver.service, " +
+			"unit /etc/systemd/system/lvsdr-verify.service, unit /etc/systemd/system/lvsdr-verify.timer, " +
 			"unit /etc/systemd/system/multi-user.target.wants/lvsdr-realserver.service"
 		if got := strings.Join(names, ", "); got != want {
 			t.Errorf("%s: %s, want %s", what, got, want)

@@ -48,4 +48,19 @@ func Start(ctx context.Context, m Manager, role string) (active bool, err error)
 	return err == nil, err
 }
 
+// Pause has systemd no more bring the host back to its role by itself, until the role's
+// unit is started the next time. It is for changes of the running host that are not what
+// the unit says.
+func Pause(ctx context.Context, m Manager) error {
+	if !running(m) {
+		return nil
+	}
+	for _, name := range []string{VerifyTimer, PathUnit, VerifyService} {
+		if err := m.Stop(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 var _ step.Step = Step{}

@@ -74,10 +74,13 @@ func (s Step) present(h *host.Host) ([]step.Change, error) {
 			changes[0].From, changes[0].To = difference(old, s.Unit)
 		}
 	}
-	if running(s.Manager) {
-		for i := range changes {
-			changes[i].Do = then(changes[i].Do, s.Manager.Reload)
-		}
+	more, err := s.helpersPresent(h)
+	if err != nil {
+		return nil, err
+	}
+	changes = append(changes, more...)
+	if last := len(changes) - 1; last >= 0 && running(s.Manager) {
+		changes[last].Do = then(changes[last].Do, s.Manager.Reload)
 	}
 	target, err := h.Files.Readlink(s.link())
 	if err == nil && !path.IsAbs(target) {
@@ -161,6 +164,11 @@ func (s Step) absent(h *host.Host) ([]step.Change, error) {
 			Do: func(context.Context) error { return h.Files.Remove(s.link()) },
 		})
 	}
+	helpers, err := s.helpersAbsent(h)
+	if err != nil {
+		return nil, err
+	}
+	changes = append(changes, helpers...)
 	if err := s.unmasked(h); errors.Is(err, step.ErrMasked) {
 		return changes, nil // the mask is not ours
 	} else if err != nil {

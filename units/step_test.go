@@ -19,6 +19,9 @@ const (
 	file  = "/etc/systemd/system/lvsdr-director.service"
 	wants = "/etc/systemd/system/multi-user.target.wants"
 	link  = wants + "/lvsdr-director.service"
+
+	timer = "/etc/systemd/system/lvsdr-verify.timer"
+	added = "unit add " + file + "\nunit add /etc/systemd/system/lvsdr-verify.service\nunit add " + timer + "\n"
 )
 
 // manager is a systemd that writes down what it is told.
@@ -70,8 +73,7 @@ func TestStepWithoutSystemd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "unit add " + file + "\n" +
-		"unit add " + link + ": " + file + " (enabled at next boot; not started: systemd is not running)"
+	want := added + "unit add " + link + ": " + file + " (enabled at next boot; not started: systemd is not running)"
 	if got := lines(made); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -101,7 +103,7 @@ func TestStepWithSystemd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := lines(made), "unit add "+file+"\nunit add "+link+": "+file; got != want {
+	if got, want := lines(made), added+"unit add "+link+": "+file; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	if active, err := units.Start(t.Context(), m, role.Name); !active || err != nil {
@@ -110,7 +112,8 @@ func TestStepWithSystemd(t *testing.T) {
 	if _, err := role.Down(t.Context(), w.Host()); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"reload", "enable lvsdr-director.service", "start lvsdr-director.service", "reload", "stop lvsdr-director.service"}
+	want := []string{"reload", "enable lvsdr-director.service", "start lvsdr-director.service",
+		"stop lvsdr-verify.timer", "stop lvsdr-verify.service", "reload", "stop lvsdr-director.service"}
 	if !slices.Equal(m.calls, want) {
 		t.Errorf("got %q\nwant %q", m.calls, want)
 	}
@@ -243,6 +246,58 @@ func TestStepLeavesOthersUnits(t *testing.T) {
 	}
 	if names, err := w.Host().Files.ReadDir(wants); err != nil || !slices.Equal(names, []string{"other.service"}) {
 		t.Errorf("left: %q, %v", names, err)
+	}
+}
+
+// What --verify and the description ask for is there, and no more; masks stay.
+func TestStepHelpers(t *testing.T) {
+	w := lvsdrtest.New()
+	m := &manager{files: w.Host().Files}
+	up := func(want string, args ...string) {
+		t.Helper()
+		role := director(m)
+		role.Steps[0] = units.Step{Unit: units.Unit{Role: cluster.DirectorRole, Binary: "/usr/bin/lvsdr", Args: args}, Manager: m}
+		m.calls = nil
+		made, err := role.Up(t.Context(), w.Host())
+		if got := strings.ReplaceAll(lines(made), "unit ", ""); err != nil || !strings.HasSuffix(got, want) {
+			t.Errorf("%q: got\n%s\n%v, want at the end\n%s", args, got, err, want)
+		}
+	}
+	up("", "--vip", "10.10.10.22")
+	up("set "+timer, "--vip", "10.10.10.22", "--verify", "5m")
+	up("remove /etc/systemd/system/lvsdr-verify.service\nremove "+timer, "--vip", "10.10.10.22", "--verify", "0")
+	if want := []string{"stop lvsdr-verify.service", "stop lvsdr-verify.timer", "reload"}; !slices.Equal(m.calls, want) {
+		t.Errorf("got %q, want %q", m.calls, want)
+	}
+	up("add /etc/systemd/system/lvsdr-verify.service\nadd /etc/systemd/system/lvsdr.path", "--config", "/etc/lvsdr/lvsdr.yaml", "--verify=0s")
+	if err := w.Run("ln -s /dev/null " + timer); err != nil {
+		t.Fatal(err)
+	}
+	up("set "+file+": --verify=0s -> without", "--config", "/etc/lvsdr/lvsdr.yaml")
+	if target, _ := w.Host().Files.Readlink(timer); target != "/dev/null" {
+		t.Errorf("the mask is gone: %q", target)
+	}
+}
+
+// The other role's helpers are none of this one's.
+func TestStepHelpersOfOthers(t *testing.T) {
+	w := lvsdrtest.New()
+	mustUp(t, director(nil), w)
+	before := w.Dump()
+	other := lvsdr.Role{Name: cluster.RealServerRole, Steps: []step.Step{units.Step{Unit: units.Unit{Role: cluster.RealServerRole}}}}
+	if made, err := other.Down(t.Context(), w.Host()); err != nil || len(made) > 0 || w.Dump() != before {
+		t.Errorf("made %s, %v", lines(made), err)
+	}
+}
+
+// A change of the running host that the unit does not say is left alone.
+func TestPause(t *testing.T) {
+	m := &manager{}
+	if err := units.Pause(t.Context(), m); err != nil || !slices.Equal(m.calls, []string{"stop lvsdr-verify.timer", "stop lvsdr.path", "stop lvsdr-verify.service"}) {
+		t.Errorf("got %q, %v", m.calls, err)
+	}
+	if err := units.Pause(t.Context(), nil); err != nil {
+		t.Error(err)
 	}
 }
 

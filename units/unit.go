@@ -17,28 +17,45 @@ type Unit struct {
 	Role   string // [lvsdr.DirectorRole] or [lvsdr.RealServerRole]
 	Binary string // the absolute path of the lvsdr command
 	// Args are the flags that describe the cluster: "--config" and an absolute
-	// path, or those of the service.
+	// path, or those of the service. "--verify" says how often the host is brought back
+	// to its role.
 	Args []string
 }
 
-// Render returns the unit file. It fails when the role is unknown or the binary's
-// path is not absolute.
+// Render returns the unit file. It fails when the role is unknown, the binary's path is
+// not absolute, or --verify is no duration.
 func Render(u Unit) ([]byte, error) {
-	if u.Role != cluster.DirectorRole && u.Role != cluster.RealServerRole {
-		return nil, fmt.Errorf("units: there is no role %q: %s or %s", u.Role, cluster.DirectorRole, cluster.RealServerRole)
+	if err := u.check(); err != nil {
+		return nil, err
 	}
-	if !path.IsAbs(u.Binary) || strings.ContainsRune(u.Binary, 0) {
-		return nil, fmt.Errorf("units: %q: systemd needs the absolute path of the lvsdr command", u.Binary)
+	wanted, err := u.wanted()
+	if err != nil {
+		return nil, err
 	}
-	for _, arg := range u.Args {
-		if strings.ContainsRune(arg, 0) {
-			return nil, fmt.Errorf("units: %q: an argument cannot hold a NUL character", arg)
-		}
+	order := u.order()
+	if len(wanted) > 0 {
+		order = append(order, options("Unit", "Wants", strings.Join(wanted, " "))...)
 	}
-	body, err := io.ReadAll(unit.Serialize(slices.Concat(u.order(), u.commands(), u.sandbox(), []*unit.UnitOption{
+	body, err := io.ReadAll(unit.Serialize(slices.Concat(order, u.commands(), u.sandbox(), []*unit.UnitOption{
 		{Section: "Install", Name: "WantedBy", Value: wantedBy},
 	})))
 	return append([]byte(header), body...), err
+}
+
+// check tells what no unit can be made of.
+func (u Unit) check() error {
+	if u.Role != cluster.DirectorRole && u.Role != cluster.RealServerRole {
+		return fmt.Errorf("units: there is no role %q: %s or %s", u.Role, cluster.DirectorRole, cluster.RealServerRole)
+	}
+	if !path.IsAbs(u.Binary) || strings.ContainsRune(u.Binary, 0) {
+		return fmt.Errorf("units: %q: systemd needs the absolute path of the lvsdr command", u.Binary)
+	}
+	for _, arg := range u.Args {
+		if strings.ContainsRune(arg, 0) {
+			return fmt.Errorf("units: %q: an argument cannot hold a NUL character", arg)
+		}
+	}
+	return nil
 }
 
 const header = `# Written by lvsdr, which removes it with "lvsdr teardown". It is written anew by
@@ -73,7 +90,7 @@ const networks = "networking.service systemd-networkd.service NetworkManager.ser
 // itself in a file by its addresses waits for them.
 func (u Unit) order() []*unit.UnitOption {
 	all := options("Unit",
-		"Description", "LVS "+map[string]string{cluster.DirectorRole: "director", cluster.RealServerRole: "real server"}[u.Role],
+		"Description", "LVS "+spoken(u.Role),
 		"Documentation", "https://github.com/lvsdr/toolkit man:ipvsadm(8)",
 		"After", before,
 		"ReloadPropagatedFrom", firewalls,

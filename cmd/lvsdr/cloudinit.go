@@ -34,7 +34,7 @@ lvsdr cloud-init director --vip 10.10.10.22 -r 10.10.10.31 -r 10.10.10.32 \
 
 func cloudInitFlags() []cli.Flag {
 	return slices.Concat(serviceFlags(), thisHostFlags(), []cli.Flag{
-		passiveFlag(),
+		verifyFlag(), passiveFlag(),
 		&cli.StringFlag{Name: "binary", Category: hostFlags,
 			Usage: "`URL` where the new host gets lvsdr from, https (default: it is in the image)"},
 		&cli.StringFlag{Name: "sha256", Category: hostFlags,

@@ -16,6 +16,11 @@ func (s *session) described(c *cli.Context, role string) (source, error) {
 	if err != nil {
 		return s.readSource(c)
 	}
+	if c.Bool("reassert") {
+		src := unit.plain
+		src.before = unit.told
+		return src, src.thisHost(c)
+	}
 	src, err := s.readFileOrFlags(c)
 	if !isGiven(c) && (unit.told.IsSet("config") || errors.Is(err, errNothingGiven)) {
 		src, err = unit.plain, nil

@@ -18,20 +18,25 @@ const (
 // defaultConfig is used when it exists and no flag describes the service.
 const defaultConfig = units.ConfigFile
 
-// planFlags are the flags of plan and teardown.
+// planFlags are the flags of plan.
 func planFlags() []cli.Flag {
+	return append(teardownFlags(), verifyFlag())
+}
+
+// teardownFlags are the flags of teardown.
+func teardownFlags() []cli.Flag {
 	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{rootFlag()}, messageFlags())
 }
 
 // roleFlags are the flags of units. They are made anew for each
 // command because urfave/cli keeps the values in them.
 func roleFlags() []cli.Flag {
-	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), messageFlags())
+	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{verifyFlag()}, messageFlags())
 }
 
 // setupFlags are the flags of setup.
 func setupFlags() []cli.Flag {
-	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{rootFlag(), passiveFlag(), forceFlag()}, messageFlags())
+	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{verifyFlag(), rootFlag(), passiveFlag(), forceFlag(), reassertFlag()}, messageFlags())
 }
 
 // serviceFlags describe the service, as the configuration file does: with a file
@@ -89,6 +94,16 @@ func changeFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Category: hostFlags,
 			Usage: "print the changes, make none"},
 	}
+}
+
+func verifyFlag() cli.Flag {
+	return &cli.StringFlag{Name: "verify", Category: hostFlags,
+		Usage: "`DURATION` how often systemd brings this host back to its role by itself; 0 is never (default: " + units.DefaultVerify.String() + ")"}
+}
+
+func reassertFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "reassert", Category: hostFlags,
+		Usage: "do what this host's unit says, print nothing where nothing is due, as lvsdr-verify.service has it; with --runtime"}
 }
 
 func passiveFlag() cli.Flag {

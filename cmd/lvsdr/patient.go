@@ -30,6 +30,7 @@ type patient struct {
 	client        netip.Addr
 	link          string       // the LAN interface, where it was given
 	atBoot        func() error // why set-up is refused what the unit tells it
+	unitText      []byte       // of the unit that set-up is told by
 	found         bool         // the description was found on the host itself: set-up might refuse it
 }
 

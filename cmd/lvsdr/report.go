@@ -28,6 +28,7 @@ type report struct {
 	Error    *failure `json:"error,omitempty"`
 
 	teardown bool
+	reassert bool             // told only where something was changed
 	already  string           // what holds when there is nothing to do
 	ended    string           // what a drain came to
 	works    []string         // what works after a set-up, and what is next
@@ -91,6 +92,12 @@ func (r *report) complete() *report {
 // a proof that failed when all of them were made.
 func (r *report) print(o *output, err error) {
 	ok := err == nil || isUnproved(err)
+	if r.reassert && len(r.Changes) == 0 {
+		return
+	}
+	if r.reassert {
+		o.printf("this host was not as it is described; changed:")
+	}
 	if !o.quiet || r.DryRun {
 		for _, line := range lines(o, r.Changes) {
 			o.printf("%s", line)

@@ -59,8 +59,11 @@ root only, it needs root too.`,
 
 // setup prints (dryRun) or makes the changes that bring the host to its role.
 func (s *session) setup(c *cli.Context, dryRun bool) error {
-	s.report = &report{DryRun: dryRun}
+	s.report = &report{DryRun: dryRun, reassert: c.Bool("reassert")}
 	p, err := s.prepare(c)
+	if s.report.reassert && errors.Is(err, errUnitGone) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -71,7 +74,13 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 		s.report.Changes, err = p.role.Plan(c.Context, p.host, step.Present)
 		return err
 	}
+	if err := s.pause(c.Context, p.role.Name, p.src.allArgs()); err != nil {
+		return err
+	}
 	err = s.change(c.Context, p.host, func(ctx context.Context, h *host.Host) (err error) {
+		if s.report.reassert && s.outdated(p) {
+			return nil
+		}
 		if !p.host.Image {
 			err = s.preflight(ctx, p)
 		}
@@ -83,6 +92,9 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 		}
 		return err
 	})
+	if s.report.reassert && errors.Is(err, host.ErrLocked) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -115,6 +127,12 @@ func (s *session) prepare(c *cli.Context) (*patient, error) {
 		return nil, err
 	}
 	p := &patient{host: s.sys.host(), passive: c.Bool("passive"), link: c.String("interface")}
+	if s.report.reassert {
+		p.unitText, err = s.unitText(c, name)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if p.src, err = s.described(c, name); err != nil {
 		return nil, err
 	}
@@ -183,7 +201,11 @@ func (s *session) change(ctx context.Context, h *host.Host, do func(context.Cont
 		return err
 	}
 	waiting := s.sys.waiting
-	waiting.Told = func(holder string) { s.note("waiting for %s …", holder) }
+	waiting.Told = func(holder string) {
+		if s.report == nil || !s.report.reassert {
+			s.note("waiting for %s …", holder)
+		}
+	}
 	held, unlock, err := h.Lock(ctx, waiting)
 	if errors.Is(err, host.ErrLocked) {
 		return fmt.Errorf("%w; nothing was changed", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/units"
 )
 
 // source is where the cluster's description came from.
@@ -125,6 +126,9 @@ func (src *source) thisHost(c *cli.Context) error {
 			src.args = append(src.args, "--arp-interface", name)
 		}
 	}
+	if err := src.verify(c); err != nil {
+		return err
+	}
 	var err error
 	src.addresses, err = parseEach(c, "address", cluster.ParseAddress)
 	return err
@@ -149,6 +153,20 @@ func (src *source) formerAddresses() ([]netip.Addr, error) {
 		return nil, nil
 	}
 	return parseEach(src.before, "address", cluster.ParseAddress)
+}
+
+// verify reads --verify, which the unit keeps.
+func (src *source) verify(c *cli.Context) error {
+	from := src.told(c, "verify")
+	if from == nil {
+		return nil
+	}
+	text := from.String("verify")
+	if _, err := units.ParseVerify(text); err != nil {
+		return usage("--verify %q: %w: how often, as 1m or 30s; 0 is never", text, err)
+	}
+	src.args = append(src.args, "--verify", text)
+	return nil
 }
 
 // ignore reads --ignore, which the unit repeats at boot.

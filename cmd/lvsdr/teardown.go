@@ -17,7 +17,7 @@ func teardownCommand(s *session) *cli.Command {
 		Name:      "teardown",
 		Usage:     "give back everything that setup did, and leave everything else",
 		ArgsUsage: "[director|realserver]",
-		Flags:     planFlags(),
+		Flags:     teardownFlags(),
 		Action:    s.teardown,
 		Description: `Set-up left its marks, so teardown needs no description of the cluster. It works
 after a reboot and after a set-up that was broken off. Without a role it gives back
@@ -36,6 +36,9 @@ func (s *session) teardown(c *cli.Context) error {
 	}
 	if s.report.DryRun {
 		s.report.Changes, err = role.Plan(c.Context, s.sys.host(), step.Absent)
+		return err
+	}
+	if err := s.pause(c.Context, role.Name, nil); err != nil {
 		return err
 	}
 	return s.change(c.Context, s.sys.host(), func(ctx context.Context, h *host.Host) error {

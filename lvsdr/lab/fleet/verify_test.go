@@ -1,0 +1,82 @@
+//go:build linux
+
+package fleet_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr/lab/fleet"
+)
+
+// What others take away is brought back, a changed description is applied, and the log
+// says which and nothing else.
+func TestVerify(t *testing.T) {
+	suites(t, func(t *testing.T, suite string) {
+		s := newSite(t, suite, fleet.Ifupdown)
+		must(t, s.server.WriteFile("/etc/nftables.conf", []byte(closed), 0o755))
+		must(t, s.server.Enable(t.Context(), "nftables"))
+		s.on()
+		before := s.snapshot()
+		s.run("lvsdr setup realserver --vip 10.10.10.22 --verify 2s")
+		s.quiet(5 * time.Second)
+		for _, line := range []string{"nft -f /etc/nftables.conf", "ip address del 10.10.10.22/32 dev lo", "systemctl restart nftables"} {
+			s.run(line)
+			s.returns(line)
+		}
+		if log := s.log(); !strings.Contains(log, "changed:\n") || !strings.Contains(log, "vip  add  10.10.10.22/32") {
+			t.Errorf("the log:\n%s", log)
+		}
+
+		s.run("systemctl stop lvsdr-realserver && sleep 3 && ! systemctl is-active lvsdr-verify.timer && ! ip address show dev lo | grep 10.10.10.22")
+		s.run("systemctl start lvsdr-realserver && systemctl is-active lvsdr-verify.timer")
+		s.described()
+		s.run("lvsdr teardown realserver")
+		s.unserved("after teardown")
+		s.run("rm -r /etc/lvsdr")
+		s.same(before, s.snapshot())
+	})
+}
+
+// described: a file is followed, also by a timer that never runs, and what is wrong in it
+// touches nothing.
+func (s *site) described() {
+	s.Helper()
+	s.run("mkdir -p /etc/lvsdr; echo 'services: [{vip: 10.10.10.22, realServers: [{address: 10.10.10.31}]}]' >/etc/lvsdr/lvsdr.yaml")
+	s.run("lvsdr setup realserver --config /etc/lvsdr/lvsdr.yaml --verify 0")
+	s.run("! systemctl is-active lvsdr-verify.timer && systemctl is-active lvsdr.path")
+	s.run(`sed -i 's/\(.*\)\[\(.*\)\]$/\1[\2, {vip: 10.10.10.23, realServers: [{address: 10.10.10.31}]}]/' /etc/lvsdr/lvsdr.yaml
+for try in $(seq 100); do ip address show dev lo | grep -q 10.10.10.23 && exit; sleep 0.1; done; cat /etc/lvsdr/lvsdr.yaml; exit 1`)
+	s.run("echo '}' >>/etc/lvsdr/lvsdr.yaml; sleep 2; ip address show dev lo | grep -q 10.10.10.23 && systemctl is-failed lvsdr-verify.service && systemctl reset-failed lvsdr-verify.service")
+	s.served("with a description that is wrong")
+}
+
+// log is what lvsdr-verify.service has logged in this boot.
+func (s *site) log() string {
+	return s.run("journalctl --no-pager -q -b -o cat -u lvsdr-verify.service")
+}
+
+// quiet fails when the log says something where nothing is to be done.
+func (s *site) quiet(while time.Duration) {
+	s.Helper()
+	time.Sleep(while)
+	s.run(`test "$(systemctl show -P ExecMainExitTimestampMonotonic lvsdr-verify.service)" -gt 0`) // it has run
+	if log := s.log(); log != "" {
+		s.Errorf("nothing was to be done, and the log says\n%s", log)
+	}
+}
+
+// returns waits until the server serves again and tells for how long it did not.
+func (s *site) returns(line string) {
+	s.Helper()
+	start := time.Now()
+	for time.Since(start) < 20*time.Second {
+		if who, err := s.client.Get(s.Context(), web); err == nil && who == s.server.Name {
+			s.Logf("%s: served again after %.1f s", line, time.Since(start).Seconds())
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	s.Errorf("%s: not served after 20 s\n%s", line, s.state())
+}
