@@ -11,7 +11,8 @@ import (
 
 // knock tries paths on one LAN: each service's packet for the VIP at the real server's
 // MAC address, all at once. Where no answer came, a second round tells why: the same
-// port at the RIP, and pings.
+// port at the RIP, and pings. A real server that answers these, and was silent before,
+// is asked once more: a busy one may be slow now and then.
 func (e *Exam) knock(ctx context.Context, paths []*pathSeen) error {
 	if e.Stage == BeforeSetUp {
 		return nil // nobody has the VIP yet
@@ -34,7 +35,27 @@ func (e *Exam) knock(ctx context.Context, paths []*pathSeen) error {
 		k.add(p, probe.Echo, netip.AddrPortFrom(p.id.Addr, 0), &p.vip)
 		k.add(p, probe.Echo, netip.AddrPortFrom(p.server.rip, 0), &p.rip)
 	}
+	if err := k.run(ctx, e); err != nil {
+		return err
+	}
+	k = knocks{}
+	for _, p := range paths {
+		if p.reply.Outcome == probe.Silent && p.alive() {
+			k.add(p, knockKind(p), netip.AddrPortFrom(p.id.Addr, p.id.Port), &p.reply)
+		}
+	}
 	return k.run(ctx, e)
+}
+
+// alive tells whether the real server answered anything that was asked beside the
+// service.
+func (p *pathSeen) alive() bool {
+	for _, r := range []probe.Reply{p.own, p.vip, p.rip} {
+		if r.Outcome != "" && r.Outcome != probe.Silent {
+			return true
+		}
+	}
+	return false
 }
 
 // knockKind is the packet that tells most of the service.

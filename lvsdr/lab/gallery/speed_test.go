@@ -54,20 +54,27 @@ func speed(ctx context.Context, t *testing.T, realServers int) (healthy, dead ti
 	return healthy, c.timed(ctx, t, false)
 }
 
-// timed is the best of three: the others were delayed by something else.
+// timed is the best of three: the others were delayed by something else. A guest that
+// the machine leaves little time may answer so late that the doctor takes it for a
+// fault: of five looks three must be as they should.
 func (c *Cluster) timed(ctx context.Context, t *testing.T, well bool) time.Duration {
 	t.Helper()
 	best := time.Hour
-	for range 3 {
+	for good, looks := 0, 1; good < 3; looks++ {
 		began := time.Now()
 		findings, err := c.Doctor(ctx, c.Director.Name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		best = min(best, time.Since(began))
+		took := time.Since(began)
 		if bad := Bad(findings); well && len(bad) > 0 {
-			t.Fatalf("the doctor says %q\n%s", bad, told(findings))
+			if looks == 5 {
+				t.Fatalf("the doctor says %q\n%s", bad, told(findings))
+			}
+			t.Logf("looking again, after %q", bad)
+			continue
 		}
+		best, good = min(best, took), good+1
 	}
 	return best.Round(time.Millisecond)
 }
