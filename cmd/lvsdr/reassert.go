@@ -14,7 +14,8 @@ import (
 )
 
 // pause keeps systemd from undoing what a person changes on the running host alone,
-// where that is not what the role's unit says: a teardown (no args), another set-up.
+// where that is not what the role's unit says: a teardown or a weight (no args), another
+// set-up.
 // systemd's own runs do not get here: they see no systemd from their sandbox.
 func (s *session) pause(ctx context.Context, role string, args []string) error {
 	if !s.sys.host().Runtime || s.sys.systemd == nil || !s.sys.systemd.Running() {

@@ -207,6 +207,9 @@ func (s *session) edit(c *cli.Context, edit *serverEdit, already string) error {
 	if s.report.DryRun {
 		return all(c.Context, s.sys.host())
 	}
+	if err := s.pause(c.Context, cluster.DirectorRole, nil); err != nil {
+		return err
+	}
 	return s.change(c.Context, s.sys.host(), all)
 }
 
