@@ -191,7 +191,14 @@ func (r Role) apply(ctx context.Context, h *host.Host, want step.State) ([]step.
 			return nil, fmt.Errorf("lvsdr: %w", err)
 		}
 	}
+	n := 0
+	for _, p := range parts {
+		n += len(p.changes)
+	}
 	var made []step.Change
+	if n > 0 {
+		made = make([]step.Change, 0, n)
+	}
 	drained := false
 	for i, p := range parts {
 		if p.late && !drained {

@@ -36,7 +36,7 @@ func allFlags(app *cli.App) []cli.Flag {
 	seen := map[string]bool{}
 	for _, c := range app.Commands {
 		for _, f := range c.Flags {
-			if name := f.Names()[0]; !seen[name] {
+			if name := namesOf(f)[0]; !seen[name] {
 				seen[name] = true
 				all = append(all, f)
 			}

@@ -53,11 +53,11 @@ func spell(word string, known []cli.Flag) (flags []string, wants string, err err
 	if f := lookup(known, name); f != nil {
 		switch {
 		case hasValue:
-			return []string{"--" + f.Names()[0] + "=" + value}, "", nil
+			return []string{"--" + namesOf(f)[0] + "=" + value}, "", nil
 		case takesValue(f):
-			return nil, f.Names()[0], nil
+			return nil, namesOf(f)[0], nil
 		}
-		return []string{"--" + f.Names()[0]}, "", nil
+		return []string{"--" + namesOf(f)[0]}, "", nil
 	}
 	if strings.HasPrefix(word, "--") || lookup(known, name[:min(1, len(name))]) == nil {
 		return nil, "", unknownFlag(word, known)
@@ -72,7 +72,7 @@ func spellCluster(word string, known []cli.Flag) (flags []string, wants string, 
 		if f == nil {
 			return flags, "", unknownFlag(word, known)
 		}
-		name := f.Names()[0]
+		name := namesOf(f)[0]
 		if !takesValue(f) {
 			flags = append(flags, "--"+name)
 			continue
@@ -87,11 +87,25 @@ func spellCluster(word string, known []cli.Flag) (flags []string, wants string, 
 
 func lookup(flags []cli.Flag, name string) cli.Flag {
 	for _, f := range flags {
-		if slices.Contains(f.Names(), name) {
+		if slices.Contains(namesOf(f), name) {
 			return f
 		}
 	}
 	return nil
+}
+
+// namesOf is f.Names() without the two regular expressions that it runs for each of
+// them, on every flag of every command.
+func namesOf(f cli.Flag) []string {
+	switch f := f.(type) {
+	case *cli.BoolFlag:
+		return append([]string{f.Name}, f.Aliases...)
+	case *cli.StringFlag:
+		return append([]string{f.Name}, f.Aliases...)
+	case *cli.StringSliceFlag:
+		return append([]string{f.Name}, f.Aliases...)
+	}
+	return f.Names()
 }
 
 func takesValue(f cli.Flag) bool {

@@ -29,9 +29,17 @@ func run(ctx context.Context, args []string, sys *system, stdout, stderr io.Writ
 		words, err = choose(app, words)
 	}
 	if err == nil {
-		err = app.RunContext(ctx, append([]string{app.Name}, words...))
+		err = alone(app, words[0]).RunContext(ctx, append([]string{app.Name}, words...))
 	}
 	return s.finish(ctx, err)
+}
+
+// alone is the app with one of its commands: urfave/cli prepares the help of every
+// command that an app has, which is most of what a short command takes.
+func alone(app *cli.App, name string) *cli.App {
+	one := *app
+	one.Commands = []*cli.Command{app.Command(name)}
+	return &one
 }
 
 // session is one run of the command.

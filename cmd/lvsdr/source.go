@@ -186,8 +186,8 @@ func (src *source) ignore(c *cli.Context) ([]string, error) {
 func givenFlags(c *cli.Context, flags []cli.Flag) []string {
 	var given []string
 	for _, f := range flags {
-		if c.IsSet(f.Names()[0]) {
-			given = append(given, "--"+f.Names()[0])
+		if name := namesOf(f)[0]; c.IsSet(name) {
+			given = append(given, "--"+name)
 		}
 	}
 	return given

@@ -32,7 +32,7 @@ func (s source) decode(root *yaml.Node) (Config, error) {
 type decoder struct {
 	source
 	validation
-	path    []string // what leads to the node at hand: "services", "[0]"
+	path    []pathPart // what leads to the node at hand
 	fields  map[reflect.Type][]string
 	inAlias int
 	aliased int
@@ -43,8 +43,29 @@ func (d *decoder) refuse(n *yaml.Node, text, reason string) {
 		d.more++
 		return
 	}
-	path := strings.ReplaceAll(strings.Join(d.path, "."), ".[", "[")
-	d.errs = append(d.errs, d.errorAt(n.Line, n.Column, path, text, reason))
+	d.errs = append(d.errs, d.errorAt(n.Line, n.Column, pathText(d.path), text, reason))
+}
+
+// A pathPart is a key of a mapping, or with an empty one a place in a list.
+type pathPart struct {
+	key *yaml.Node
+	at  int
+}
+
+// pathText is "services[0].vip".
+func pathText(path []pathPart) string {
+	var b strings.Builder
+	for i, p := range path {
+		switch {
+		case p.key == nil:
+			b.WriteString("[" + strconv.Itoa(p.at) + "]")
+		case i > 0:
+			b.WriteString("." + shown(p.key.Value))
+		default:
+			b.WriteString(shown(p.key.Value))
+		}
+	}
+	return b.String()
 }
 
 // text is what stands at a node, in short when it is more than a word.
@@ -112,7 +133,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value) {
 
 // entry decodes one key with its value. seen has the keys before.
 func (d *decoder) entry(key, value *yaml.Node, v reflect.Value, names []string, seen []*yaml.Node) {
-	d.path = append(d.path, shown(key.Value))
+	d.path = append(d.path, pathPart{key: key})
 	defer func() { d.path = d.path[:len(d.path)-1] }()
 	at := -1
 	for i, name := range names {
@@ -157,7 +178,7 @@ func (d *decoder) sequence(n *yaml.Node, v reflect.Value) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, item := range n.Content {
-		d.path = append(d.path, "["+strconv.Itoa(i)+"]")
+		d.path = append(d.path, pathPart{at: i})
 		d.value(item, v.Index(i))
 		d.path = d.path[:len(d.path)-1]
 	}

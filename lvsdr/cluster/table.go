@@ -15,17 +15,29 @@ import (
 // and port, in the configuration's order, with every default filled in and each
 // real server as a destination on the same port, reached by direct routing.
 func (c Config) VirtualServices() []ipvs.Entry {
-	var all []ipvs.Entry
+	n, servers := 0, 0
 	for _, s := range c.Services {
+		ports := len(s.AllPorts())
+		n, servers = n+ports, servers+ports*len(s.RealServers)
+	}
+	all := make([]ipvs.Entry, 0, n)
+	room := make([]ipvs.Destination, servers)
+	for i := range c.Services {
+		s := &c.Services[i]
 		for _, port := range s.AllPorts() {
-			all = append(all, ipvs.Entry{Service: s.at(port), Destinations: s.destinations(port)})
+			e := ipvs.Entry{Service: s.at(port)}
+			if k := len(s.RealServers); k > 0 {
+				e.Destinations, room = room[:k:k], room[k:]
+				s.destinations(port, e.Destinations)
+			}
+			all = append(all, e)
 		}
 	}
 	return all
 }
 
 // at is the service at one of its ports.
-func (s Service) at(port Port) ipvs.Service {
+func (s *Service) at(port Port) ipvs.Service {
 	v := ipvs.Service{
 		ID:          ipvs.ID{Addr: s.VIP, Port: port.Number, Protocol: port.Protocol},
 		Scheduler:   s.scheduler(),
@@ -41,22 +53,14 @@ func (s Service) at(port Port) ipvs.Service {
 	return v
 }
 
-func (s Service) destinations(port Port) []ipvs.Destination {
-	if len(s.RealServers) == 0 {
-		return nil
+// destinations fills in the service's real servers at one of its ports.
+func (s *Service) destinations(port Port, all []ipvs.Destination) {
+	for i := range s.RealServers {
+		r, d := &s.RealServers[i], &all[i]
+		d.Addr, d.Port = r.Address, port.Number
+		d.Forwarding, d.Weight = ipvs.DirectRoute, int32(r.share())
+		d.UpperThreshold, d.LowerThreshold = r.UpperThreshold, r.LowerThreshold
 	}
-	all := make([]ipvs.Destination, len(s.RealServers))
-	for i, r := range s.RealServers {
-		all[i] = ipvs.Destination{
-			Addr:           r.Address,
-			Port:           port.Number,
-			Forwarding:     ipvs.DirectRoute,
-			Weight:         int32(r.share()),
-			UpperThreshold: r.UpperThreshold,
-			LowerThreshold: r.LowerThreshold,
-		}
-	}
-	return all
 }
 
 // AllPorts are the service's ports with every default filled in: port 80 where none
@@ -101,14 +105,14 @@ func (s Service) flags() ipvs.Flags {
 }
 
 // share is the weight that counts.
-func (r RealServer) share() int {
+func (r *RealServer) share() int {
 	if r.Drained {
 		return 0
 	}
 	return r.weight()
 }
 
-func (r RealServer) weight() int {
+func (r *RealServer) weight() int {
 	if r.Weight == nil {
 		return 1
 	}

@@ -31,7 +31,7 @@ func (c Config) Validate(role string) error {
 	var v validation
 	v.cluster(c)
 	v.directors(c)
-	claimed := map[claim_]string{}
+	claimed := map[claim_]portPlace{}
 	vips, lans := c.vipPlaces(), map[netip.Addr]string{}
 	for i, s := range c.Services {
 		sv := serviceValidation{&v, i, s}

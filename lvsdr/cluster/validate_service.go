@@ -45,25 +45,32 @@ func (v serviceValidation) onLAN(names map[netip.Addr]string) {
 
 // ports checks the ports against each other and against those of the services
 // before, which claimed holds.
-func (v serviceValidation) ports(claimed map[claim_]string) {
+func (v serviceValidation) ports(claimed map[claim_]portPlace) {
 	for i, p := range v.s.AllPorts() {
-		key := fmt.Sprintf("ports[%d]", i)
+		here := portPlace{v.index, i}
 		if p.Protocol != TCP && p.Protocol != UDP && p.Protocol != SCTP {
-			v.add(key, p.String(), "the protocol must be tcp, udp or sctp")
+			v.add(here.key(), p.String(), "the protocol must be tcp, udp or sctp")
 			continue
 		}
 		if p.Number == 0 && v.s.Persistence == 0 {
-			v.add(key, p.String(), "port 0, every port, needs persistence: the kernel refuses it without")
+			v.add(here.key(), p.String(), "port 0, every port, needs persistence: the kernel refuses it without")
 		}
 		opening := claim_{v.s.VIP, p}
 		if before, ok := claimed[opening]; ok && v.s.VIP.IsValid() {
-			v.add(key, p.String(), fmt.Sprintf("%s port %d/%s is given before, in %s: a VIP has each port once",
+			v.add(here.key(), p.String(), fmt.Sprintf("%s port %d/%s is given before, in %s: a VIP has each port once",
 				v.s.VIP, p.Number, p.Protocol, before))
 			continue
 		}
-		claimed[opening] = fmt.Sprintf("services[%d].%s", v.index, key)
+		claimed[opening] = here
 	}
 }
+
+// A portPlace is where a port stands in the configuration.
+type portPlace struct{ service, port int }
+
+func (p portPlace) key() string { return fmt.Sprintf("ports[%d]", p.port) }
+
+func (p portPlace) String() string { return fmt.Sprintf("services[%d].%s", p.service, p.key()) }
 
 func (v serviceValidation) scheduling() {
 	scheduler := v.s.scheduler()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -29,14 +28,17 @@ type namespaces []namespace
 func ownNamespaces() (namespaces, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return nil, fmt.Errorf("the threads' namespaces: %w", err)
+	}
 	var own namespaces
 	for _, n := range []namespace{{kind: "net", flag: unix.CLONE_NEWNET}, {kind: "mnt", flag: unix.CLONE_NEWNS}} {
 		name := "/proc/thread-self/ns/" + n.kind
-		var err error
 		if n.link, err = os.Readlink(name); err != nil {
 			return nil, fmt.Errorf("the thread's namespaces: %w", err)
 		}
-		common, err := n.hasEveryThread()
+		common, err := n.hasEvery(threads)
 		if err != nil {
 			return nil, fmt.Errorf("the threads' namespaces: %w", err)
 		}
@@ -51,16 +53,12 @@ func ownNamespaces() (namespaces, error) {
 	return own, nil
 }
 
-// hasEveryThread tells whether all threads of the process are in the namespace. A
+// hasEvery tells whether all these threads of the process are in the namespace. A
 // goroutine may run on any of them that no other has locked, and a new thread
 // starts in the namespaces of one that nobody has changed.
-func (n namespace) hasEveryThread() (bool, error) {
-	threads, err := filepath.Glob("/proc/self/task/*/ns/" + n.kind)
-	if err != nil {
-		return false, err
-	}
-	for _, name := range threads {
-		link, err := os.Readlink(name)
+func (n namespace) hasEvery(threads []os.DirEntry) (bool, error) {
+	for _, t := range threads {
+		link, err := os.Readlink("/proc/self/task/" + t.Name() + "/ns/" + n.kind)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it has just ended
 		}

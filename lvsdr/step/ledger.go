@@ -53,7 +53,10 @@ func LedgerOf(h *host.Host, role string) Ledger {
 }
 
 // Read returns all lines, an empty map when there is no ledger.
-func (l Ledger) Read() (map[string]string, error) {
+func (l Ledger) Read() (map[string]string, error) { return l.read("") }
+
+// read returns the lines whose key begins with prefix, without it.
+func (l Ledger) read(prefix string) (map[string]string, error) {
 	data, err := l.files.ReadFile(l.name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return map[string]string{}, nil
@@ -61,8 +64,13 @@ func (l Ledger) Read() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines := map[string]string{}
-	for line := range strings.Lines(string(data)) {
+	text := string(data)
+	room := 0
+	if prefix == "" {
+		room = strings.Count(text, "\n")
+	}
+	lines := make(map[string]string, room)
+	for line := range strings.Lines(text) {
 		key, before, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 		if ok && strings.HasPrefix(before, `"`) {
 			before, err = strconv.Unquote(before)
@@ -70,25 +78,15 @@ func (l Ledger) Read() (map[string]string, error) {
 		if !ok || err != nil {
 			return nil, fmt.Errorf("%s: damaged line %q: remove the file to go on without it", l.name, line)
 		}
-		lines[key] = before
-	}
-	return lines, nil
-}
-
-// ReadStep returns the lines of one step, their keys without its name and the space.
-func (l Ledger) ReadStep(name string) (map[string]string, error) {
-	all, err := l.Read()
-	if err != nil {
-		return nil, err
-	}
-	lines := map[string]string{}
-	for key, before := range all {
-		if key, ok := strings.CutPrefix(key, name+" "); ok {
+		if key, ok := strings.CutPrefix(key, prefix); ok {
 			lines[key] = before
 		}
 	}
 	return lines, nil
 }
+
+// ReadStep returns the lines of one step, their keys without its name and the space.
+func (l Ledger) ReadStep(name string) (map[string]string, error) { return l.read(name + " ") }
 
 // Remember writes down what was there before. A key that is already known keeps
 // its first value.
@@ -107,8 +105,12 @@ func (l Ledger) Remember(before map[string]string) error {
 	})
 }
 
-// Forget strikes keys out, and removes the ledger with its last line.
+// Forget strikes keys out, and removes the ledger with its last line. Without keys it
+// only takes away what a killed writer has left.
 func (l Ledger) Forget(keys ...string) error {
+	if len(keys) == 0 {
+		return l.change(nil)
+	}
 	return l.change(func(lines map[string]string) {
 		for _, key := range keys {
 			delete(lines, key)
@@ -130,6 +132,9 @@ func (l Ledger) change(edit func(lines map[string]string)) error {
 		return err
 	}
 	defer unlock()
+	if edit == nil {
+		return nil
+	}
 	lines, err := l.Read()
 	if err != nil {
 		return err
@@ -221,11 +226,11 @@ func (l Ledger) Close() error {
 // outlives reboots, but has no ledger, or not all of one: then the configuration is the
 // only guide.
 func lostLedger(h *host.Host, role string) bool {
-	lines, err := LedgerOf(h, role).Read()
+	lines, err := LedgerOf(h, role).read(roleKey)
 	if err != nil {
 		return false // which is told where it is read
 	}
-	if _, whole := lines[roleKey]; whole {
+	if _, whole := lines[""]; whole {
 		return false
 	}
 	_, err = h.Files.ReadFile(DropInFile(role))

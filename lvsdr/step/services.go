@@ -56,11 +56,14 @@ func (s *services) Plan(ctx context.Context, h *host.Host, want State) ([]Change
 	if err != nil {
 		return nil, err
 	}
-	d := serviceDiff{step: s, host: h, adds: make([]Change, 0, room(targets, there))}
+	missing := room(targets, there)
+	d := serviceDiff{step: s, host: h, adds: make([]Change, 0, missing), edits: make([]serviceEdit, 0, missing)}
+	rows := make([]ipvs.Entry, 0, len(have))
 	for i := range targets {
 		var live *ipvs.Entry
 		if row := there[targets[i].ID]; row != nil {
-			live = &ipvs.Entry{Service: *row}
+			rows = append(rows, ipvs.Entry{Service: *row})
+			live = &rows[len(rows)-1]
 			if live.Destinations, err = h.IPVS.Destinations(ctx, row.ID, ipvs.Plain); err != nil {
 				return nil, err
 			}
@@ -88,6 +91,7 @@ func room(targets []serviceTarget, there map[ipvs.ID]*ipvs.Service) (n int) {
 type serviceTarget struct {
 	ipvs.Entry
 	name  string // how its real servers' names begin
+	key   string // the ledger's
 	gone  bool
 	known bool // the ledger already has what was there before
 	back  bool // this is what was there before
@@ -104,7 +108,7 @@ func (s *services) targets(h *host.Host, before map[string]string, want State, t
 			key := serviceKey(s.want[i].ID)
 			_, known := before[key]
 			delete(before, key) // what is left is not wanted any more
-			targets = append(targets, serviceTarget{Entry: s.want[i], known: known})
+			targets = append(targets, serviceTarget{Entry: s.want[i], key: key, known: known})
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(before)) {
@@ -121,7 +125,7 @@ func (s *services) targets(h *host.Host, before map[string]string, want State, t
 	if want == Absent && lostLedger(h, cluster.DirectorRole) {
 		for _, v := range s.want {
 			if _, known := before[serviceKey(v.ID)]; !known && there[v.ID] != nil {
-				targets = append(targets, serviceTarget{Entry: v, gone: true})
+				targets = append(targets, serviceTarget{Entry: v, key: serviceKey(v.ID), gone: true})
 			}
 		}
 	}
@@ -130,7 +134,7 @@ func (s *services) targets(h *host.Host, before map[string]string, want State, t
 
 // givenBack is the target that restores what the ledger says was there before.
 func givenBack(key, before string) (serviceTarget, error) {
-	t := serviceTarget{known: true, back: true, gone: before == ""}
+	t := serviceTarget{key: key, known: true, back: true, gone: before == ""}
 	var err error
 	if t.gone {
 		t.ID, err = parseServiceKey(key)

@@ -97,15 +97,16 @@ func send(ctx context.Context, h *host.Host, edits []*serviceEdit) (int, error) 
 // ledger does not know yet.
 func remember(h *host.Host, edits []*serviceEdit) error {
 	lines := map[string]string{}
+	var last *serviceTarget
 	for _, e := range edits {
-		if e.target.known {
+		if e.target.known || e.target == last {
 			continue
 		}
-		key := serviceKey(e.command.Service.ID)
-		if _, ok := lines[key]; ok {
+		last = e.target
+		if _, ok := lines[last.key]; ok {
 			continue
 		}
-		lines[key] = ""
+		lines[last.key] = ""
 		if e.live == nil {
 			continue
 		}
@@ -113,7 +114,7 @@ func remember(h *host.Host, edits []*serviceEdit) error {
 		if err != nil {
 			return err
 		}
-		lines[key] = before
+		lines[last.key] = before
 	}
 	if len(lines) == 0 {
 		return nil
@@ -126,7 +127,7 @@ func forget(h *host.Host, settled []*serviceTarget) error {
 	var keys []string
 	for _, t := range settled {
 		if t.back {
-			keys = append(keys, serviceKey(t.ID))
+			keys = append(keys, t.key)
 		}
 	}
 	return LedgerOf(h, cluster.DirectorRole).Forget(keys...)

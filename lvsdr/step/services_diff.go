@@ -20,7 +20,13 @@ type serviceEdit struct {
 	target  *serviceTarget
 	live    *ipvs.Entry // the service before all edits, nil when it was not there
 	drained bool        // its connections had their time to end
+
+	step *services
+	host *host.Host
 }
+
+// do makes the change on its own.
+func (e *serviceEdit) do(ctx context.Context) error { return e.step.applyOne(ctx, e.host, e) }
 
 // A serviceDiff collects what makes live services into targets: everything that
 // adds first, everything that removes last.
@@ -28,6 +34,10 @@ type serviceDiff struct {
 	step        *services // nil where the changes are only counted
 	host        *host.Host
 	adds, drops []Change
+	edits       []serviceEdit // room for those of the changes
+
+	said     *ipvs.Destination // the one described last
+	settings string            // and how
 }
 
 func (d *serviceDiff) changes() []Change { return append(d.adds, d.drops...) }
@@ -108,7 +118,7 @@ func (d *serviceDiff) compareDestinations(t *serviceTarget, live *ipvs.Entry) {
 		switch {
 		case old == nil:
 			d.add(t, live, ipvs.Command{Op: ipvs.AddDestination, Service: &t.Service, Destination: want},
-				Change{Op: Add, Object: destinationObject(t, want), To: describeDestination(want)})
+				Change{Op: Add, Object: destinationObject(t, want), To: d.describe(want)})
 		case !sameDestination(want, old):
 			d.add(t, live, ipvs.Command{Op: ipvs.SetDestination, Service: &t.Service, Destination: want},
 				Change{Op: Set, Object: destinationObject(t, want), From: describeDestination(old), To: describeDestination(want)})
@@ -150,15 +160,25 @@ func (d *serviceDiff) drop(t *serviceTarget, live *ipvs.Entry, cmd ipvs.Command,
 
 func (d *serviceDiff) change(t *serviceTarget, live *ipvs.Entry, cmd ipvs.Command, c Change) Change {
 	c.Step = Service
-	edit := &serviceEdit{command: cmd, target: t, live: live}
+	if len(d.edits) == cap(d.edits) {
+		d.edits = make([]serviceEdit, 0, 16) // those before stay where they are
+	}
+	d.edits = append(d.edits, serviceEdit{command: cmd, target: t, live: live, step: d.step, host: d.host})
+	edit := &d.edits[len(d.edits)-1]
 	c.Data = edit
 	if d.step != nil {
-		step, host := d.step, d.host
-		c.Do = func(ctx context.Context) error {
-			return step.applyOne(ctx, host, edit)
-		}
+		c.Do = edit.do
 	}
 	return c
+}
+
+// describe is describeDestination, which for one real server after the other says the
+// same.
+func (d *serviceDiff) describe(want *ipvs.Destination) string {
+	if d.said == nil || !sameDestination(d.said, want) {
+		d.said, d.settings = want, describeDestination(want)
+	}
+	return d.settings
 }
 
 // server is the key of a real server within its service.
@@ -196,7 +216,8 @@ func destinationObject(t *serviceTarget, d *ipvs.Destination) string {
 	if t.name == "" {
 		t.name = t.ID.String() + " -> "
 	}
-	return t.name + server(d).String()
+	text := make([]byte, 0, 96)
+	return string(server(d).AppendTo(append(text, t.name...)))
 }
 
 // encodeService writes a service on one line for the ledger.

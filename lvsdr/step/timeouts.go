@@ -37,7 +37,7 @@ var timeoutFields = []struct {
 
 func (s timeouts) Plan(ctx context.Context, h *host.Host, want State) ([]Change, error) {
 	l := LedgerOf(h, cluster.DirectorRole)
-	before, err := l.Read()
+	before, err := l.ReadStep(Timeouts)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (s timeouts) Plan(ctx context.Context, h *host.Host, want State) ([]Change,
 	var due []Change
 	for _, f := range timeoutFields {
 		key := Timeouts + " " + f.name
-		old, ours := before[key]
+		old, ours := before[f.name]
 		target, live := time.Duration(0), *f.kernel(&have)
 		if want == Present {
 			target = time.Duration(f.want(s.want))
