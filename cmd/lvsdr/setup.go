@@ -81,7 +81,7 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 		if s.report.reassert && s.outdated(p) {
 			return nil
 		}
-		if !p.host.Image {
+		if !p.host.Image && !s.onlyProves(ctx, h, p) {
 			err = s.preflight(ctx, p)
 		}
 		if err == nil {
@@ -108,6 +108,16 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 		return s.warnOfConflicts(c.Context)
 	}
 	return s.prove(c.Context, p)
+}
+
+// onlyProves tells whether nothing is due, so that nothing can be touched and the proof
+// says all that the preflight would: the LAN is asked once and not twice.
+func (s *session) onlyProves(ctx context.Context, h *host.Host, p *patient) bool {
+	if p.host.Runtime || s.sys.unproved {
+		return false // there is no proof
+	}
+	due, err := p.role.Plan(ctx, h, step.Present)
+	return err == nil && len(due) == 0
 }
 
 // warnOfConflicts tells what on this host works against the role's sysctls, where no

@@ -21,6 +21,8 @@ only where IPVS has services to show.
 
 --watch looks again and again until Ctrl-C or SIGTERM, which end it with exit status 0:
 on a terminal it repaints, elsewhere it appends, with -o json one line a look.
+--tuning adds notes on what costs a director time or room: what was seen, above which
+value it is noted, and the command that changes it. Nothing is tuned unasked.
 -o prometheus prints one look as metrics, for node_exporter's textfile collector.`,
 		UsageText: `lvsdr status
 # until Ctrl-C
@@ -37,6 +39,8 @@ func statusFlags() []cli.Flag {
 			Usage: "look again and again, until Ctrl-C"},
 		&cli.StringFlag{Name: "interval", Category: outputFlags,
 			Usage: "`DURATION` how often --watch looks: 5s; not less than 100ms (default: 1s)"},
+		&cli.BoolFlag{Name: "tuning", Category: outputFlags,
+			Usage: "add what costs this director time or room, each with the command that changes it"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Category: outputFlags,
 			Usage: "`FORMAT` text, json or prometheus (default: text)"},
 	}, quietFlags())
@@ -50,6 +54,9 @@ func (s *session) status(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("tuning") && (every > 0 || c.String("output") == prometheus) {
+		return usage("--tuning goes with one look, as text or JSON: neither with --watch nor with -o prometheus")
+	}
 	if every > 0 {
 		return s.watchStatus(c.Context, every)
 	}
@@ -60,9 +67,18 @@ func (s *session) status(c *cli.Context) error {
 	case c.String("output") == prometheus:
 		_ = st.Prometheus(s.stdout) // what cannot be written is told by finish
 		return nil
-	case s.json:
+	}
+	if c.Bool("tuning") {
+		if st.Tuning, err = status.Tuning(c.Context, s.sys.host(), st); err != nil {
+			return err
+		}
+	}
+	if s.json {
 		return s.document(st)
 	}
 	printStatus(s.output, st)
+	if c.Bool("tuning") {
+		printTuning(s.output, st.Tuning)
+	}
 	return nil
 }

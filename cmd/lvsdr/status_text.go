@@ -78,3 +78,16 @@ func align(rows [][]string, left int) []string {
 	}
 	return lines
 }
+
+// printTuning has two lines a note.
+func printTuning(o *output, notes []status.Note) {
+	if len(notes) == 0 {
+		o.printf("\ntuning    nothing to note")
+		return
+	}
+	o.printf("")
+	for _, n := range notes {
+		o.printf("tuning    %s: %s (noted above %d)", o.paint(yellow, n.About), n.Text, n.Threshold)
+		o.printf("          %s", n.Command)
+	}
+}

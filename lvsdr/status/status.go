@@ -23,6 +23,8 @@ type Status struct {
 	VIPs     []VIP      `json:"vips"`
 	Timeouts *Timeouts  `json:"timeouts,omitempty"`
 	Services []Service  `json:"services"`
+	// Tuning is what [Tuning] notes, nil where it was not asked.
+	Tuning []Note `json:"tuning,omitzero"`
 }
 
 // A VIP is an address of the host that lvsdr brought there or that a service has.
