@@ -205,6 +205,11 @@ func (s faultStory) doctor() error {
 
 // names shows the doctor on the host, which is to name what the fault says.
 func (s faultStory) names(host string) error {
+	if s.fault.Recur != nil {
+		if err := s.fault.Recur(s.ctx, s.Cluster); err != nil {
+			return err
+		}
+	}
 	out, err := show(s.ctx, s.Host(host), s.line(host))
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {

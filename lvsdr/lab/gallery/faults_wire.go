@@ -20,24 +20,30 @@ func seenOnWire(code string, cause ...Sight) []Sight {
 	return append(cause, Sight{Host: "dev-1", Code: code}, Sight{Host: "client", Code: code})
 }
 
+// asksAnew has a host ask ARP for whom it sends to.
+const asksAnew = "ip neigh flush dev eth0"
+
 // claimFaults: somebody else says to have the VIP.
 var claimFaults = []Fault{{
 	Name: "asks-as-vip", Catalogue: "R3",
 	Title: "a real server asks ARP questions as the VIP, and everybody who hears them takes it for the VIP",
 	Inject: on("dev-2", `sysctl -qw net.ipv4.conf.all.arp_announce=0 net.ipv4.conf.eth0.arp_announce=0
 		ip neigh flush dev eth0`),
+	Recur:  on("dev-2", asksAnew),
 	Sights: seenOnWire("vip-claim", Sight{Host: "dev-2", Code: "arp-announce"}),
 }, {
 	Name: "asks-as-vip-on-link", Catalogue: "R4",
 	Title: "arp_announce=1 asks as the VIP where the VIP is in the interface's subnet",
 	Inject: on("dev-2", `sysctl -qw net.ipv4.conf.all.arp_announce=1 net.ipv4.conf.eth0.arp_announce=0
 		ip neigh flush dev eth0`),
+	Recur:  on("dev-2", asksAnew),
 	Sights: seenOnWire("vip-claim", Sight{Host: "dev-2", Code: "arp-announce"}),
 }, {
 	Name: "asks-as-vip-told-elsewhere", Catalogue: "R3",
 	Title: "the same, and a person follows what the director's doctor says",
 	Inject: on("dev-2", `sysctl -qw net.ipv4.conf.all.arp_announce=0 net.ipv4.conf.eth0.arp_announce=0
 		ip neigh flush dev eth0`),
+	Recur:  on("dev-2", asksAnew),
 	Sights: append(seenOnWire("vip-claim"), Sight{Host: "dev-2", Code: "arp-announce"}),
 }, {
 	Name: "two-directors", Catalogue: "D15",

@@ -37,6 +37,9 @@ type Fault struct {
 	InTurn bool
 	// Inject breaks the healthy cluster.
 	Inject func(ctx context.Context, c *Cluster) error
+	// Recur has the fault show itself once more before a doctor looks: it is one that
+	// shows only now and then; nil: it shows all the time.
+	Recur func(ctx context.Context, c *Cluster) error
 	// Sights are what the doctors say, the cause first. A host not named says
 	// nothing that is bad.
 	Sights []Sight

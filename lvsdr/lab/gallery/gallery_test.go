@@ -173,6 +173,11 @@ func named(ctx context.Context, c *Cluster, f Fault) (map[string][]doctor.Findin
 	if f.Passive { // a client that asks nobody says that it cannot tell
 		hosts = slices.DeleteFunc(hosts, func(h string) bool { return c.Role(h) == cluster.ClientRole })
 	}
+	if f.Recur != nil {
+		if err := f.Recur(ctx, c); err != nil {
+			return nil, err
+		}
+	}
 	c.Passive = f.Passive
 	diagnose := c.Diagnose
 	if f.InTurn {
