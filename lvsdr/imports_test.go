@@ -30,7 +30,7 @@ var rooms = map[string][]string{
 	"lvsdr/firewall": {"lvsdr/filter", "lvsdr/host", "lvsdr/cluster"},
 	"lvsdr/linux":    {"lvsdr/firewall", "lvsdr/host", "lvsdr/cluster", "lvsdr/ipvs", "lvsdr/filter", "lvsdr/probe"},
 	"lvsdr/step":     {"lvsdr/host", "lvsdr/cluster", "lvsdr/ipvs"},
-	"lvsdr/doctor": {"lvsdr/step", "lvsdr/boot", "lvsdr/firewall", "lvsdr/host", "lvsdr/cluster",
+	"lvsdr/doctor": {"lvsdr/step", "lvsdr/boot", "lvsdr/firewall", "lvsdr/host", "lvsdr/cluster", "lvsdr/keepalived",
 		"lvsdr/ipvs", "lvsdr/filter", "lvsdr/probe"},
 	"lvsdr":            {"lvsdr/doctor", "lvsdr/step", "lvsdr/boot", "lvsdr/linux", "lvsdr/host", "lvsdr/cluster"},
 	"lvsdr/mobyipvs":   {"lvsdr/host", "lvsdr/ipvs"},

@@ -10,6 +10,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+	"github.com/lvsdr/toolkit/lvsdr/keepalived"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
@@ -124,5 +125,6 @@ type seen struct {
 	boot        memo[boot.Sysctls]
 	survey      memo[*survey]
 	vips        memo[map[netip.Addr]bool]
+	keepalived  memo[*keepalived.Config]
 	routes      sync.Map // *memo[host.Route] by destination
 }

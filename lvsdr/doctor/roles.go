@@ -11,7 +11,7 @@ import (
 var (
 	directorChecks = []*Check{
 		// The kernel and its table.
-		ipvsThere, ipvsScheduler, serviceThere, noDestination, directForwarding, portMapping, schedulerFallback,
+		ipvsThere, ipvsScheduler, keepalivedUnit, keepalivedFlaws, keepalivedTable, serviceThere, noDestination, directForwarding, portMapping, schedulerFallback,
 		quiescentTemplate, orphanConnections, ipvsSysctl, tableOwner,
 
 		// Addresses, ARP and routes.
@@ -27,7 +27,7 @@ var (
 		mtu,
 
 		// The packet filter.
-		firewallIn, firewallStateful, firewallInvalid, firewallOut, firewallICMP, firewallND,
+		firewallIn, firewallStateful, firewallInvalid, firewallOut, firewallICMP, firewallND, firewallVRRP,
 		listenerThere, // of a director that is its own real server
 
 		// On the wire.
@@ -61,7 +61,7 @@ var (
 		returnRoute,
 
 		// The packet filter and the listeners.
-		firewallIn, firewallOut, firewallICMP, firewallND, listenerThere,
+		firewallIn, firewallOut, firewallICMP, firewallND, secondBalancer, listenerThere,
 
 		// On the wire.
 		returnGateway,

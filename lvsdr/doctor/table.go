@@ -17,7 +17,7 @@ var serviceThere = &Check{
 	Title: "the IPVS table has a virtual service for each VIP and port",
 	Why:   "Without one the director answers the client itself: connection refused, at once.",
 	Step:  step.Service,
-	Needs: []*Check{ipvsThere, ipvsScheduler},
+	Needs: []*Check{ipvsThere, ipvsScheduler, keepalivedTable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		if e.Stage == BeforeSetUp {
 			return skip("set-up makes them"), nil

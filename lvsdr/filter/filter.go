@@ -53,6 +53,7 @@ const (
 	tcp   = 6
 	udp   = 17
 	icmp6 = 58
+	vrrp  = 112
 	sctp  = 132
 )
 

@@ -204,7 +204,7 @@ func interfaceIs(name, pattern string) bool {
 }
 
 var protocolNumbers = map[string]uint8{
-	"icmp": icmp4, "tcp": tcp, "udp": udp, "sctp": sctp, "icmpv6": icmp6, "ipv6-icmp": icmp6,
+	"icmp": icmp4, "tcp": tcp, "udp": udp, "sctp": sctp, "icmpv6": icmp6, "ipv6-icmp": icmp6, "vrrp": vrrp,
 }
 
 func protocolIs(t test, f *flow) answer {

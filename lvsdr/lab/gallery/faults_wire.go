@@ -173,7 +173,7 @@ ip addr del 10.10.10.22/32 dev lo`),
 	Name: "director-as-real-server", Catalogue: "D12", Needs: []lab.Feature{lab.Ipvsadm},
 	Title:   "a real server balances the service itself and sends it back: packets go round until their TTL is over",
 	Inject:  on("dev-2", "ipvsadm -A -t 10.10.10.22:80 -s rr; ipvsadm -a -t 10.10.10.22:80 -r 10.10.10.30 -g"),
-	Sights:  seenOnWire("dr-path"),
+	Sights:  seenOnWire("dr-path", Sight{Host: "dev-2", Code: "second-balancer"}),
 	Advised: "ipvsadm -D -t 10.10.10.22:80",
 }}
 

@@ -1,0 +1,116 @@
+package doctor
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	"github.com/lvsdr/toolkit/lvsdr/filter"
+	"github.com/lvsdr/toolkit/lvsdr/firewall"
+	"github.com/lvsdr/toolkit/lvsdr/keepalived"
+)
+
+// vrrp is VRRP's IP protocol number, and where its advertisements go (RFC 5798 section
+// 5.1).
+const vrrp = 112
+
+var (
+	vrrpGroup4 = netip.MustParseAddr("224.0.0.18")
+	vrrpGroup6 = netip.MustParseAddr("ff02::12")
+)
+
+var firewallVRRP = &Check{
+	Code:  "firewall-vrrp",
+	Title: "the packet filter lets the directors' advertisements through",
+	Why:   "A director that does not hear the master becomes master itself: both have the VIP.",
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		c, err := e.keepalivedConfig(ctx)
+		if err != nil || c == nil {
+			return nil, err
+		}
+		instances := c.Instances()
+		if len(instances) == 0 {
+			return nil, nil
+		}
+		rules, err := e.Rules(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var problems []Problem
+		var told []filter.Rule
+		for _, i := range instances {
+			for _, advert := range advertisements(i) {
+				v := passes(rules, advert)
+				if !v.Drops() || slices.Contains(told, *v.Rule) {
+					continue
+				}
+				told = append(told, *v.Rule)
+				problems = append(problems, dropsAdvert(i, advert, *v.Rule))
+			}
+		}
+		return problems, nil
+	},
+}
+
+// advertisements are those that a vrrp_instance hears and sends: of all directors to
+// its group, or of each peer.
+func advertisements(i keepalived.Instance) []filter.Packet {
+	group := vrrpGroup4
+	if i.IPv6 {
+		group = vrrpGroup6
+	}
+	heard := filter.Packet{Hook: filter.Prerouting, In: i.Interface, Dst: group, Protocol: vrrp, State: filter.New}
+	sent := filter.Packet{Hook: filter.Output, Out: i.Interface, Src: i.Source, Dst: group, Protocol: vrrp, State: filter.New}
+	if len(i.Peers) == 0 {
+		return []filter.Packet{heard, sent}
+	}
+	var all []filter.Packet
+	for _, p := range i.Peers {
+		heard.Src, heard.Dst, sent.Dst = p, i.Source, p
+		if i.Source.IsValid() {
+			heard.Local = []netip.Addr{i.Source}
+		}
+		all = append(all, heard, sent)
+	}
+	return all
+}
+
+// passes sends an advertisement through the two hooks on its way.
+func passes(rules *filter.Ruleset, p filter.Packet) filter.Verdict {
+	v := rules.Trace(p)
+	if v.Drops() {
+		return v
+	}
+	next := v.Packet
+	next.Hook = map[filter.Hook]filter.Hook{filter.Prerouting: filter.Input, filter.Output: filter.Postrouting}[p.Hook]
+	return then(v, rules.Trace(next))
+}
+
+// dropsAdvert tells of the rule that drops an advertisement.
+func dropsAdvert(i keepalived.Instance, p filter.Packet, r filter.Rule) Problem {
+	whose := "that other directors send"
+	switch {
+	case p.Hook == filter.Output:
+		whose = "that this director sends"
+	case p.Src.IsValid():
+		whose = "of " + p.Src.String()
+	}
+	fix, advice := admitVRRP(r)
+	out := problem(fix, "%q drops the VRRP advertisements %s (%s)", r, whose, i.Place())
+	out.Advice = advice
+	return out
+}
+
+// admitVRRP is the command that lets VRRP by a rule, in the words of who loads it.
+func admitVRRP(r filter.Rule) (fix, advice string) {
+	switch keeper := firewall.KeeperOf(r); {
+	case keeper == "firewalld":
+		return "", "firewalld has loaded the rule: in the zone of this interface, firewall-cmd --permanent --add-protocol=vrrp and firewall-cmd --add-protocol=vrrp"
+	case keeper != "":
+		return "", keeper + " has loaded the rule: write \"-A ufw-before-input -p 112 -j ACCEPT\" into /etc/ufw/before.rules before its COMMIT, then ufw reload"
+	case r.Owned:
+		return "", "only the program that made the table " + r.Family + " " + r.Table + " can change it: have it admit IP protocol 112"
+	}
+	return letThrough(r, packetMatch{nft: "meta l4proto 112", iptables: "-p 112"}),
+		"It lasts until the rules are loaded anew: put it into what loads them."
+}

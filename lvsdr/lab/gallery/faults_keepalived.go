@@ -1,0 +1,103 @@
+//go:build linux
+
+package gallery
+
+import (
+	"context"
+
+	"github.com/lvsdr/toolkit/lvsdr/lab"
+)
+
+// keepalivedFile is that of a director with the two services of twoServicesFile.
+const keepalivedFile = `global_defs {
+    vrrp_version 3
+}
+vrrp_instance VI_1 {
+    state BACKUP
+    interface eth0
+    virtual_router_id 51
+    priority 100
+    advert_int 0.2
+    virtual_ipaddress {
+        10.10.10.22/32 dev eth0
+        10.10.10.23/32 dev eth0
+    }
+}
+virtual_server 10.10.10.22 80 {
+    delay_loop 1
+    lb_algo wrr
+    lb_kind DR
+    protocol TCP
+    alpha
+    real_server 10.10.10.31 80 {
+        TCP_CHECK {
+            connect_timeout 2
+        }
+    }
+    real_server 10.10.10.32 80 {
+        TCP_CHECK {
+            connect_timeout 2
+        }
+    }
+}
+virtual_server 10.10.10.23 80 {
+    delay_loop 1
+    lb_algo wrr
+    lb_kind DR
+    protocol TCP
+    alpha
+    real_server 10.10.10.32 80 {
+        TCP_CHECK {
+            connect_timeout 2
+        }
+    }
+}
+`
+
+// keptByKeepalived is a director whose VIPs and table keepalived keeps, without lvsdr.
+func keptByKeepalived(ctx context.Context, c *Cluster) error {
+	if err := byHand(ctx, c, ""); err != nil {
+		return err
+	}
+	c.Flags = twoServices
+	for _, h := range c.Hosts() {
+		if err := c.Sh(ctx, h.Name, "cat >/etc/two-services.yaml <<'E'\n"+twoServicesFile+"E"); err != nil {
+			return err
+		}
+	}
+	if err := c.Sh(ctx, "dev-3", "ip addr add 10.10.10.23/32 dev lo"); err != nil {
+		return err
+	}
+	return c.Sh(ctx, "dev-1", `ip addr del 10.10.10.22/32 dev eth0
+mkdir -p /etc/keepalived
+cat >/etc/keepalived/keepalived.conf <<'E'
+`+keepalivedFile+`E
+keepalived -p /run/gallery-keepalived -r /run/gallery-vrrp -c /run/gallery-checkers >/dev/null 2>&1 </dev/null
+for n in $(seq 100); do
+	[ "$(ipvsadm -Ln | grep -c Route)" = 3 ] && ip -4 addr show dev eth0 | grep -q 10.10.10.23/32 && exit 0
+	sleep 0.1
+done
+echo keepalived does not bring it; ipvsadm -Ln; ip -4 addr show dev eth0; exit 1`)
+}
+
+// keepalivedEnds has it give all back, and waits for it.
+var keepalivedEnds = on("dev-1", `kill "$(cat /run/gallery-keepalived)"
+for n in $(seq 100); do [ -e /run/gallery-keepalived ] || exit 0; sleep 0.1; done
+exit 1`)
+
+// keepalivedFaults are of a director that keepalived keeps.
+var keepalivedFaults = []Fault{{
+	Name: "keepalived-table-edited", Catalogue: "K7", Setup: "-", Needs: []lab.Feature{lab.Keepalived},
+	Title:  "somebody has removed the second service from the table that keepalived keeps: a reload does not bring it back",
+	Make:   keptByKeepalived,
+	Inject: on("dev-1", `ipvsadm -D -t 10.10.10.23:80; kill -HUP "$(cat /run/gallery-keepalived)"; sleep 2; ! ipvsadm -Ln | grep 10.10.10.23`),
+	Sights: []Sight{{Host: "dev-1", Code: "keepalived-table"}, {Host: "client", Code: "replies"}},
+	Undo:   keepalivedEnds,
+}, {
+	Name: "vrrp-dropped", Catalogue: "F10", Setup: "-", Needs: []lab.Feature{lab.Keepalived, lab.IPTables},
+	Title:  "the packet filter of a director drops the other's advertisements",
+	Make:   keptByKeepalived,
+	Inject: on("dev-1", "iptables-legacy -A INPUT -p vrrp -j DROP"),
+	Sights: []Sight{{Host: "dev-1", Code: "firewall-vrrp"}},
+	Undo:   keepalivedEnds,
+}}
