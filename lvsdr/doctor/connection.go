@@ -25,12 +25,13 @@ var packetLoop = &Check{
 		if err != nil {
 			return nil, err
 		}
+		seen, asked := e.seen.survey.had() // by dr-path, unless nobody is asked
 		return e.eachOurs(ctx, func(s servedService) []Problem {
 			var problems []Problem
 			for _, d := range s.live.Destinations {
 				t := flows[flowOf(s.live, d)]
 				each := packetsEach(d.Stats)
-				if t == nil || t.stuck == 0 || t.stuck < t.others || each < loopedPackets {
+				if t == nil || t.stuck == 0 || t.stuck < t.others || each < loopedPackets || asked && seen.serves(s.live.ID, d.Addr) {
 					continue
 				}
 				p := problem("", "%s: %s gets %d packets for each connection, and they wait in SYN_RECV: the packets go round",

@@ -107,6 +107,14 @@ func (m *memo[T]) get(ctx context.Context, look func() (T, error)) (T, error) {
 	return value, err
 }
 
+// had returns what was seen, where somebody has looked and it did not fail.
+func (m *memo[T]) had() (value T, ok bool) {
+	m.once.Do(func() { m.turn = make(chan struct{}, 1) })
+	m.turn <- struct{}{}
+	defer func() { <-m.turn }()
+	return m.value, m.known && m.err == nil
+}
+
 // seen is all that was looked at.
 type seen struct {
 	links       memo[[]host.Link]

@@ -57,3 +57,21 @@ func TestSlowRealServer(t *testing.T) {
 		}
 	}
 }
+
+// What went round before the fault was mended still waits for a minute, and is no fault
+// where the real server answers now.
+func TestPacketLoopIsOver(t *testing.T) {
+	const waits = carrying + "ipvsadm -A -t 10.10.10.22:80 -s wrr\nipvsadm -a -t 10.10.10.22:80 -r 10.10.10.31:80 -g -w 1\n" +
+		"ipvsadm -a -t 10.10.10.22:80 -r 10.10.10.32:80 -g -w 1\nstat -t 10.10.10.22:80 -r 10.10.10.31:80 conns=4 inpkts=328\n"
+	role := wireRole(t, cluster.DirectorRole, "services: [{vip: 10.10.10.22, realServers: [{address: 10.10.10.31}, {address: 10.10.10.32}]}]")
+	for passive, want := range map[bool]doctor.Severity{false: doctor.OK, true: doctor.Failure} {
+		w := lvsdrtest.Director("modprobe ip_vs_wrr\n" + waits + conns(2, "SYN_RECV", "10.10.10.100", "10.10.10.22:80", "10.10.10.31:80", 50) + lvsdrtest.HealthyLAN())
+		e := role.Exam(w.Host())
+		e.Only, e.Passive = []string{"packet-loop"}, passive
+		for _, f := range e.Run(t.Context()) {
+			if f.Check == "packet-loop" && f.Severity != want {
+				t.Errorf("passive %v: %s %s, want %s", passive, f.Severity, f.What, want)
+			}
+		}
+	}
+}

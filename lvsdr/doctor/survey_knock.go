@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"net/netip"
+	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/probe"
 )
 
@@ -72,6 +74,12 @@ func knockKind(p *pathSeen) probe.Kind {
 // serves tells whether the real server itself answered for the VIP.
 func (p *pathSeen) serves() bool {
 	return p.reply.Outcome == probe.Accepted && bytes.Equal(p.reply.MAC, p.server.mac)
+}
+
+// serves tells whether a real server answered for a service when it was tried. What
+// waits for it still began before.
+func (s *survey) serves(id ipvs.ID, rip netip.Addr) bool {
+	return slices.ContainsFunc(s.paths, func(p *pathSeen) bool { return p.id == id && p.server.rip == rip && p.serves() })
 }
 
 // knocks are packets to send and where their replies go.

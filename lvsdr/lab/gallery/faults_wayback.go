@@ -27,7 +27,7 @@ var wayBackFaults = []Fault{{
 }, {
 	Name: "source-guard", Catalogue: "N4", Setup: "-", // where no client of the LAN was answered before
 	Title: "the network lets the director's port send from its own addresses only and drops what it sends on",
-	Make:  handMade(handTable),
+	Make:  all(handMade(handTable), on("dev-1", "ipvsadm --set 0 1 0")), // those that were answered are soon forgotten
 	Inject: all(on("dev-1", `tc qdisc add dev eth0 clsact
 tc filter add dev eth0 egress protocol ip prio 1 u32 match ip src 10.10.10.30/32 action ok
 tc filter add dev eth0 egress protocol ip prio 2 u32 match u32 0 0 action drop`), visits(""), waiting(16)),

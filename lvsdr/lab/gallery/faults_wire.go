@@ -23,6 +23,9 @@ func seenOnWire(code string, cause ...Sight) []Sight {
 // asksAnew has a host ask ARP for whom it sends to.
 const asksAnew = "ip neigh flush dev eth0"
 
+// staleVIP has a client send what is for the VIP to nobody.
+const staleVIP = "ip neigh replace 10.10.10.22 lladdr $(cat /sys/class/net/eth0/address) dev eth0 nud stale"
+
 // claimFaults: somebody else says to have the VIP.
 var claimFaults = []Fault{{
 	Name: "asks-as-vip", Catalogue: "R3",
@@ -66,7 +69,8 @@ var claimFaults = []Fault{{
 }, {
 	Name: "stale-neighbour", Catalogue: "R24",
 	Title:  "a client still takes a real server for the VIP, from a time when that one answered",
-	Inject: on("client", "ip neigh replace 10.10.10.22 lladdr $(cat /sys/class/net/eth0/address) dev eth0 nud stale"),
+	Inject: on("client", staleVIP),
+	Recur:  on("client", staleVIP), // the kernel asks anew at the next request
 	Sights: []Sight{{Host: "client", Code: "vip-neighbour"}},
 }, {
 	Name: "static-neighbour", Catalogue: "C1",
@@ -184,6 +188,8 @@ var largeFaults = []Fault{{
 	Title:  "the director drops the router's word that large packets do not pass, so the real servers never hear it",
 	Make:   all(handMade(handTable), largePages, narrowWay),
 	Inject: on("dev-1", "iptables-legacy -I INPUT -p icmp -j DROP"),
+	// What they heard before lasts ten minutes (net.ipv4.route.mtu_expires).
+	Recur:  all(on("dev-2", "ip route flush cache"), on("dev-3", "ip route flush cache")),
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-icmp", Severity: doctor.Warning}, {Host: "client", Code: "large-replies"}},
 }}
 
