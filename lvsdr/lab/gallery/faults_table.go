@@ -49,6 +49,8 @@ var tableFaults = []Fault{{
 	Title:  "a real server is forwarded to by masquerading",
 	Inject: all(on("dev-1", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31 -m -w 1"), unserved),
 	Sights: []Sight{{Host: "dev-1", Code: "forwarding"}, {Host: "client", Code: "replies"}},
+	// The last packets by masquerading may have the kernel cache a route to nobody.
+	Advised: "ip route flush cache",
 }, {
 	Name: "port-mapping", Catalogue: "R11", Setup: Flags + " --drain 0",
 	Title:  "a real server is on another port than the service, which direct routing cannot change",
