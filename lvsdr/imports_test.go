@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"lvsdr/boot":     {"lvsdr/host"},
 	"lvsdr/firewall": {"lvsdr/filter", "lvsdr/host", "lvsdr/cluster"},
 	"lvsdr/linux":    {"lvsdr/firewall", "lvsdr/host", "lvsdr/cluster", "lvsdr/ipvs", "lvsdr/filter", "lvsdr/probe"},
-	"lvsdr/step":     {"lvsdr/host", "lvsdr/cluster", "lvsdr/ipvs"},
+	"lvsdr/step":     {"lvsdr/keepalived", "lvsdr/host", "lvsdr/cluster", "lvsdr/ipvs"},
 	"lvsdr/doctor": {"lvsdr/step", "lvsdr/boot", "lvsdr/firewall", "lvsdr/host", "lvsdr/cluster", "lvsdr/keepalived",
 		"lvsdr/ipvs", "lvsdr/filter", "lvsdr/probe"},
 	"lvsdr":            {"lvsdr/doctor", "lvsdr/step", "lvsdr/boot", "lvsdr/linux", "lvsdr/host", "lvsdr/cluster"},

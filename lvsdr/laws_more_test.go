@@ -40,6 +40,8 @@ var reconfigurations = map[string]func() cluster.Config{
 	"both families":                 configs["both families, two VIPs"],
 	"every port of the same VIP":    configs["every port, thresholds"],
 	"UDP on the VIP instead of TCP": configs["UDP, one packet"],
+	"keepalived":                    configs["keepalived"],
+	"keepalived and more":           configs["keepalived, two VIPs, a sorry server"],
 }
 
 func TestReconfiguration(t *testing.T) {

@@ -99,6 +99,18 @@ var configs = map[string]func() cluster.Config{
 		c.ARPInterfaces = []string{"eth0"}
 		return c
 	},
+	"keepalived": func() cluster.Config {
+		c := mission()
+		c.Engine = cluster.EngineKeepalived
+		return c
+	},
+	"keepalived, two VIPs, a sorry server": func() cluster.Config {
+		return cluster.Config{Engine: cluster.EngineKeepalived, Drain: atOnce(), Services: []cluster.Service{
+			{VIP: addr("10.10.10.22"), Ports: secure, Check: &cluster.Check{Type: cluster.CheckHTTP, Port: 8080}, SorryServer: addr("10.10.10.49"),
+				RealServers: servers("10.10.10.41", "10.10.10.42")},
+			{VIP: addr("fd00:10::22"), Ports: dns, Scheduler: "sh", RealServers: []cluster.RealServer{weighted("fd00:10::41", 0), weighted("fd00:10::42", 3)}},
+		}}
+	},
 	"30 services": func() cluster.Config {
 		c := cluster.Config{Drain: atOnce()}
 		for i := range 30 {
@@ -136,6 +148,7 @@ var worlds = map[string]string{
 	"bare":          "rmdir /etc/sysctl.d\nrmdir /etc/modules-load.d",
 	"blackholes":    "ip route add blackhole 10.10.10.22\nip route add blackhole 192.0.2.0/24\nip addr add 10.10.10.77/32 dev lo",
 	"loopback down": "ip link set lo down",
+	"a sick one":    "keepalived check 10.10.10.41 fails",
 }
 
 var roles = map[string]struct {

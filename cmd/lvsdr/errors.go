@@ -80,6 +80,8 @@ func hintOf(ctx context.Context, err error, r *report) string {
 		return again(r)
 	case errors.Is(err, host.ErrNoIPVS):
 		return hintNoIPVS
+	case errors.Is(err, step.ErrNoKeepalived):
+		return hintNoKeepalived
 	case errors.Is(err, step.ErrOtherRole) && r != nil:
 		return "if this host is to change its role: lvsdr teardown " + otherRole(r.Role) + ", which ends what it serves in the other one"
 	case errors.Is(err, step.ErrMasked) && r != nil:
@@ -101,6 +103,8 @@ const (
 	hintRoot     = "run it as root: sudo lvsdr …"
 	hintRootless = "this is root without these rights, as in a container or a user namespace: " +
 		"run it on the host itself, or give the container CAP_NET_ADMIN and CAP_NET_RAW and a network of its own"
+	hintNoKeepalived = "nothing was changed; install it: apt-get install keepalived (Debian, Ubuntu), dnf install keepalived (Fedora, RHEL); " +
+		"or leave engine: keepalived out"
 	hintNoIPVS = "install the kernel package that has the module ip_vs " +
 		"(Debian: linux-image-amd64; Ubuntu: linux-modules-extra-$(uname -r); " +
 		"Fedora, RHEL: kernel-modules); in a container, run modprobe ip_vs on its host"

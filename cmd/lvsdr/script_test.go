@@ -245,6 +245,8 @@ func scriptGiven(ts *testscript.TestScript, neg bool, args []string) {
 		st.sys.systemd = &manager{stage: st}
 	case "no-ipvs":
 		st.world.WithoutIPVS()
+	case "no-keepalived":
+		st.world.WithoutKeepalived()
 	case "failing":
 		if neg {
 			st.world.Fail(args[1], nil)

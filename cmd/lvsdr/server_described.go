@@ -81,6 +81,10 @@ func (e *serverEdit) weightInTable() int32 {
 func (s *session) editDescribed(c *cli.Context, edit *serverEdit, src source) ([]step.Step, error) {
 	edit.patience = src.DrainTime()
 	parts := edit.partly(src.Config)
+	if len(parts) > 0 && src.Keepalived() {
+		return nil, &hintError{fmt.Errorf("%s describes %s as one service, which keepalived looks after, and --service names some of its ports", src.where(), parts[0]),
+			"name all of them; or describe them as services of their own"}
+	}
 	if len(parts) > 0 && !s.sys.host().Runtime {
 		return nil, &hintError{fmt.Errorf("%s describes %s as one service, and --service names some of its ports", src.where(), parts[0]),
 			"name all of them; or describe them as services of their own; or change the running table alone: --runtime"}
@@ -102,6 +106,10 @@ func (s *session) editDescribed(c *cli.Context, edit *serverEdit, src source) ([
 	}
 	edit.table = edit.wanted(src.Config, changed)
 	steps := []step.Step{step.ServerWeights(edit.table)}
+	if src.Keepalived() { // which is to know it too
+		written.Drain = new(cluster.Duration) // it had its time
+		steps[0] = step.DirectorServices(written)
+	}
 	if s.sys.host().Runtime {
 		s.warnOfIdle(edit.table, changed)
 		return steps, nil

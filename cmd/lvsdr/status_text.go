@@ -17,6 +17,13 @@ func printStatus(o *output, st *status.Status) {
 		role = spoken(st.Role)
 	}
 	o.printf("role      %s", role)
+	if st.Engine != nil {
+		state := "not running: real servers that die stay in the table"
+		if st.Engine.Running {
+			state = "running"
+		}
+		o.printf("engine    %s, %s", st.Engine.Name, state)
+	}
 	for _, vip := range st.VIPs {
 		o.printf("VIP       %s", vip)
 	}

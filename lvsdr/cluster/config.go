@@ -23,6 +23,9 @@ type Config struct {
 	// Directors are the hosts that may be the director. A host is one of them, or it
 	// is none: nothing else makes a host the director unasked.
 	Directors []Director `yaml:"directors,omitempty" json:"directors,omitempty"`
+	// Engine is who keeps the table: ipvs (the default), where it is as lvsdr sets it, or
+	// keepalived, which takes out the real servers whose health check fails.
+	Engine string `yaml:"engine,omitempty" json:"engine,omitempty"`
 	// Services are the virtual services.
 	Services []Service `yaml:"services" json:"services"`
 	// Timeouts are IPVS's connection timeouts (ipvsadm --set), whole seconds; those
@@ -77,6 +80,14 @@ type Service struct {
 	// PersistenceNetmask is the prefix length that makes clients one client
 	// (ipvsadm -M), 1 to 32 or 128; when not given, every address is its own.
 	PersistenceNetmask int `yaml:"persistenceNetmask,omitempty" json:"persistenceNetmask,omitempty"`
+	// Check is how keepalived looks after the real servers, with that engine only.
+	Check *Check `yaml:"check,omitempty" json:"check,omitempty"`
+	// Quorum is the least sum of the weights of healthy real servers with which the
+	// service serves, with engine keepalived only; 1 when not given.
+	Quorum int `yaml:"quorum,omitempty" json:"quorum,omitempty"`
+	// SorryServer takes the connections while there is no quorum, with engine keepalived
+	// only. It is set up like a real server.
+	SorryServer netip.Addr `yaml:"sorryServer,omitempty" json:"sorryServer,omitzero"`
 	// RealServers are the hosts that the connections go to; a director needs them.
 	RealServers []RealServer `yaml:"realServers,omitempty" json:"realServers,omitempty"`
 }

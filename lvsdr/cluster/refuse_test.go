@@ -14,6 +14,9 @@ func service(lines ...string) string {
 // servers puts a list into a valid file's only service: line 3, column 18.
 func servers(list string) string { return service("realServers: " + list) }
 
+// watched is service with engine keepalived, a line further down.
+func watched(lines ...string) string { return "engine: keepalived\n" + service(lines...) }
+
 func TestParseConfigRefuses(t *testing.T) {
 	const vip = "services: [{vip: 10.0.0.1}]\n" // one valid line
 	for _, tt := range []struct {
@@ -39,13 +42,13 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"undefined alias", service("realServers: *all"), 3, 18, "", "*all", "unknown anchor"},
 		{"control character", "services:\n  - vip: \x01\n", 2, 10, "", "\x01", "control characters"},
 		{"not UTF-8", "services:\n  # \xff\n", 2, 5, "", "�", "UTF-8"},
-		{"a list", "- vip: 10.0.0.1\n", 1, 1, "", "- vip: 10.0.0.1", "interface, arpInterfaces, directors, services, timeouts, firewall or drain"},
+		{"a list", "- vip: 10.0.0.1\n", 1, 1, "", "- vip: 10.0.0.1", "interface, arpInterfaces, directors, engine, services, timeouts, firewall or drain"},
 		{"a word", "10.0.0.1\n", 1, 1, "", "10.0.0.1", "keys with values are wanted"},
 		{"tag", service("scheduler: !!str wrr"), 3, 16, "services[0].scheduler", "!!str wrr", "without a tag"},
 		{"alias bomb", "services: [" + bomb() + "]\n", 1, 3111, "services[256].ports[768]", "80, 80, 80, 80, 80, 80, 80, 80, 80, 80,…", "too large"},
 
 		// Keys.
-		{"unknown key", "services: [{vip: 10.0.0.1}]\nfoo: 1\n", 2, 1, "foo", "foo", "interface, arpInterfaces, directors, services, timeouts, firewall or drain"},
+		{"unknown key", "services: [{vip: 10.0.0.1}]\nfoo: 1\n", 2, 1, "foo", "foo", "interface, arpInterfaces, directors, engine, services, timeouts, firewall or drain"},
 		{"unknown key in a service", service("port: 80"), 3, 5, "services[0].port", "port", "allowed here are vip, interface, ports"},
 		{"unknown key in a server", servers("[{adress: 10.10.10.31}]"), 3, 20, "services[0].realServers[0].adress", "adress", "address, weight"},
 		{"unknown key in timeouts", vip + "timeouts: {icmp: 1s}\n", 2, 12, "timeouts.icmp", "icmp", "tcp, tcpFin or udp"},
@@ -64,6 +67,31 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"quoted weight", servers(`[{address: 10.10.10.31, weight: "1"}]`), 3, 50, "services[0].realServers[0].weight", "1", "without quotes"},
 		{"octal weight", servers("[{address: 10.10.10.31, weight: 010}]"), 3, 50, "services[0].realServers[0].weight", "010", "whole number"},
 		{"fraction", servers("[{address: 10.10.10.31, weight: 0.5}]"), 3, 50, "services[0].realServers[0].weight", "0.5", "whole number"},
+
+		// The engine and what needs keepalived.
+		{"unknown engine", vip + "engine: haproxy\n", 2, 9, "engine", "haproxy", "ipvs or keepalived"},
+		{"check without keepalived", service("check: {type: tcp}"), 3, 12, "services[0].check", "", "write engine: keepalived"},
+		{"quorum without keepalived", service("quorum: 2"), 3, 13, "services[0].quorum", "2", "write engine: keepalived"},
+		{"sorry server without keepalived", "engine: ipvs\n" + service("sorryServer: 10.10.10.40"), 4, 18, "services[0].sorryServer", "10.10.10.40", "write engine: keepalived"},
+		{"unknown check", watched("check: {type: smtp}"), 4, 19, "services[0].check.type", "smtp", "tcp, udp, http, https or ping"},
+		{"check's port", watched("check: {port: 65536}"), 4, 19, "services[0].check.port", "65536", "1 to 65535"},
+		{"ping with a port", watched("check: {type: ping, port: 80}"), 4, 31, "services[0].check.port", "80", "a ping has no port"},
+		{"every port asked", watched("ports: [0]", "persistence: 20s", "check: {type: tcp}"), 6, 12, "services[0].check.port", "", "port: 80"},
+		{"tcp to a UDP port", watched("ports: [53/udp]", "check: {type: tcp}"), 5, 19, "services[0].check.type", "tcp", "cannot ask port 53/udp"},
+		{"udp to a TCP port", watched("check: {type: udp}"), 4, 19, "services[0].check.type", "udp", "cannot ask port 80"},
+		{"interval in parts", watched("check: {interval: 1500ms}"), 4, 23, "services[0].check.interval", "1500ms", "whole seconds"},
+		{"long timeout", watched("check: {timeout: 2h}"), 4, 22, "services[0].check.timeout", "2h", "at most 1h0m0s"},
+		{"retries", watched("check: {retries: -1}"), 4, 22, "services[0].check.retries", "-1", "from 0 to 100"},
+		{"path without http", watched("check: {path: /}"), 4, 19, "services[0].check.path", "/", "only the types http and https"},
+		{"path", watched("check: {type: http, path: health}"), 4, 31, "services[0].check.path", "health", "such as /health"},
+		{"status without http", watched("check: {status: 200}"), 4, 21, "services[0].check.status", "200", "only the types http and https"},
+		{"status", watched("check: {type: https, status: 99}"), 4, 34, "services[0].check.status", "99", "100 to 599"},
+		{"quorum", watched("quorum: -1"), 4, 13, "services[0].quorum", "-1", "1 or more"},
+		{"too high a quorum", watched("quorum: 3", "realServers: [{address: 10.10.10.31}, {address: 10.10.10.32}]"), 4, 13, "services[0].quorum", "3", "all weights together, 2"},
+		{"sorry server of the other family", watched("sorryServer: 2001:db8::40"), 4, 18, "services[0].sorryServer", "2001:db8::40", "needs IPv4"},
+		{"the VIP as sorry server", watched("sorryServer: 10.10.10.22"), 4, 18, "services[0].sorryServer", "10.10.10.22", "cannot be a real server"},
+		{"a real server as sorry server", watched("sorryServer: 10.10.10.31", "realServers: [{address: 10.10.10.31}]"), 4, 18, "services[0].sorryServer", "10.10.10.31", "the sorry server takes over"},
+		{"a director as sorry server", "directors: [{address: 10.10.10.40}]\n" + watched("sorryServer: 10.10.10.40"), 1, 23, "directors[0].address", "10.10.10.40", "is a real server too"},
 
 		// Services and addresses.
 		{"no services", "interface: eth0\n", 1, 1, "services", "", "at least one service"},

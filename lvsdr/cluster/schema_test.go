@@ -94,6 +94,13 @@ func bound(defs jsonschema.Definitions) {
 		return p
 	}
 	property("Config", "firewall").Enum = anys(firewallNames)
+	property("Config", "engine").Enum = anys(engineNames)
+	property("Check", "type").Enum = anys(checkTypes)
+	for name, most := range map[string]int{"port": 65535, "retries": maxRetries, "status": 599} {
+		property("Check", name).Minimum = map[string]json.Number{"port": "1", "retries": "0", "status": "100"}[name]
+		property("Check", name).Maximum = json.Number(fmt.Sprint(most))
+	}
+	property("Service", "quorum").Minimum = "1"
 	property("Config", "interface").Pattern = `^[^\s/:]{1,15}$`
 	property("Config", "arpInterfaces").Items.Pattern = `^[^\s/:]{1,15}$`
 	property("Service", "interface").Pattern = `^[^\s/:]{1,15}$`

@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -56,5 +57,20 @@ func TestConfigFor(t *testing.T) {
 	}
 	if len(c.Services) != 3 {
 		t.Errorf("the configuration itself has %d services left", len(c.Services))
+	}
+}
+
+// A sorry server takes the services that name it, as a real server does.
+func TestConfigForSorryServer(t *testing.T) {
+	c, err := cluster.ParseConfig("tiers", []byte("engine: keepalived\n"+strings.Replace(tiers, "ports: [3306],", "ports: [3306], sorryServer: 10.10.10.50,", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sorry := []netip.Addr{netip.MustParseAddr("10.10.10.50")}
+	if got := c.Listed(append(sorry, netip.MustParseAddr("10.10.10.99"))); !slices.Equal(got, sorry) {
+		t.Errorf("listed: %v", got)
+	}
+	if got := c.For(sorry); len(got.Services) != 1 || got.Services[0].VIP != netip.MustParseAddr("10.10.10.23") {
+		t.Errorf("its share: %+v", got.Services)
 	}
 }

@@ -41,6 +41,7 @@ func (c Config) Validate(role string) error {
 		sv.scheduling()
 		sv.persistence()
 		sv.realServers(vips)
+		sv.watching(c, vips)
 		if role == DirectorRole && len(s.RealServers) == 0 {
 			sv.add("realServers", "", "a director needs at least one real server for each service")
 		}
@@ -110,6 +111,9 @@ func (v *validation) cluster(c Config) {
 		if reason := wrongSeconds(t.d); reason != "" {
 			v.add(t.path, t.d.String(), reason)
 		}
+	}
+	if reason := wrongEngine(c.Engine); reason != "" {
+		v.add("engine", c.Engine, reason)
 	}
 	if reason := wrongFirewall(c); reason != "" {
 		v.add("firewall", c.Firewall, reason)

@@ -14,7 +14,7 @@ const maxPriority = 254
 func (v *validation) directors(c Config) {
 	vips, before := c.vipPlaces(), map[netip.Addr]int{}
 	servers := map[netip.Addr]bool{}
-	for _, rip := range c.RIPs() {
+	for _, rip := range append(c.RIPs(), c.SorryServers()...) {
 		servers[rip] = true
 	}
 	for i, d := range c.Directors {

@@ -11,7 +11,7 @@ import (
 var (
 	directorChecks = []*Check{
 		// The kernel and its table.
-		ipvsThere, ipvsScheduler, keepalivedUnit, keepalivedFlaws, keepalivedTable, serviceThere, noDestination, directForwarding, portMapping, schedulerFallback,
+		ipvsThere, ipvsScheduler, keepalivedUnit, keepalivedFlaws, keepalivedTable, keepalivedRuns, serviceThere, noDestination, directForwarding, portMapping, schedulerFallback,
 		quiescentTemplate, orphanConnections, ipvsSysctl, tableOwner,
 
 		// Addresses, ARP and routes.
@@ -36,6 +36,7 @@ var (
 		drPath,
 		largeRequests,
 		packetLoop, synReceived, // what the table says of the ways that work from here
+		healthy,
 
 		// What was set up.
 		modulesBoot,

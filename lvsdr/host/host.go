@@ -28,6 +28,9 @@ type Host struct {
 	IPVS      IPVS
 	Firewalls []Firewall // all that may be in use; in this order they are looked at and changed
 
+	// Keepalived is for the engine of that name; nil where it cannot be had.
+	Keepalived Keepalived
+
 	// Observer and Wire are for the doctor alone.
 	Observer Observer
 	Wire     Wire

@@ -26,6 +26,9 @@ func (h *Host) Through(via Via) *Host {
 	for _, f := range h.Firewalls {
 		through.Firewalls = append(through.Firewalls, firewallVia{via, f})
 	}
+	if h.Keepalived != nil {
+		through.Keepalived = keepalivedVia{via, h.Keepalived}
+	}
 	if h.Observer != nil {
 		through.Observer = observerVia{via, h.Observer}
 	}
@@ -199,4 +202,25 @@ func (v firewallVia) Gates(ctx context.Context) ([]Gate, error) {
 
 func (v firewallVia) Set(ctx context.Context, gate string, openings []Opening) error {
 	return v.via(ctx, "Firewall.Set", func() error { return v.of.Set(ctx, gate, openings) })
+}
+
+type keepalivedVia struct {
+	via Via
+	of  Keepalived
+}
+
+func (v keepalivedVia) Test(ctx context.Context, config []byte) error {
+	return v.via(ctx, "Keepalived.Test", func() error { return v.of.Test(ctx, config) })
+}
+
+func (v keepalivedVia) Running(ctx context.Context) (bool, error) {
+	return get(ctx, v.via, "Keepalived.Running", func() (bool, error) { return v.of.Running(ctx) })
+}
+
+func (v keepalivedVia) Start(ctx context.Context) error {
+	return v.via(ctx, "Keepalived.Start", func() error { return v.of.Start(ctx) })
+}
+
+func (v keepalivedVia) Stop(ctx context.Context) error {
+	return v.via(ctx, "Keepalived.Stop", func() error { return v.of.Stop(ctx) })
 }

@@ -12,8 +12,8 @@ import (
 
 // Cluster describes what the configuration says as a cluster, with a remark for each
 // line that this description does not say, or says otherwise. The remarks that are lost
-// change what serves: they come with every health check and every vrrp_instance, which
-// lvsdr's engine in the kernel has not. Among the others are the flaws that keepalived
+// change what serves: they come with every vrrp_instance, whose failover lvsdr has not.
+// Where there are health checks the engine is keepalived. Among the others are the flaws that keepalived
 // passes over.
 func (c Config) Cluster() (cluster.Config, []cluster.Remark) {
 	im := importer{groups: map[string]Directive{}, carried: map[netip.Addr]Directive{}, on: map[netip.Addr]string{}}
@@ -21,11 +21,15 @@ func (c Config) Cluster() (cluster.Config, []cluster.Remark) {
 		im.remarks = append(im.remarks, cluster.Remark{File: l.File, Line: l.Line,
 			Text: "left out: it is for another config-id (" + l.For + ")"})
 	}
+	im.looked = looksAfter(c.Directives)
 	for _, d := range c.Directives {
 		im.gather(d)
 	}
 	for _, d := range c.Directives {
 		im.top(d)
+	}
+	if im.looked && len(im.config.Services) > 0 {
+		im.config.Engine = cluster.EngineKeepalived
 	}
 	im.interfaces()
 	im.withoutService()
@@ -46,6 +50,7 @@ type importer struct {
 	on      map[netip.Addr]string    // the interfaces that carry them
 	order   []netip.Addr             // of carried
 	mail    *Directive               // smtp_server
+	looked  bool                     // somebody looks after the real servers
 }
 
 func (im *importer) note(d Directive, format string, args ...any) { im.remark(d, false, format, args) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -43,19 +44,30 @@ func FromCluster(c cluster.Config, h Host) (Config, []cluster.Remark, error) {
 	}
 	all := []Directive{x.globals()}
 	all = append(all, x.instances()...)
-	for i, s := range c.Services {
-		for j, port := range s.AllPorts() {
-			all = append(all, x.virtualServer(i, j, s, port))
-		}
-	}
+	all = append(all, x.virtualServers()...)
 	x.leftOver()
 	return Config{Directives: all}, x.remarks, nil
+}
+
+// Engine makes the configuration of the keepalived that lvsdr runs itself: the services
+// and their checks, and nothing else, since lvsdr carries the VIPs and sets the timeouts.
+// It has no lvs_flush: the table may have services of others.
+//
+// IsNew tells which real servers of a service are not in the table yet: those come in when
+// they have passed their check (alpha). One that is there counts as healthy until its
+// check fails: as a new one it would stay in the table for ever if it is dead, because
+// keepalived takes out only what it has put in.
+func Engine(c cluster.Config, from string, isNew func(vip netip.Addr, port cluster.Port, rip netip.Addr) bool) Config {
+	x := exporter{Config: c, host: Host{From: from}, isNew: isNew}
+	return Config{Directives: append([]Directive{x.ownGlobals()}, x.virtualServers()...)}
 }
 
 type exporter struct {
 	cluster.Config
 	host    Host
 	remarks []cluster.Remark
+	// isNew is for [Engine] alone.
+	isNew func(netip.Addr, cluster.Port, netip.Addr) bool
 }
 
 // refuse returns what keepalived would not take.
@@ -78,7 +90,7 @@ func (x *exporter) refuse() error {
 	}
 	for i, s := range x.Services {
 		path := fmt.Sprintf("services[%d]", i)
-		if total(s) == 0 {
+		if !takes(s) {
 			wrong(path+".realServers", "", "all weights are 0, and keepalived wants a quorum of 1 at least: leave the service out meanwhile")
 		}
 		if x.host.Interface(s.VIP) == "" {
@@ -88,19 +100,11 @@ func (x *exporter) refuse() error {
 	return errors.Join(errs...)
 }
 
-func total(s cluster.Service) int {
-	n := 0
-	for _, r := range s.RealServers {
-		n += weight(r)
-	}
-	return n
-}
-
-func weight(r cluster.RealServer) int {
-	if r.Weight == nil {
-		return 1
-	}
-	return *r.Weight
+// takes tells whether a real server of the service takes connections.
+func takes(s cluster.Service) bool {
+	return slices.ContainsFunc(s.RealServers, func(r cluster.RealServer) bool {
+		return !r.Drained && (r.Weight == nil || *r.Weight > 0)
+	})
 }
 
 func priority(d cluster.Director) int {

@@ -1,7 +1,6 @@
 package keepalived
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -42,6 +41,19 @@ func (x *exporter) globals() Directive {
 		inner = append(inner, Directive{Words: words, Above: []string{"timeouts of " + x.host.From}})
 	}
 	return block("Made of "+x.host.From+" by lvsdr export keepalived.", inner, "global_defs")
+}
+
+// The names of the processes of lvsdr's own keepalived, by which they are told from
+// another one of this host. A process has at most 15 characters.
+const (
+	EngineProcess  = "lvsdr-keepalive"
+	CheckerProcess = "lvsdr-checkers"
+)
+
+func (x *exporter) ownGlobals() Directive {
+	return block("Written by lvsdr of "+x.host.From+" for its own keepalived: change that, then lvsdr setup director.", []Directive{
+		one("process_name", EngineProcess), one("checker_process_name", CheckerProcess),
+	}, "global_defs")
 }
 
 func seconds(d cluster.Duration) string {
@@ -116,36 +128,76 @@ func (x *exporter) instance(l link, vips []netip.Addr) Directive {
 // maxLabel is IFNAMSIZ-1 (include/uapi/linux/if.h).
 const maxLabel = 15
 
-// virtualServer is a service at one of its ports.
-func (x *exporter) virtualServer(i, j int, s cluster.Service, port cluster.Port) Directive {
-	number := strconv.Itoa(int(port.Number))
-	inner := []Directive{
-		one("delay_loop", "6"),
-		one("lb_algo", cmp.Or(s.Scheduler, cluster.DefaultScheduler)),
-		one("lb_kind", "DR"),
-		one("protocol", map[cluster.Protocol]string{cluster.TCP: "TCP", cluster.UDP: "UDP", cluster.SCTP: "SCTP"}[port.Protocol]),
-		one("alpha"),
-		one("omega"),
+// virtualServers are the services, each at each of its ports.
+func (x *exporter) virtualServers() []Directive {
+	var all []Directive
+	entries := x.VirtualServices()
+	for i, s := range x.Services {
+		for j, port := range s.AllPorts() {
+			e := entries[len(all)]
+			weights := map[netip.Addr]int32{}
+			for _, d := range e.Destinations {
+				weights[d.Addr] = d.Weight
+			}
+			all = append(all, x.virtualServer(virtual{
+				origin: fmt.Sprintf("services[%d]", i), port: port, Service: s, scheduler: e.Scheduler,
+				flags: e.Flags.Of(e.Scheduler), weights: weights, check: s.Check.For(port),
+			}, j))
+		}
 	}
-	for _, name := range s.SchedulerFlags {
+	return all
+}
+
+// virtual is a service at one of its ports, with every default filled in.
+type virtual struct {
+	cluster.Service
+	origin    string
+	port      cluster.Port
+	scheduler string
+	flags     []string             // that of a hash that is to fall back included
+	weights   map[netip.Addr]int32 // 0 of one that is drained
+	check     cluster.Check
+}
+
+var protocols = map[cluster.Protocol]string{cluster.TCP: "TCP", cluster.UDP: "UDP", cluster.SCTP: "SCTP"}
+
+func (x *exporter) virtualServer(v virtual, j int) Directive {
+	number := strconv.Itoa(int(v.port.Number))
+	inner := []Directive{
+		one("delay_loop", seconds(v.check.Interval)),
+		one("lb_algo", v.scheduler),
+		one("lb_kind", "DR"),
+		one("protocol", protocols[v.port.Protocol]),
+	}
+	if x.isNew == nil {
+		inner = append(inner, one("alpha").beside("a new real server comes in when its check has passed"))
+	}
+	inner = append(inner, one("omega"), one("warmup", "0"))
+	for _, name := range v.flags {
 		inner = append(inner, one(name))
 	}
-	if s.OnePacket {
+	if v.OnePacket {
 		inner = append(inner, one("ops"))
 	}
-	if s.Persistence > 0 {
-		inner = append(inner, one("persistence_timeout", seconds(s.Persistence)))
+	if v.Persistence > 0 {
+		inner = append(inner, one("persistence_timeout", seconds(v.Persistence)))
 	}
-	if n := s.PersistenceNetmask; n > 0 && s.VIP.Is4() {
+	if n := v.PersistenceNetmask; n > 0 && v.VIP.Is4() {
 		inner = append(inner, one("persistence_granularity", netmask(n)))
 	} else if n > 0 {
 		inner = append(inner, one("persistence_granularity", strconv.Itoa(n)))
 	}
-	for _, k := range ascending(s.RealServers) {
-		inner = append(inner, x.realServer(fmt.Sprintf("services[%d].realServers[%d]", i, k), s.RealServers[k], port))
+	if v.Quorum > 1 {
+		inner = append(inner, one("quorum", strconv.Itoa(v.Quorum)))
 	}
-	origin := fmt.Sprintf("services[%d].ports[%d] of %s", i, j, x.host.From)
-	return block(origin, inner, "virtual_server", s.VIP.String(), number)
+	if v.SorryServer.IsValid() {
+		inner = append(inner, one("sorry_server", v.SorryServer.String(), number), one("sorry_server_lvs_method", "DR"))
+	}
+	for _, k := range ascending(v.RealServers) {
+		inner = append(inner, x.realServer(v, k))
+	}
+	origin := fmt.Sprintf("%s.ports[%d] of %s", v.origin, j, x.host.From)
+	return block(origin, inner, "virtual_server", v.VIP.String(), number)
 }
 
 // ascending are the indices of real servers in the order of their addresses.
@@ -158,31 +210,42 @@ func ascending(servers []cluster.RealServer) []int {
 	return order
 }
 
-func (x *exporter) realServer(origin string, r cluster.RealServer, port cluster.Port) Directive {
-	inner := []Directive{one("weight", strconv.Itoa(weight(r)))}
+func (x *exporter) realServer(v virtual, k int) Directive {
+	r := v.RealServers[k]
+	inner := []Directive{one("weight", strconv.Itoa(int(v.weights[r.Address])))}
 	if r.UpperThreshold > 0 {
 		inner = append(inner, one("uthreshold", strconv.FormatUint(uint64(r.UpperThreshold), 10)))
 	}
 	if r.LowerThreshold > 0 {
 		inner = append(inner, one("lthreshold", strconv.FormatUint(uint64(r.LowerThreshold), 10)))
 	}
-	inner = append(inner, x.check(r, port))
-	return block(origin, inner, "real_server", r.Address.String(), strconv.Itoa(int(port.Number)))
+	if x.isNew != nil && x.isNew(v.VIP, v.port, r.Address) {
+		inner = append(inner, one("alpha").beside("it is not in the table: it comes in when its check has passed"))
+	}
+	inner = append(inner, checker(v.check))
+	origin := fmt.Sprintf("%s.realServers[%d]", v.origin, k)
+	return block(origin, inner, "real_server", r.Address.String(), strconv.Itoa(int(v.port.Number)))
 }
 
-// check is how keepalived looks after a real server: by a connection where there is TCP,
-// for UDP by the ICMP errors of a dead port or host, else by ping.
-func (x *exporter) check(r cluster.RealServer, port cluster.Port) Directive {
-	timing := []Directive{one("connect_timeout", "3"), one("retry", "3"), one("delay_before_retry", "3")}
-	at := Directive{Words: []string{"connect_port", strconv.Itoa(int(port.Number))}}
-	keyword := "PING_CHECK"
-	switch {
-	case port.Number == 0 || port.Protocol == cluster.SCTP:
-	case port.Protocol == cluster.TCP:
-		keyword, timing = "TCP_CHECK", append([]Directive{at}, timing...)
-	case port.Protocol == cluster.UDP:
-		keyword, timing = "UDP_CHECK", append([]Directive{at}, timing...)
-		timing[1] = one("connect_timeout", "5").beside("a host that is gone takes ARP 3 s to tell")
+// checkers are keepalived's names of the types of a check.
+var checkers = map[string]string{
+	cluster.CheckTCP: "TCP_CHECK", cluster.CheckUDP: "UDP_CHECK", cluster.CheckHTTP: "HTTP_GET", cluster.CheckHTTPS: "SSL_GET", cluster.CheckPing: "PING_CHECK",
+}
+
+// checker is how keepalived looks after a real server.
+func checker(c cluster.Check) Directive {
+	var inner []Directive
+	if c.Path != "" {
+		url := []Directive{one("path", c.Path)}
+		if c.Status != 0 {
+			url = append(url, one("status_code", strconv.Itoa(c.Status)))
+		}
+		inner = append(inner, Directive{Words: []string{"url"}, Block: url})
 	}
-	return Directive{Words: []string{keyword}, Block: timing}
+	if c.Port != 0 {
+		inner = append(inner, one("connect_port", strconv.Itoa(c.Port)))
+	}
+	inner = append(inner,
+		one("connect_timeout", seconds(c.Timeout)), one("retry", strconv.Itoa(*c.Retries)), one("delay_before_retry", seconds(c.RetryDelay)))
+	return Directive{Words: []string{checkers[c.Type]}, Block: inner}
 }

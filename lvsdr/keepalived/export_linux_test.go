@@ -3,12 +3,14 @@ package keepalived
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
@@ -26,7 +28,11 @@ func TestKeepalivedTakesIt(t *testing.T) {
 			c.Directors = nil
 		}
 		name := filepath.Join(dir, fmt.Sprintf("%d.conf", i))
-		if err := os.WriteFile(name, exported(t, c), 0o644); err != nil {
+		text := exported(t, c)
+		if i%2 == 1 {
+			text = Engine(c, "lvsdr.yaml", func(netip.Addr, cluster.Port, netip.Addr) bool { return i == 1 }).Render()
+		}
+		if err := os.WriteFile(name, text, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		names = append(names, name)

@@ -9,8 +9,11 @@ type fate struct {
 }
 
 var (
-	noChecks   = fate{"left out: lvsdr looks after no real server's health; one that dies keeps its share until its weight is 0", true}
-	ofChecks   = fate{"left out with the health checks", false}
+	noChecks   = fate{"left out: lvsdr's checks are tcp, udp, http, https and ping; without one that it knows a port is looked after as usual", true}
+	noPages    = fate{"left out: lvsdr's checks look at the status of one page alone", true}
+	noInhibit  = fate{"left out: a real server whose check fails leaves the table, and its connections end", true}
+	ofChecks   = fate{"left out: lvsdr's checks have no such thing", false}
+	always     = fate{"left out: with lvsdr it is as usual", false}
 	noMail     = fate{"left out: lvsdr sends no mail", false}
 	noScripts  = fate{"left out: lvsdr runs no scripts", true}
 	noRoutes   = fate{"left out: lvsdr sets no routes and rules, and no addresses but the VIPs", true}
@@ -58,14 +61,21 @@ var globalFates = fatesOf(map[*fate][]string{
 })
 
 var serverFates = fatesOf(map[*fate][]string{
-	&noChecks: {"quorum", "sorry_server", "inhibit_on_failure", "sorry_server_inhibit", "HTTP_GET", "SSL_GET", "TCP_CHECK", "SMTP_CHECK", "DNS_CHECK",
-		"MISC_CHECK", "BFD_CHECK", "UDP_CHECK", "PING_CHECK", "FILE_CHECK"},
-	&ofChecks: {"delay_loop", "alpha", "omega", "hysteresis", "connect_timeout", "retry", "delay_before_retry", "warmup", "virtualhost", "ha_suspend",
-		"sorry_server_lvs_method", "log_all_failures"},
+	&noChecks:  {"SMTP_CHECK", "DNS_CHECK", "MISC_CHECK", "BFD_CHECK", "FILE_CHECK"},
+	&noInhibit: {"inhibit_on_failure", "sorry_server_inhibit"},
+	&ofChecks:  {"hysteresis", "virtualhost", "ha_suspend", "log_all_failures"},
+	&always:    {"warmup", "sorry_server_lvs_method"},
 	&noScripts: {"quorum_up", "quorum_down", "notify_up", "notify_down"},
 	&noMail:    {"smtp_alert"},
 	&idle:      {"snmp_name", "ip_family"},
 	&oldNAT:    {"nat_mask"},
+})
+
+// checkFates are of what stands in a check, and in the page of one.
+var checkFates = fatesOf(map[*fate][]string{
+	&always:   {"warmup", "alpha", "log_all_failures", "bindto", "bind_port", "bind_if", "fwmark"},
+	&ofChecks: {"connect_ip", "enable_sni", "tls_compliant", "fast_recovery"},
+	&noPages:  {"digest", "regex", "regex_no_match", "regex_options", "regex_stack", "regex_min_offset", "regex_max_offset", "virtualhost", "http_protocol", "payload", "require_reply", "min_reply_length", "max_reply_length"},
 })
 
 // instanceKeywords are those of a vrrp_instance that go with the failover.

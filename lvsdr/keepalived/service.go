@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,6 +17,9 @@ type vserver struct {
 	protocol    cluster.Protocol
 	granularity *Directive
 	servers     []rserver
+	check       *cluster.Check // of the real servers, with keepalived's defaults
+	sorry       *Directive
+	timing
 }
 
 // rserver is a real_server while it is read.
@@ -24,6 +28,8 @@ type rserver struct {
 	cluster.RealServer
 	port   uint16
 	method string // empty: that of the virtual_server
+	check  *rcheck
+	timing
 }
 
 // defaultScheduler and defaultPersistence are keepalived's (keepalived.conf(5)).
@@ -43,6 +49,7 @@ func (im *importer) virtualServer(d Directive) {
 		return
 	}
 	im.defaults(v)
+	im.check(v)
 	for _, target := range targets {
 		im.service(v, target)
 	}
@@ -70,8 +77,15 @@ func (im *importer) setting(v *vserver, d Directive) {
 		s.SchedulerFlags = append(s.SchedulerFlags, d.Keyword())
 	case "real_server":
 		im.realServer(v, d)
+	case "quorum":
+		s.Quorum, _ = im.number(d, d.arg(), math.MaxInt32)
+	case "sorry_server":
+		v.sorry = &d
+	case "alpha", "omega": // as lvsdr has it
 	default:
-		im.fate(d, serverFates)
+		if !im.time(&v.timing, d) {
+			im.fate(d, serverFates)
+		}
 	}
 }
 
@@ -196,6 +210,11 @@ func (im *importer) serverSetting(r *rserver, d Directive) {
 		n, _ := im.number(d, d.arg(), maxThreshold)
 		r.LowerThreshold = uint32(n)
 	default:
-		im.fate(d, serverFates)
+		switch {
+		case kindOf(d.Keyword()) != "":
+			im.checker(r, d)
+		case !im.time(&r.timing, d):
+			im.fate(d, serverFates)
+		}
 	}
 }

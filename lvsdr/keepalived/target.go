@@ -128,6 +128,9 @@ func (im *importer) service(v *vserver, t target) {
 			im.add(&s, r)
 		}
 	}
+	im.quorum(v, &s)
+	im.sorry(v, &s, t.port)
+	s.Check = im.brief(v, s.Ports[0])
 	if len(s.RealServers) == 0 {
 		im.lost(v.Directive, "virtual_server %s %d is left out: no real server is left for it", t.vip, t.port)
 		return

@@ -41,14 +41,15 @@ func In(do func(func() error) error) *host.Host {
 // here makes each call in the namespaces of the thread that it comes from.
 func here() *host.Host {
 	return &host.Host{
-		Files:     OSFiles{},
-		Sysctl:    procSys{},
-		Modules:   kmod{},
-		Links:     linuxLinks{},
-		Routes:    linuxRoutes{},
-		IPVS:      &kernelIPVS{},
-		Firewalls: firewall.Local(),
-		Observer:  linuxObserver{},
-		Wire:      linuxWire{},
+		Files:      OSFiles{},
+		Sysctl:     procSys{},
+		Modules:    kmod{},
+		Links:      linuxLinks{},
+		Routes:     linuxRoutes{},
+		IPVS:       &kernelIPVS{},
+		Firewalls:  firewall.Local(),
+		Observer:   linuxObserver{},
+		Keepalived: keepalived{},
+		Wire:       linuxWire{},
 	}
 }

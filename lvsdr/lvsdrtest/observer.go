@@ -12,6 +12,7 @@ import (
 
 	rules "github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+	conf "github.com/lvsdr/toolkit/lvsdr/keepalived"
 )
 
 // observed is what only the doctor looks at, and nothing the steps do changes.
@@ -59,7 +60,11 @@ func (s observer) Connections(context.Context) ([]ipvs.Connection, error) {
 }
 
 func (s observer) Processes(context.Context) ([]string, error) {
-	return slices.Compact(slices.Sorted(slices.Values(s.processes))), nil
+	all := slices.Clone(s.processes)
+	if s.watch.running {
+		all = append(all, conf.EngineProcess, conf.CheckerProcess)
+	}
+	return slices.Compact(slices.Sorted(slices.Values(all))), nil
 }
 
 func (s observer) Rules(context.Context) (*rules.Ruleset, error) {

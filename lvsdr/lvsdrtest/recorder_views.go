@@ -21,6 +21,8 @@ type (
 	routesView   = host.Routes
 	ipvsView     = host.IPVS
 	firewallView = host.Firewall
+
+	keepalivedView = host.Keepalived
 )
 
 type recFiles struct {
@@ -177,4 +179,18 @@ func (v recFirewall) Set(ctx context.Context, gate string, openings []host.Openi
 	}
 	command := fmt.Sprintf("%s: open %q for { %s }", v.Name(), gate, strings.Join(texts, ", "))
 	return v.r.edit("Firewall.Set", command, func() error { return v.of.Set(ctx, gate, openings) })
+}
+
+type recKeepalived struct {
+	keepalivedView
+	r  *Recorder
+	of host.Keepalived
+}
+
+func (v recKeepalived) Start(ctx context.Context) error {
+	return v.r.edit("Keepalived.Start", "keepalived start", func() error { return v.of.Start(ctx) })
+}
+
+func (v recKeepalived) Stop(ctx context.Context) error {
+	return v.r.edit("Keepalived.Stop", "keepalived kill", func() error { return v.of.Stop(ctx) })
 }

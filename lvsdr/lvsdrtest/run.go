@@ -19,7 +19,7 @@ import (
 // sysctl, ipvsadm, nft, iptables, ethtool, cat with a here-document, chmod, ln, mkdir,
 // rmdir and rm that [World.Dump] writes, and their opposites; and of what the doctor
 // looks at, "listen", "close", "ps", "conn", "established", "stat" and "lan", which no shell has
-// (run_observer.go, run_lan.go). It is how a test makes the world it starts from and how it plays the other people on the host:
+// (run_observer.go, run_lan.go), and what lvsdr's keepalived sees (keepalived.go). It is how a test makes the world it starts from and how it plays the other people on the host:
 // nothing is counted, logged or made to fail. Empty lines and what stands behind
 // " # " are skipped. It stops at the first command that fails.
 func (w *World) Run(commands string) error {
@@ -56,6 +56,7 @@ var tools = map[string]func(*state, []string) error{
 	"mkdir": (*state).runMkdir, "rm": (*state).runRemove, "rmdir": (*state).runRemove,
 	"listen": (*state).runListen, "close": (*state).runClose, "ps": (*state).runPs, "conn": (*state).runConn,
 	"ethtool": (*state).runEthtool, "stat": (*state).runStat, "established": (*state).runEstablished, "lan": (*state).runLAN,
+	"keepalived": (*state).runKeepalived,
 }
 
 // run carries out the first command of lines and returns how many lines it took.

@@ -30,6 +30,7 @@ type state struct {
 	services  []service
 	timeouts  timeouts
 	firewalls []*firewall
+	watch     watch
 	observed
 	neighbourhood
 }

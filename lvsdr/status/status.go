@@ -18,13 +18,20 @@ import (
 // Status is one look at a host. As JSON it is what "lvsdr status" prints, described in
 // docs/output.md.
 type Status struct {
-	Time     *time.Time `json:"time,omitempty"` // of a look of [Watch]
-	Role     string     `json:"role"`           // empty when lvsdr set up none here
+	Time     *time.Time `json:"time,omitempty"`   // of a look of [Watch]
+	Role     string     `json:"role"`             // empty when lvsdr set up none here
+	Engine   *Engine    `json:"engine,omitempty"` // who looks after the real servers, where lvsdr set somebody up to
 	VIPs     []VIP      `json:"vips"`
 	Timeouts *Timeouts  `json:"timeouts,omitempty"`
 	Services []Service  `json:"services"`
 	// Tuning is what [Tuning] notes, nil where it was not asked.
 	Tuning []Note `json:"tuning,omitzero"`
+}
+
+// An Engine is a program that looks after the real servers.
+type Engine struct {
+	Name    string `json:"name"` // "keepalived", lvsdr's own
+	Running bool   `json:"running"`
 }
 
 // A VIP is an address of the host that lvsdr brought there or that a service has.
@@ -88,6 +95,13 @@ func Look(ctx context.Context, h *host.Host) (*Status, error) {
 		return nil, err
 	}
 	st := &Status{Role: strings.Join(roles, ","), Services: []Service{}}
+	watched, running, err := step.KeepalivedRuns(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	if watched {
+		st.Engine = &Engine{Name: "keepalived", Running: running}
+	}
 	services, err := h.IPVS.Services(ctx, ipvs.WithStats)
 	if err != nil {
 		return nil, err

@@ -16,6 +16,8 @@ var (
 	// ErrLedgerLost: what the role did to the host is not on record any more, and what
 	// is there may be its work or somebody else's.
 	ErrLedgerLost = errors.New("the record of what set-up did is lost")
+	// ErrNoKeepalived: the engine is keepalived, and the program is not there.
+	ErrNoKeepalived = errors.New("the program keepalived is needed")
 	// ErrOtherRole: the host already has another role of lvsdr.
 	ErrOtherRole = errors.New("the host has another role")
 )

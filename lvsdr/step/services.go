@@ -30,8 +30,11 @@ type services struct {
 // their real servers in the IPVS table, forwarding method direct routing. It is
 // an [Applier]: it sends its changes in batches, and lets a removed TCP or SCTP
 // real server finish its connections, at weight 0, for at most c.Drain.
+//
+// With engine keepalived it also has a keepalived of lvsdr's own look after them, see
+// [host.Keepalived]; with another one it ends that.
 func DirectorServices(c cluster.Config) Step {
-	return &services{want: c.VirtualServices(), drain: c.DrainTime()}
+	return &watched{services: services{want: c.VirtualServices(), drain: c.DrainTime()}, config: c}
 }
 
 func (*services) Name() string { return Service }

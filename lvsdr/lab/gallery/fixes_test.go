@@ -50,6 +50,7 @@ var proofs = map[string]string{
 	"roleAtBoot":          "sysctl-file-removed",
 	"arpAtBoot":           "sysctl-in-no-file",
 	"tableAtBoot":         "vs-sysctl-before-ip-vs",
+	"keepalivedRuns":      "TestEngineKeepalived",
 	"serviceThere":        "no-service second-service-gone",
 	"noDestination":       "no-real-server all-weight-0 thresholds",
 	"schedulerFallback":   "sh-without-fallback mh-without-fallback",

@@ -1,0 +1,65 @@
+package doctor_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/lvsdr/toolkit/lvsdr"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/lvsdrtest"
+)
+
+// With engine keepalived: what its checks do is no drift, what somebody else does is, and
+// set-up mends it.
+func TestEngineKeepalived(t *testing.T) {
+	config, err := cluster.ParseConfig("cluster.yaml", []byte(`engine: keepalived
+services:
+  - {vip: 10.10.10.22, sorryServer: 10.10.10.40, realServers: [{address: 10.10.10.31}, {address: 10.10.10.32}]}
+  - {vip: "fd00:10::22", realServers: [{address: "fd00:10::32"}]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	role, err := lvsdr.Director(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const conf = "mkdir -p /etc/keepalived\ncat >/etc/keepalived/keepalived.conf <<'EOF'\nvirtual_server 10.10.10.22 80 {\n}\nEOF"
+	codes := []string{"keepalived", "health", "service", "no-destination", "drift", "table-owner"}
+	for _, test := range []struct {
+		name, commands string
+		want           []string
+		mended         bool
+	}{
+		{"healthy", "", nil, true},
+		{"it does not run", "keepalived kill", []string{"failure keepalived SETUP"}, true},
+		{"one is out", "keepalived check 10.10.10.31 fails", []string{"warning health"}, false},
+		{"the only one is out", "keepalived check fd00:10::32 fails", []string{"failure no-destination"}, false},
+		{"the sorry server stands in", "keepalived check 10.10.10.31 fails\nkeepalived check 10.10.10.32 fails\nipvsadm -a -t 10.10.10.22:80 -r 10.10.10.40:80 -g", []string{"warning health", "warning health"}, false},
+		{"the sorry server beside the others", "ipvsadm -a -t 10.10.10.22:80 -r 10.10.10.40:80 -g", []string{"warning drift SETUP"}, true},
+		{"a weight by hand", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31:80 -g -w 7", []string{"warning drift SETUP"}, true},
+		{"a service gone by hand", "ipvsadm -D -t [fd00:10::22]:80", []string{"failure service SETUP"}, true},
+		{"its configuration edited", "cat >/run/lvsdr/keepalived.conf <<'EOF'\n# mine\nEOF", []string{"warning drift SETUP"}, true},
+		{"another keepalived's file", conf, nil, true},
+		{"another keepalived", conf + "\nps add keepalived", []string{"warning table-owner"}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := lvsdrtest.Director(lvsdrtest.HealthyLAN())
+			if _, err := role.Up(t.Context(), w.Host()); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Run(test.commands); err != nil {
+				t.Fatal(err)
+			}
+			if got := bad(t, role, w, codes...); !slices.Equal(got, test.want) {
+				t.Errorf("got  %q\nwant %q", got, test.want)
+			}
+			if _, err := role.Up(t.Context(), w.Host()); err != nil {
+				t.Fatal(err)
+			}
+			if got := bad(t, role, w, codes...); test.mended && len(got) > 0 {
+				t.Errorf("after set-up: %q", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,36 @@
+package host
+
+import (
+	"context"
+	"strings"
+)
+
+// KeepalivedConf is the configuration of the keepalived that lvsdr runs, beside which
+// the numbers of its processes are. Like a ledger it goes with the running kernel, whose
+// table it is about; /etc/keepalived is whoever's.
+const KeepalivedConf = "/run/lvsdr/keepalived.conf"
+
+// Keepalived is the keepalived that lvsdr runs itself, with [KeepalivedConf]. It keeps
+// the table as it is when it ends (--dont-release-ipvs), and takes over what it finds
+// there when it starts.
+type Keepalived interface {
+	// Test has keepalived read a configuration (keepalived -t). It fails with
+	// fs.ErrNotExist when the program is not installed, and with a [*KeepalivedError]
+	// when it does not like what it reads.
+	Test(ctx context.Context, config []byte) error
+	// Running tells whether lvsdr's runs.
+	Running(ctx context.Context) (bool, error)
+	// Start starts it, and returns when it looks after the table.
+	Start(ctx context.Context) error
+	// Stop stops it, and returns when it has ended; none there is no error.
+	Stop(ctx context.Context) error
+}
+
+// A KeepalivedError is what keepalived -t says against a configuration.
+type KeepalivedError struct {
+	Lines []string // of its output
+}
+
+func (e *KeepalivedError) Error() string {
+	return "keepalived refuses the configuration: " + strings.Join(e.Lines, "; ")
+}

@@ -1,0 +1,268 @@
+package linux
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
+)
+
+// keepalived is the program, as lvsdr runs it: a service of systemd's own making where
+// there is one in this network namespace, else a daemon.
+type keepalived struct{}
+
+const (
+	keepalivedName = "keepalived"
+	keepalivedUnit = "lvsdr-keepalived.service"
+	keepalivedPID  = "/run/lvsdr/keepalived.pid"
+	checkersPID    = "/run/lvsdr/keepalived-checkers.pid"
+
+	// keepalivedPatience is how long it may take to come up and to end.
+	keepalivedPatience = 10 * time.Second
+)
+
+// program finds a program of the administrator's, whose folders a user's PATH may lack.
+func program(name string) (string, error) {
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin"} {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path, nil
+		}
+	}
+	return "", absent{text: name + " is not installed"}
+}
+
+// Test gives the configuration in a file without a name: keepalived reads none that is
+// no regular one, or is executable.
+func (keepalived) Test(ctx context.Context, config []byte) error {
+	path, err := program(keepalivedName)
+	if err != nil {
+		return err
+	}
+	fd, err := unix.MemfdCreate("keepalived.conf", unix.MFD_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("memfd_create", err)
+	}
+	file := os.NewFile(uintptr(fd), "keepalived.conf")
+	defer file.Close()
+	if _, err := file.Write(config); err != nil {
+		return err
+	}
+	if err := file.Chmod(0o600); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, path, "--config-test", "--use-file=/proc/self/fd/3")
+	cmd.ExtraFiles = []*os.File{file}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return err
+	}
+	return judge(string(out), err)
+}
+
+// harmless is what keepalived says, with status 5, of a service whose weights are all 0.
+// It goes on with it, as is meant.
+var harmless = []string{"exceeds total weight of real servers 0", "hysteresis 0 >= quorum 0"}
+
+// judge takes only status 0 for good, and only of a file that was read.
+func judge(out string, failed error) error {
+	var lines []string
+	for line := range strings.Lines(out) {
+		line = strings.TrimSpace(line)
+		if line != "" && !slices.ContainsFunc(harmless, func(h string) bool { return strings.Contains(line, h) }) {
+			lines = append(lines, line)
+		}
+	}
+	unread := strings.Contains(out, "skipping")
+	switch {
+	case failed == nil && !unread, len(lines) == 0 && out != "":
+		return nil
+	case len(lines) == 0:
+		lines = []string{failed.Error()}
+	}
+	return &host.KeepalivedError{Lines: lines}
+}
+
+func (keepalived) Running(context.Context) (bool, error) {
+	pid, err := runningPID(keepalivedPID)
+	return pid != 0, err
+}
+
+// runningPID is the process of a file that holds its number; 0 when there is none, or
+// when the number is another process's by now.
+func runningPID(name string) (int, error) {
+	text, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	pid, err := strconv.Atoi(string(bytes.TrimSpace(text)))
+	if err != nil || pid <= 1 {
+		return 0, nil //nolint:nilerr // half written: it is just coming up
+	}
+	line, err := os.ReadFile(procPath(pid, "cmdline")) // empty of one that has ended and is not waited for
+	if err != nil || !bytes.Contains(line, []byte(host.KeepalivedConf)) {
+		return 0, nil //nolint:nilerr // it has ended
+	}
+	return pid, nil
+}
+
+// arguments are those of lvsdr's: checks alone, and a table that stays.
+var arguments = []string{
+	"--check", "--dont-release-ipvs", "--use-file=" + host.KeepalivedConf, "--pid=" + keepalivedPID, "--checkers_pid=" + checkersPID,
+}
+
+func (k keepalived) Start(ctx context.Context) error {
+	path, err := program(keepalivedName)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, keepalivedPatience)
+	defer cancel()
+	if systemdHere() {
+		err = startUnit(ctx, path)
+	} else {
+		err = run(ctx, path, arguments...)
+	}
+	if err != nil {
+		return err
+	}
+	return until(ctx, "keepalived does not come up: its log tells why (journalctl -t Keepalived, or /var/log/syslog)", func() (bool, error) {
+		for _, name := range []string{keepalivedPID, checkersPID} {
+			if pid, err := runningPID(name); pid == 0 || err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	})
+}
+
+// startUnit has systemd run it, and anew when it fails. The unit is gone when it is
+// stopped, and when the machine is. Director's unit stops before it.
+func startUnit(ctx context.Context, path string) error {
+	args := append([]string{
+		"--quiet", "--collect", "--unit=" + keepalivedUnit, "--description=Health checks of an LVS director",
+		"--property=Before=lvsdr-director.service", "--property=Restart=on-failure", "--property=RestartSec=1s", "--", path, "--dont-fork",
+	}, arguments...)
+	for {
+		err := run(ctx, "systemd-run", args...)
+		// The one that was just stopped may not be forgotten yet.
+		if err == nil || !strings.Contains(err.Error(), "already") {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (keepalived) Stop(ctx context.Context) error {
+	pid, err := runningPID(keepalivedPID)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, keepalivedPatience)
+	defer cancel()
+	if pid != 0 {
+		if err := stop(ctx, pid); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{keepalivedPID, checkersPID} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func stop(ctx context.Context, pid int) error {
+	groups, _ := os.ReadFile(procPath(pid, "cgroup"))
+	if bytes.Contains(groups, []byte("/"+keepalivedUnit)) {
+		return run(ctx, "systemctl", "stop", keepalivedUnit)
+	}
+	checker, err := runningPID(checkersPID)
+	if err != nil {
+		return err
+	}
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return os.NewSyscallError("kill", err)
+	}
+	return until(ctx, fmt.Sprintf("keepalived (pid %d) does not end", pid), func() (bool, error) {
+		return !lives(pid) && (checker == 0 || !lives(checker)), nil
+	})
+}
+
+// lives tells whether a process runs: one that has ended and is not waited for has no
+// command line.
+func lives(pid int) bool {
+	line, err := os.ReadFile(procPath(pid, "cmdline"))
+	return err == nil && len(line) > 0
+}
+
+// until waits for something to be so. What says what is not, when the time is over.
+func until(ctx context.Context, what string, is func() (bool, error)) error {
+	for {
+		if done, err := is(); done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", what, ctx.Err())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// run runs a program to its end, and says what it said when it fails.
+func run(ctx context.Context, name string, args ...string) error {
+	var said bytes.Buffer
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stderr = &said
+	cmd.WaitDelay = time.Second // a daemon that it leaves behind keeps no pipe
+	err := cmd.Run()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil
+	}
+	if text := strings.TrimSpace(said.String()); err != nil && text != "" {
+		return fmt.Errorf("%s: %w: %s", filepath.Base(name), err, text)
+	} else if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(name), err)
+	}
+	return nil
+}
+
+// systemdHere tells whether systemd is what runs this machine, and this network
+// namespace is its own: only a socket's own namespace lists it. In another one it would
+// start what looks after another table. Also root without the right to look at process 1,
+// as in a unit with few capabilities, can tell so.
+func systemdHere() bool {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return false
+	}
+	sockets, err := os.ReadFile("/proc/thread-self/net/unix")
+	if err != nil || !bytes.Contains(sockets, []byte(" /run/systemd/private\n")) {
+		return false
+	}
+	_, err = exec.LookPath("systemd-run")
+	return err == nil
+}

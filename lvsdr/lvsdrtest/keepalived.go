@@ -1,0 +1,155 @@
+package lvsdrtest
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"syscall"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+	conf "github.com/lvsdr/toolkit/lvsdr/keepalived"
+)
+
+// watch is the keepalived of lvsdr's own in a world: it looks after the table by the
+// configuration that it has read when it was started, as far as that one has what
+// [conf.Engine] writes. Whose check fails is what a test says.
+type watch struct {
+	running   bool
+	conf      []byte // that it has read
+	sick      map[netip.Addr]bool
+	uninstall bool
+}
+
+type keepalivedEngine struct{ *state }
+
+// WithoutKeepalived makes the world one in which the program is not installed.
+func (w *World) WithoutKeepalived() *World {
+	_ = w.do(func(s *state) error {
+		s.watch.uninstall = true
+		return nil
+	})
+	return w
+}
+
+func (s keepalivedEngine) Test(_ context.Context, config []byte) error {
+	if s.watch.uninstall {
+		return fmt.Errorf("keepalived is not installed: %w", fs.ErrNotExist)
+	}
+	if _, err := conf.Parse("", config, conf.Options{}); err != nil || len(config) == 0 {
+		return &host.KeepalivedError{Lines: []string{fmt.Sprint(err)}}
+	}
+	return nil
+}
+
+func (s keepalivedEngine) Running(context.Context) (bool, error) { return s.watch.running, nil }
+
+func (s keepalivedEngine) Start(context.Context) error { return s.startKeepalived() }
+
+func (s keepalivedEngine) Stop(context.Context) error {
+	s.watch.running, s.watch.conf = false, nil
+	return nil
+}
+
+func (s *state) startKeepalived() error {
+	text, err := files{s}.ReadFile(host.KeepalivedConf)
+	switch {
+	case s.watch.uninstall:
+		return fmt.Errorf("keepalived is not installed: %w", fs.ErrNotExist)
+	case err != nil:
+		return err
+	case s.watch.running:
+		return fmt.Errorf("keepalived: daemon is already running: %w", syscall.EEXIST)
+	case !s.loaded("ip_vs"):
+		return host.ErrNoIPVS
+	}
+	s.watch.running, s.watch.conf = true, text
+	return s.lookAfter(true)
+}
+
+// watchedEntries are the services of the configuration that keepalived has read.
+func (s *state) watchedEntries() ([]ipvs.Entry, error) {
+	c, err := conf.Parse(host.KeepalivedConf, s.watch.conf, conf.Options{})
+	if err != nil {
+		return nil, err
+	}
+	cluster, _ := c.Cluster()
+	return cluster.VirtualServices(), nil
+}
+
+// lookAfter does what the checks come to. At the start what is there already stays as it
+// is, also when it is otherwise than the configuration says (ipvs_talk in
+// keepalived/check/ipvswrapper.c takes EEXIST for done).
+func (s *state) lookAfter(atStart bool) error {
+	entries, err := s.watchedEntries()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		svc := s.findService(e.ID)
+		if svc == nil && atStart {
+			if err := s.addService(asWritten(e.Service)); err != nil {
+				return err
+			}
+			svc = s.findService(e.ID)
+		}
+		if svc == nil {
+			continue
+		}
+		for _, d := range e.Destinations {
+			there := slices.ContainsFunc(svc.destinations, func(x ipvs.Destination) bool { return x.Addr == d.Addr && x.Port == d.Port })
+			switch sick := s.watch.sick[d.Addr]; {
+			case sick && there:
+				svc.destinations = slices.DeleteFunc(svc.destinations, func(x ipvs.Destination) bool { return x.Addr == d.Addr })
+			case !sick && !there:
+				if err := s.addDestination(svc, d); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// runKeepalived is "keepalived start", which is how [World.Dump] tells that lvsdr's runs,
+// "keepalived kill", and "keepalived check ADDRESS fails|passes".
+func (s *state) runKeepalived(words []string) error {
+	switch {
+	case len(words) == 1 && words[0] == "start":
+		return s.startKeepalived()
+	case len(words) == 1 && words[0] == "kill":
+		s.watch.running, s.watch.conf = false, nil
+		return nil
+	case len(words) != 3 || words[0] != "check":
+		return errUsage
+	}
+	addr, err := netip.ParseAddr(words[1])
+	if err != nil {
+		return err
+	}
+	if s.watch.sick == nil {
+		s.watch.sick = map[netip.Addr]bool{}
+	}
+	delete(s.watch.sick, addr)
+	if words[2] == "fails" {
+		s.watch.sick[addr] = true
+	}
+	if !s.watch.running {
+		return nil
+	}
+	return s.lookAfter(false)
+}
+
+func (s *state) dumpKeepalived() []string {
+	var lines []string
+	for addr := range s.watch.sick {
+		lines = append(lines, "keepalived check "+addr.String()+" fails")
+	}
+	slices.Sort(lines)
+	if s.watch.running {
+		lines = append(lines, "keepalived start")
+	}
+	return lines
+}

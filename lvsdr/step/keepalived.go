@@ -1,0 +1,248 @@
+package step
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+	"github.com/lvsdr/toolkit/lvsdr/keepalived"
+)
+
+// watched keeps the virtual services with a keepalived of lvsdr's own, which takes a real
+// server out of the table while its check fails.
+//
+// Whatever changes, lvsdr ends that keepalived, changes the table itself, in place, and
+// starts it anew: it leaves the table as it is when it ends, and takes over what it finds
+// there. Two never write at once, no connection notices, and the table is mended too,
+// which a reload never does: that compares a configuration with the one before. New real
+// servers alone are left to keepalived, which adds them when they have passed their check.
+type watched struct {
+	services
+	config cluster.Config
+}
+
+// engineEdit is the Data of a change of keepalived itself.
+type engineEdit int
+
+const (
+	writeConf engineEdit = iota
+	start
+	end
+	removeConf
+)
+
+// keepalivedNow is what there is of lvsdr's keepalived.
+type keepalivedNow struct {
+	there   bool // its configuration
+	left    bool // what a killed write has left of one
+	text    []byte
+	running bool
+}
+
+func lookAtKeepalived(ctx context.Context, h *host.Host) (now keepalivedNow, err error) {
+	now.text, err = h.Files.ReadFile(host.KeepalivedConf)
+	now.there = err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		now.left, err = host.Exists(h.Files, host.TemporaryName(host.KeepalivedConf))
+	}
+	switch {
+	case err != nil:
+		return now, err
+	case h.Keepalived != nil:
+		now.running, err = h.Keepalived.Running(ctx)
+		return now, err
+	case now.there:
+		return now, fmt.Errorf("keepalived: %w", host.ErrNoView)
+	}
+	return now, nil
+}
+
+// KeepalivedRuns tells whether the engine of this host is lvsdr's keepalived, and whether
+// it runs.
+func KeepalivedRuns(ctx context.Context, h *host.Host) (engine, running bool, err error) {
+	now, err := lookAtKeepalived(ctx, h)
+	return now.there || now.running, now.running, err
+}
+
+// ends are the changes after which there is none. The table stays.
+func (s *watched) ends(h *host.Host, now keepalivedNow) []Change {
+	var changes []Change
+	if now.running {
+		changes = append(changes, s.change(h, end, Change{Op: Remove, Object: "keepalived"}))
+	}
+	if now.there || now.left {
+		changes = append(changes, s.change(h, removeConf, Change{Op: Remove, Object: host.KeepalivedConf}))
+	}
+	return changes
+}
+
+// change makes one by itself when it is asked to.
+func (s *watched) change(h *host.Host, e engineEdit, c Change) Change {
+	c.Step, c.Data = Service, e
+	c.Do = func(ctx context.Context) error {
+		_, err := s.Apply(ctx, h, []Change{c})
+		return err
+	}
+	return c
+}
+
+func (s *watched) Plan(ctx context.Context, h *host.Host, want State) ([]Change, error) {
+	now, err := lookAtKeepalived(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	table, err := s.services.Plan(ctx, h, want)
+	if err != nil {
+		return nil, err
+	}
+	if now.running {
+		for i := range table {
+			s.meanwhile(h, &table[i])
+		}
+	}
+	if want == Absent || !s.config.Keepalived() {
+		return append(s.ends(h, now), table...), nil
+	}
+	return s.engine(ctx, h, now, s.withoutSick(table, now))
+}
+
+// meanwhile has a change of the table, when it is made by itself, made while keepalived
+// does not look.
+func (s *watched) meanwhile(h *host.Host, c *Change) {
+	do := c.Do
+	c.Do = func(ctx context.Context) error {
+		if err := h.Keepalived.Stop(ctx); err != nil {
+			return err
+		}
+		return errors.Join(do(ctx), h.Keepalived.Start(ctx))
+	}
+}
+
+// engine adds what is due of keepalived itself, before what waits for others.
+func (s *watched) engine(ctx context.Context, h *host.Host, now keepalivedNow, table []Change) ([]Change, error) {
+	if h.Keepalived == nil {
+		return nil, fmt.Errorf("engine keepalived: %w", host.ErrNoView)
+	}
+	at := slices.IndexFunc(table, func(c Change) bool { return c.Late })
+	if at < 0 {
+		at = len(table)
+	}
+	want := s.render(nil)
+	var own []Change
+	switch {
+	case !now.there:
+		own = append(own, s.change(h, writeConf, Change{Op: Add, Object: host.KeepalivedConf, To: s.checks()}))
+	case !bytes.Equal(now.text, want):
+		own = append(own, s.change(h, writeConf, Change{Op: Set, Object: host.KeepalivedConf, To: s.checks()}))
+	}
+	if !now.running {
+		own = append(own, s.change(h, start, Change{Op: Add, Object: "keepalived", To: "looks after the real servers"}))
+	}
+	if len(own) > 0 {
+		if err := s.taken(ctx, h, want); err != nil {
+			return nil, err
+		}
+	}
+	return slices.Concat(table[:at], own, table[at:]), nil
+}
+
+// taken fails where keepalived would not take the configuration.
+func (s *watched) taken(ctx context.Context, h *host.Host, text []byte) error {
+	err := h.Keepalived.Test(ctx, text)
+	var refused *host.KeepalivedError
+	if errors.As(err, &refused) {
+		return &host.KeepalivedError{Lines: keepalived.Origins(text, refused.Lines)}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("engine keepalived: %w: %w", ErrNoKeepalived, err)
+	}
+	return err
+}
+
+// render is the configuration, for a table without the real servers that isNew tells of.
+func (s *watched) render(isNew func(netip.Addr, cluster.Port, netip.Addr) bool) []byte {
+	if isNew == nil {
+		isNew = func(netip.Addr, cluster.Port, netip.Addr) bool { return false }
+	}
+	return keepalived.Engine(s.config, "the cluster's description", isNew).Render()
+}
+
+// checks tells how the real servers are looked after, each way once.
+func (s *watched) checks() string {
+	var all []string
+	for _, v := range s.config.Services {
+		for _, p := range v.AllPorts() {
+			if text := v.Check.For(p).String(); !slices.Contains(all, text) {
+				all = append(all, text)
+			}
+		}
+	}
+	const shown = 3
+	if more := len(all) - shown; more > 0 {
+		all = append(all[:shown], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(all, ", ")
+}
+
+// withoutSick leaves out what is no difference: a real server that a running keepalived
+// knows and has taken out, and the sorry server while it stands in for all of them.
+func (s *watched) withoutSick(table []Change, now keepalivedNow) []Change {
+	var known map[member]bool
+	if now.running {
+		known = knownTo(now.text)
+	}
+	return slices.DeleteFunc(table, func(c Change) bool {
+		switch e := c.Data.(*serviceEdit); e.command.Op {
+		case ipvs.AddDestination:
+			return known[member{e.target.ID, e.command.Destination.Addr}]
+		case ipvs.RemoveDestination:
+			return s.sorry(e.target.ID) == e.command.Destination.Addr && !slices.ContainsFunc(e.live.Destinations, func(d ipvs.Destination) bool {
+				return slices.ContainsFunc(e.target.Destinations, func(w ipvs.Destination) bool { return sameServer(&d, &w) })
+			})
+		}
+		return false
+	})
+}
+
+// A member is a real server of a service.
+type member struct {
+	service ipvs.ID
+	server  netip.Addr
+}
+
+// knownTo are the real servers of a configuration of keepalived; none where it cannot be
+// read.
+func knownTo(text []byte) map[member]bool {
+	known := map[member]bool{}
+	conf, err := keepalived.Parse(host.KeepalivedConf, text, keepalived.Options{})
+	if err != nil {
+		return known
+	}
+	c, _ := conf.Cluster()
+	for _, v := range c.VirtualServices() {
+		for _, d := range v.Destinations {
+			known[member{v.ID, d.Addr}] = true
+		}
+	}
+	return known
+}
+
+// sorry is the sorry server of a service, not valid where it has none.
+func (s *watched) sorry(id ipvs.ID) netip.Addr {
+	for _, v := range s.config.Services {
+		for _, p := range v.AllPorts() {
+			if id == (ipvs.ID{Addr: v.VIP, Port: p.Number, Protocol: p.Protocol}) {
+				return v.SorryServer
+			}
+		}
+	}
+	return netip.Addr{}
+}
