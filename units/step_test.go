@@ -21,7 +21,7 @@ const (
 	link  = wants + "/lvsdr-director.service"
 
 	timer = "/etc/systemd/system/lvsdr-verify.timer"
-	added = "unit add " + file + "\nunit add /etc/systemd/system/lvsdr-verify.service\nunit add " + timer + "\n"
+	added = "unit add " + file + "\nunit add /etc/systemd/system/lvsdr-verify.service\nunit add " + timer + "\nunit add /etc/systemd/system/lvsdr.path\n"
 )
 
 // manager is a systemd that writes down what it is told.
@@ -113,7 +113,7 @@ func TestStepWithSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"reload", "enable lvsdr-director.service", "start lvsdr-director.service",
-		"stop lvsdr-verify.timer", "stop lvsdr-verify.service", "reload", "stop lvsdr-director.service"}
+		"stop lvsdr-verify.timer", "stop lvsdr.path", "stop lvsdr-verify.service", "reload", "stop lvsdr-director.service"}
 	if !slices.Equal(m.calls, want) {
 		t.Errorf("got %q\nwant %q", m.calls, want)
 	}
@@ -265,15 +265,15 @@ func TestStepHelpers(t *testing.T) {
 	}
 	up("", "--vip", "10.10.10.22")
 	up("set "+timer, "--vip", "10.10.10.22", "--verify", "5m")
-	up("remove /etc/systemd/system/lvsdr-verify.service\nremove "+timer, "--vip", "10.10.10.22", "--verify", "0")
-	if want := []string{"stop lvsdr-verify.service", "stop lvsdr-verify.timer", "reload"}; !slices.Equal(m.calls, want) {
+	up("remove /etc/systemd/system/lvsdr-verify.service\nremove "+timer+"\nremove /etc/systemd/system/lvsdr.path", "--vip", "10.10.10.22", "--verify", "0")
+	if want := []string{"stop lvsdr-verify.service", "stop lvsdr-verify.timer", "stop lvsdr.path", "reload"}; !slices.Equal(m.calls, want) {
 		t.Errorf("got %q, want %q", m.calls, want)
 	}
 	up("add /etc/systemd/system/lvsdr-verify.service\nadd /etc/systemd/system/lvsdr.path", "--config", "/etc/lvsdr/lvsdr.yaml", "--verify=0s")
 	if err := w.Run("ln -s /dev/null " + timer); err != nil {
 		t.Fatal(err)
 	}
-	up("set "+file+": --verify=0s -> without", "--config", "/etc/lvsdr/lvsdr.yaml")
+	up("set "+file+": --verify=0s -> without\nset /etc/systemd/system/lvsdr.path", "--config", "/etc/lvsdr/lvsdr.yaml")
 	if target, _ := w.Host().Files.Readlink(timer); target != "/dev/null" {
 		t.Errorf("the mask is gone: %q", target)
 	}

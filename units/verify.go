@@ -17,7 +17,7 @@ import (
 
 // The units beside that of the role, which wants them and takes them along when it is
 // stopped: a set-up that is run again (VerifyService), every so often (VerifyTimer) and
-// when the description of the cluster has changed (PathUnit).
+// when the description of the cluster or the network has changed (PathUnit).
 const (
 	VerifyService = "lvsdr-verify.service"
 	VerifyTimer   = "lvsdr-verify.timer"
@@ -46,12 +46,12 @@ func (u Unit) Helpers() ([]Helper, error) {
 		return nil, err
 	}
 	helpers := []Helper{{Name: VerifyService}, {Name: VerifyTimer}, {Name: PathUnit}}
-	parts := [][]*unit.UnitOption{u.verifyService(), nil, u.path()}
+	parts := [][]*unit.UnitOption{nil, nil, u.path(every)}
 	if every > 0 {
 		parts[1] = u.verifyTimer(every)
 	}
-	if parts[1] == nil && parts[2] == nil {
-		parts[0] = nil // nobody starts it
+	if parts[1] != nil || parts[2] != nil {
+		parts[0] = u.verifyService()
 	}
 	for i, part := range parts {
 		if part == nil {
@@ -72,7 +72,7 @@ func (u Unit) wanted() (names []string, err error) {
 	if every > 0 {
 		names = append(names, VerifyTimer)
 	}
-	if u.config() != "" {
+	if u.path(every) != nil {
 		names = append(names, PathUnit)
 	}
 	return names, err
@@ -142,7 +142,8 @@ func (u Unit) about(description string, more ...string) []*unit.UnitOption {
 func (u Unit) verifyService() []*unit.UnitOption {
 	name := path.Base(step.UnitFile(u.Role))
 	return slices.Concat(
-		u.about("LVS "+spoken(u.Role)+", brought back to what is described", "After", name),
+		u.about("LVS "+spoken(u.Role)+", brought back to what is described", "After", name,
+			"StartLimitIntervalSec", "0"), // the network's managers write often, at boot
 		options("Service",
 			"Type", "oneshot",
 			"ExecStart", commandLine(u.Binary, []string{"setup", u.Role, "--runtime", "--reassert"}),
@@ -159,14 +160,28 @@ func (u Unit) verifyTimer(every time.Duration) []*unit.UnitOption {
 		options("Timer", "OnActiveSec", seconds, "OnUnitInactiveSec", seconds, "AccuracySec", "1s")...)
 }
 
-// path is nil where no file describes the cluster.
-func (u Unit) path() []*unit.UnitOption {
-	file := u.config()
-	if file == "" {
+// networkState are the folders in which networkd, NetworkManager and ifupdown write what
+// they have made of the interfaces, whenever they have: they may have taken away what is
+// not theirs.
+var networkState = []string{"/run/systemd/netif/links", "/run/NetworkManager/devices", "/run/network"}
+
+// path watches the file that describes the cluster and, where the host is verified at
+// all, the network's managers; nil where there is nothing to watch.
+func (u Unit) path(every time.Duration) []*unit.UnitOption {
+	var watched []*unit.UnitOption
+	if file := u.config(); file != "" {
+		watched = options("Path", "PathChanged", strings.ReplaceAll(file, "%", "%%"))
+	}
+	for _, folder := range networkState {
+		if every > 0 {
+			watched = append(watched, options("Path", "PathChanged", folder)...)
+		}
+	}
+	if watched == nil {
 		return nil
 	}
-	return append(u.about("LVS "+spoken(u.Role)+": changes of the description"),
-		options("Path", "PathChanged", strings.ReplaceAll(file, "%", "%%"), "Unit", VerifyService)...)
+	return slices.Concat(u.about("LVS "+spoken(u.Role)+": changes of its description and of the network"),
+		watched, options("Path", "Unit", VerifyService))
 }
 
 // spoken is a role in a sentence.

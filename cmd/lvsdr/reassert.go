@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 	"github.com/lvsdr/toolkit/units"
 )
@@ -62,4 +64,30 @@ func (s *session) outdated(p *patient) bool {
 	}
 	now, err := s.sys.readFile(p.src.file)
 	return err != nil || !bytes.Equal(now, p.src.text)
+}
+
+// settled looks once more, a moment after a set-up that systemd has run by itself: a
+// network manager writes what it has made before it takes away what is not its own, and
+// what it, or a person in the file, writes meanwhile starts nothing. Err is how the first
+// one ended.
+func (s *session) settled(c *cli.Context, err error) error {
+	if err == nil {
+		select {
+		case <-time.After(s.sys.settling):
+			err = s.lookAgain(c)
+		case <-c.Context.Done():
+		}
+	}
+	if errors.Is(err, host.ErrLocked) || errors.Is(err, errUnitGone) {
+		return nil // the next run sees to it, where there is one
+	}
+	return err
+}
+
+func (s *session) lookAgain(c *cli.Context) error {
+	p, err := s.prepare(c)
+	if err != nil {
+		return err
+	}
+	return s.change(c.Context, p.host, func(ctx context.Context, h *host.Host) error { return s.bring(ctx, p, h) })
 }

@@ -77,23 +77,9 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 	if err := s.pause(c.Context, p.role.Name, p.src.allArgs()); err != nil {
 		return err
 	}
-	err = s.change(c.Context, p.host, func(ctx context.Context, h *host.Host) (err error) {
-		if s.report.reassert && s.outdated(p) {
-			return nil
-		}
-		if !p.host.Image && !s.onlyProves(ctx, h, p) {
-			err = s.preflight(ctx, p)
-		}
-		if err == nil {
-			s.report.back = s.wayBack(p)
-			ctx, done := s.draining(ctx)
-			defer done()
-			s.report.Changes, err = p.role.Apply(ctx, h, step.Present)
-		}
-		return err
-	})
-	if s.report.reassert && errors.Is(err, host.ErrLocked) {
-		return nil
+	err = s.change(c.Context, p.host, func(ctx context.Context, h *host.Host) error { return s.bring(ctx, p, h) })
+	if s.report.reassert {
+		err = s.settled(c, err)
 	}
 	if err != nil {
 		return err
@@ -118,6 +104,24 @@ func (s *session) onlyProves(ctx context.Context, h *host.Host, p *patient) bool
 	}
 	due, err := p.role.Plan(ctx, h, step.Present)
 	return err == nil && len(due) == 0
+}
+
+// bring makes the changes, when nothing speaks against them. The caller holds the lock.
+func (s *session) bring(ctx context.Context, p *patient, h *host.Host) error {
+	if s.report.reassert && s.outdated(p) {
+		return nil
+	}
+	if !p.host.Image && !s.onlyProves(ctx, h, p) {
+		if err := s.preflight(ctx, p); err != nil {
+			return err
+		}
+	}
+	s.report.back = s.wayBack(p)
+	ctx, done := s.draining(ctx)
+	defer done()
+	made, err := p.role.Apply(ctx, h, step.Present)
+	s.report.Changes = append(s.report.Changes, made...)
+	return err
 }
 
 // warnOfConflicts tells what on this host works against the role's sysctls, where no

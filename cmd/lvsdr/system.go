@@ -48,6 +48,8 @@ type system struct {
 	writers func(name string) string
 
 	waiting host.Waiting // for another lvsdr
+	// settling is how long a network manager takes to do what it has begun.
+	settling time.Duration
 	// unproved has set-up end with its last change.
 	unproved bool
 	// silence is after how long an exam under way is told on a terminal.
@@ -85,6 +87,7 @@ func local() *system {
 		writers:      writersOf,
 		fleeting:     []string{"/tmp", "/run"},
 		silence:      time.Second,
+		settling:     time.Second,
 	}
 }
 

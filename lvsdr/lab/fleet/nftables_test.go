@@ -6,8 +6,6 @@ import (
 	"context"
 	"testing"
 	"time"
-
-	"github.com/lvsdr/toolkit/lvsdr/lab/fleet"
 )
 
 // closed is a firewall as people write it: SSH, what belongs to a connection, and
@@ -29,10 +27,8 @@ table inet filter {
 // The opening in nftables' loaded rules comes back by itself when they are loaded
 // anew.
 func TestNftables(t *testing.T) {
-	suites(t, func(t *testing.T, suite string) {
-		s := newSite(t, suite, fleet.Ifupdown)
-		must(t, s.server.WriteFile("/etc/nftables.conf", []byte(closed), 0o755))
-		must(t, s.server.Enable(t.Context(), "nftables"))
+	rows(t, "nftables", func(s *site) {
+		must(s.T, s.server.WriteFile("/etc/nftables.conf", []byte(closed), 0o755))
 		s.on()
 		before := s.snapshot()
 		s.unserved("before set-up")
@@ -41,9 +37,10 @@ func TestNftables(t *testing.T) {
 		s.through("systemctl reload nftables")
 		s.nothingDue("after a reload of nftables")
 		s.gap("systemctl reload nftables")
-		must(t, s.server.Reboot(t.Context()))
+		s.reconfigured()
+		must(s.T, s.server.Reboot(s.Context()))
 		s.served("after a power cycle")
-		must(t, s.powerCut())
+		must(s.T, s.powerCut())
 		s.served("after a power cut")
 		s.run("lvsdr doctor realserver")
 		s.run("lvsdr teardown realserver")

@@ -34,6 +34,7 @@ func debOf(t *testing.T, version string) string {
 // the VIP stays over an upgrade, and goes with the command, or the command stays.
 func TestPackage(t *testing.T) {
 	lab.Need(t, lab.Fleet)
+	t.Parallel()
 	s := newSite(t, fleet.Debian12, fleet.Ifupdown)
 	for _, version := range []string{"0.1.0", "0.2.0"} {
 		must(t, s.server.Install(debOf(t, version), "/root/"+version+".deb"))

@@ -52,9 +52,10 @@ func TestMain(m *testing.M) {
 // suites runs the test on every Debian.
 func suites(t *testing.T, test func(t *testing.T, suite string)) {
 	lab.Need(t, lab.Fleet)
+	t.Parallel() // machines wait more than they work
 	for _, suite := range fleet.Suites {
 		t.Run(suite, func(t *testing.T) {
-			t.Parallel() // as many machines as there are suites
+			t.Parallel()
 			test(t, suite)
 		})
 	}
@@ -66,6 +67,7 @@ type site struct {
 	*testing.T
 	server *fleet.Machine
 	client *fleet.Client
+	kind   fleet.Network // of the server
 }
 
 // newSite makes a site whose machine is off.
@@ -237,7 +239,8 @@ type traffic struct {
 	last             error
 }
 
-// traffic begins them. Each waits for 5 s at the most.
+// traffic begins them. Each waits for 10 s at the most: where the machine is slow, so is
+// a firewall without its rules, and TCP sends its SYN after 1, 3 and 7 s.
 func (s *site) traffic() *traffic {
 	ctx, cancel := context.WithCancel(s.Context())
 	r := &traffic{s: s, cancel: cancel, done: make(chan struct{})}
@@ -245,7 +248,7 @@ func (s *site) traffic() *traffic {
 		defer close(r.done)
 		for ctx.Err() == nil {
 			start := time.Now()
-			of, stop := context.WithTimeout(s.Context(), 5*time.Second)
+			of, stop := context.WithTimeout(s.Context(), 10*time.Second)
 			_, err := s.client.Get(of, web)
 			stop()
 			r.requests++

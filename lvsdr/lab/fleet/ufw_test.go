@@ -5,33 +5,30 @@ package fleet_test
 import (
 	"strings"
 	"testing"
-
-	"github.com/lvsdr/toolkit/lvsdr/lab/fleet"
 )
 
 // ufw lets the VIP in by its own rule, which is there after its reload, its restart
 // and every boot, and which goes by the same words.
 func TestUfw(t *testing.T) {
-	suites(t, func(t *testing.T, suite string) {
-		s := newSite(t, suite, fleet.Ifupdown)
-		must(t, s.server.Enable(t.Context(), "ufw"))
+	rows(t, "ufw", func(s *site) {
 		s.on()
 		s.run("ufw --force enable && ufw allow 22/tcp comment 'the admin'")
-		must(t, s.server.Reboot(t.Context())) // with the sysctls that ufw sets at boot
+		must(s.T, s.server.Reboot(s.Context())) // with the sysctls that ufw sets at boot
 		s.run("ufw reload")
 		before, rules := s.snapshot(), s.run("ufw status numbered")
 		s.unserved("before set-up")
 		s.run("lvsdr setup realserver --vip 10.10.10.22")
 		s.served("after set-up")
 		if status := s.run("ufw status"); !strings.Contains(status, "# lvsdr") {
-			t.Errorf("no rule of lvsdr's:\n%s", status)
+			s.Errorf("no rule of lvsdr's:\n%s", status)
 		}
 		s.nothingDue("after set-up")
 		s.through("ufw reload", "systemctl restart ufw")
 		s.nothingDue("after a restart of ufw")
-		must(t, s.server.Reboot(t.Context()))
+		s.reconfigured()
+		must(s.T, s.server.Reboot(s.Context()))
 		s.served("after a power cycle")
-		must(t, s.powerCut())
+		must(s.T, s.powerCut())
 		s.served("after a power cut")
 		s.run("lvsdr doctor realserver")
 		s.run("lvsdr teardown realserver")

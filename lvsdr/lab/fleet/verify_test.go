@@ -7,36 +7,38 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lvsdr/toolkit/lvsdr/lab"
 	"github.com/lvsdr/toolkit/lvsdr/lab/fleet"
 )
 
 // What others take away is brought back, a changed description is applied, and the log
 // says which and nothing else.
 func TestVerify(t *testing.T) {
-	suites(t, func(t *testing.T, suite string) {
-		s := newSite(t, suite, fleet.Ifupdown)
-		must(t, s.server.WriteFile("/etc/nftables.conf", []byte(closed), 0o755))
-		must(t, s.server.Enable(t.Context(), "nftables"))
-		s.on()
-		before := s.snapshot()
-		s.run("lvsdr setup realserver --vip 10.10.10.22 --verify 2s")
-		s.quiet(5 * time.Second)
-		for _, line := range []string{"nft -f /etc/nftables.conf", "ip address del 10.10.10.22/32 dev lo", "systemctl restart nftables"} {
-			s.run(line)
-			s.returns(line)
-		}
-		if log := s.log(); !strings.Contains(log, "changed:\n") || !strings.Contains(log, "vip  add  10.10.10.22/32") {
-			t.Errorf("the log:\n%s", log)
-		}
+	lab.Need(t, lab.Fleet)
+	t.Parallel()
+	s := newSite(t, fleet.Debian12, fleet.Ifupdown)
+	must(t, s.server.WriteFile("/etc/nftables.conf", []byte(closed), 0o755))
+	must(t, s.server.Enable(t.Context(), "nftables"))
+	s.on()
+	before := s.snapshot()
+	s.run("lvsdr setup realserver --vip 10.10.10.22 --verify 2s")
+	s.quiet()
+	for _, line := range []string{"nft -f /etc/nftables.conf", "ip address del 10.10.10.22/32 dev lo", "systemctl restart nftables"} {
+		s.run(line)
+		s.returns(line)
+		s.run("for try in $(seq 100); do [ $(systemctl is-active lvsdr-verify.service) = activating ] || break; sleep 0.1; done") // it tells what it did at its end
+	}
+	if log := s.log(); !strings.Contains(log, "changed:\n") || !strings.Contains(log, "vip  add  10.10.10.22/32") {
+		t.Errorf("the log:\n%s", log)
+	}
 
-		s.run("systemctl stop lvsdr-realserver && sleep 3 && ! systemctl is-active lvsdr-verify.timer && ! ip address show dev lo | grep 10.10.10.22")
-		s.run("systemctl start lvsdr-realserver && systemctl is-active lvsdr-verify.timer")
-		s.described()
-		s.run("lvsdr teardown realserver")
-		s.unserved("after teardown")
-		s.run("rm -r /etc/lvsdr")
-		s.same(before, s.snapshot())
-	})
+	s.run("systemctl stop lvsdr-realserver && sleep 3 && ! systemctl is-active lvsdr-verify.timer && ! ip address show dev lo | grep 10.10.10.22")
+	s.run("systemctl start lvsdr-realserver && systemctl is-active lvsdr-verify.timer")
+	s.described()
+	s.run("lvsdr teardown realserver")
+	s.unserved("after teardown")
+	s.run("rm -r /etc/lvsdr")
+	s.same(before, s.snapshot())
 }
 
 // described: a file is followed, also by a timer that never runs, and what is wrong in it
@@ -48,7 +50,8 @@ func (s *site) described() {
 	s.run("! systemctl is-active lvsdr-verify.timer && systemctl is-active lvsdr.path")
 	s.run(`sed -i 's/\(.*\)\[\(.*\)\]$/\1[\2, {vip: 10.10.10.23, realServers: [{address: 10.10.10.31}]}]/' /etc/lvsdr/lvsdr.yaml
 for try in $(seq 100); do ip address show dev lo | grep -q 10.10.10.23 && exit; sleep 0.1; done; cat /etc/lvsdr/lvsdr.yaml; exit 1`)
-	s.run("echo '}' >>/etc/lvsdr/lvsdr.yaml; sleep 2; ip address show dev lo | grep -q 10.10.10.23 && systemctl is-failed lvsdr-verify.service && systemctl reset-failed lvsdr-verify.service")
+	s.run(`echo '}' >>/etc/lvsdr/lvsdr.yaml; for try in $(seq 100); do systemctl -q is-failed lvsdr-verify.service && break; sleep 0.2; done
+ip address show dev lo | grep -q 10.10.10.23 && systemctl -q is-failed lvsdr-verify.service && systemctl reset-failed lvsdr-verify.service`)
 	s.served("with a description that is wrong")
 }
 
@@ -57,11 +60,15 @@ func (s *site) log() string {
 	return s.run("journalctl --no-pager -q -b -o cat -u lvsdr-verify.service")
 }
 
-// quiet fails when the log says something where nothing is to be done.
-func (s *site) quiet(while time.Duration) {
+// quiet waits until lvsdr-verify.service has run, and fails when the log says something:
+// nothing was to be done.
+func (s *site) quiet() {
 	s.Helper()
-	time.Sleep(while)
-	s.run(`test "$(systemctl show -P ExecMainExitTimestampMonotonic lvsdr-verify.service)" -gt 0`) // it has run
+	s.run(`for try in $(seq 120); do
+	[ "$(systemctl show -P ExecMainExitTimestampMonotonic lvsdr-verify.service)" -gt 0 ] && exit
+	sleep 0.5
+done
+systemctl list-timers --all >&2; exit 1`)
 	if log := s.log(); log != "" {
 		s.Errorf("nothing was to be done, and the log says\n%s", log)
 	}

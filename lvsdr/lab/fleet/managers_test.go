@@ -1,0 +1,70 @@
+//go:build linux
+
+package fleet_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/lvsdr/toolkit/lvsdr/lab"
+	"github.com/lvsdr/toolkit/lvsdr/lab/fleet"
+)
+
+// matrix says on which Debian and with which network manager each firewall is tried:
+// with all of them, on both.
+var matrix = map[string]map[fleet.Network]string{
+	"firewalld": {fleet.Ifupdown: fleet.Debian13, fleet.Networkd: fleet.Debian12, fleet.NetworkManager: fleet.Debian13},
+	"ufw":       {fleet.Ifupdown: fleet.Debian12, fleet.Networkd: fleet.Debian13, fleet.NetworkManager: fleet.Debian12},
+	"nftables":  {fleet.Ifupdown: fleet.Debian13, fleet.Netplan: fleet.Debian12, fleet.NetworkManager: fleet.Debian13},
+}
+
+// rows runs the test of a firewall with each network manager.
+func rows(t *testing.T, firewall string, test func(s *site)) {
+	lab.Need(t, lab.Fleet)
+	t.Parallel()
+	for kind, suite := range matrix[firewall] {
+		t.Run(string(kind)+" on "+suite, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, suite, kind)
+			s.kind = kind
+			must(t, s.server.Enable(t.Context(), firewall))
+			test(s)
+		})
+	}
+}
+
+// managed is what each network manager is told.
+var managed = map[fleet.Network][]string{
+	fleet.Networkd:       {"networkctl reconfigure lo", "networkctl reconfigure eth0", "systemctl restart systemd-networkd"},
+	fleet.Netplan:        {netplanApply, "networkctl reconfigure eth0"},
+	fleet.NetworkManager: {"nmcli device reapply lo; nmcli connection up lo", "nmcli networking off; nmcli networking on", "nmcli connection up eth0", "systemctl restart NetworkManager"},
+	fleet.Ifupdown:       {"ifdown eth0; ifup eth0", "ifdown -a; ifup -a", "systemctl restart networking"},
+}
+
+// netplan tells udev of eth0, which takes a /sys that may be written.
+const netplanApply = "unshare -m sh -c 'mount -t sysfs sysfs /sys && mount -o remount,rw /sys && netplan apply'"
+
+// reconfigured: whatever the network manager does, the server serves again and has all
+// that set-up made, without waiting for the timer.
+func (s *site) reconfigured() {
+	s.Helper()
+	s.run("systemctl stop lvsdr-verify.timer")
+	for _, line := range managed[s.kind] {
+		s.run(line)
+		s.returns(line)
+		s.settled(line)
+	}
+	s.run("systemctl start lvsdr-verify.timer")
+}
+
+// settled waits until set-up has nothing to do.
+func (s *site) settled(line string) {
+	s.Helper()
+	start := time.Now()
+	s.run(`for try in $(seq 50); do
+	lvsdr plan realserver | grep -q "nothing to do" && exit
+	sleep 0.2
+done
+lvsdr plan realserver >&2; exit 1`)
+	s.Logf("%s: all is as described after %.1f s", line, time.Since(start).Seconds())
+}
