@@ -45,7 +45,7 @@ release: ## static binaries and packages for amd64 and arm64, their contents and
 	@cat bin/release/SHA256SUMS
 
 .PHONY: bench
-bench: build guest ## lvsdr beside ipvsadm, keepalived and moby/ipvs, as tables
+bench: build guest ## lvsdr beside ipvsadm, keepalived, moby/ipvs, nginx and haproxy, as tables
 	@.ci/need bench
 	@CGO_ENABLED=0 $(GO) build $(flags) -o bin/ ./lvsdr/lab/bench
 	@CGO_ENABLED=0 $(GO) test -c -o bin/ipvs.test ./lvsdr/ipvs

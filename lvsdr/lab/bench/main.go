@@ -7,7 +7,9 @@
 //
 // LVSDR is the command to measure, IPVS.TEST the test binary of package ipvs,
 // whose benchmarks know the kernel's floor and moby/ipvs. The parts are process,
-// program, setup and traffic; all of them when none is named.
+// program, setup, traffic and path; all of them when none is named.
+//
+// LVSDR_BENCH_PROXIES is a folder with nginx and haproxy to measure, see .ci/proxies.
 //
 // Under qemu with LVSDR_QEMU_ICOUNT time is the number of instructions executed,
 // which repeats to about a per cent whatever else the machine does.
@@ -25,6 +27,7 @@ import (
 // A bench is what the parts need: the two programs, and where the report goes.
 type bench struct {
 	lvsdr, ipvsTest string
+	proxies         string // folder with usr/sbin/nginx and haproxy; empty: without
 	report          *report
 }
 
@@ -37,6 +40,7 @@ var parts = []struct {
 	{"program", program},
 	{"setup", setup},
 	{"traffic", traffic},
+	{"path", path},
 }
 
 func main() {
@@ -58,7 +62,7 @@ func run(ctx context.Context, args []string) error {
 	if err := intoMemory("ipvsadm", "keepalived", args[0], args[1]); err != nil {
 		return err
 	}
-	b := &bench{lvsdr: args[0], ipvsTest: args[1], report: newReport(os.Stdout)}
+	b := &bench{lvsdr: args[0], ipvsTest: args[1], proxies: os.Getenv("LVSDR_BENCH_PROXIES"), report: newReport(os.Stdout)}
 	for _, p := range parts {
 		if len(args) > 2 && !slices.Contains(args[2:], p.name) {
 			continue

@@ -116,15 +116,22 @@ func event(l *lab.Lab, i int) cluster.Config {
 	return c
 }
 
+// setUpLab sets up all hosts, with a server on each real server.
 func setUpLab(ctx context.Context, l *lab.Lab) error {
+	for _, h := range l.RealServers {
+		if _, err := h.ServeHTTP(":80"); err != nil {
+			return err
+		}
+	}
+	return setUpHosts(ctx, l)
+}
+
+func setUpHosts(ctx context.Context, l *lab.Lab) error {
 	rs, err := lvsdr.RealServer(event(l, 0))
 	if err != nil {
 		return err
 	}
 	for _, h := range l.RealServers {
-		if _, err := h.ServeHTTP(":80"); err != nil {
-			return err
-		}
 		if err := h.Do(func() error { _, err := rs.Apply(ctx, lvsdr.Local(), step.Present); return err }); err != nil {
 			return err
 		}
@@ -225,8 +232,10 @@ func (l *load) connection() error {
 	return nil
 }
 
-func request(c net.Conn, answers *bufio.Reader) error {
-	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: cluster\r\n\r\n"); err != nil {
+func request(c net.Conn, answers *bufio.Reader) error { return requestPath(c, answers, "/") }
+
+func requestPath(c net.Conn, answers *bufio.Reader, path string) error {
+	if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: cluster\r\n\r\n"); err != nil {
 		return err
 	}
 	answer, err := http.ReadResponse(answers, nil)
