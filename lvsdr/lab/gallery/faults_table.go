@@ -215,10 +215,13 @@ var tableVariants = []Healthy{{
 		func(ctx context.Context, c *Cluster) error { // the servers first, for set-up looks for them
 			for _, h := range c.RealServers {
 				_, err1 := h.ServeHTTP(":81")
-				_, err2 := h.ListenPacket(ctx, "udp", ":53")
+				silent, err2 := h.ListenPacket(ctx, "udp", ":53")
 				if err := errors.Join(err1, err2); err != nil {
 					return err
 				}
+				c.mu.Lock()
+				c.servers["udp "+h.Name] = silent // or the garbage collector closes it
+				c.mu.Unlock()
 			}
 			c.Flags = Flags + " -s wlc -p 80 -p 81 -p 53/udp"
 			return c.SetUp(ctx)
