@@ -91,7 +91,11 @@ func (s *session) readyServer(ctx context.Context, e *doctor.Exam, p *patient) [
 	case len(c.RIPs()) == 0:
 		next += "lvsdr setup director, with this host among its real servers"
 	default:
-		next += host.ShellLine(append([]string{"lvsdr", "setup", "director"}, inShort(c)...)...)
+		unit, err := s.installedAs(cluster.RealServerRole) // which has all that was said of the cluster
+		if err != nil {
+			return nil
+		}
+		next += host.ShellLine(append([]string{"lvsdr", "setup", "director"}, unit.plain.args...)...)
 	}
 	return []string{"this host takes what a director sends it for " + inWords(taken), next}
 }
@@ -105,8 +109,7 @@ func inWords(names []string) string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-// inShort is a configuration as flags for another host's doctor, or its set-up: what is
-// balanced, to whom. Of several services, or many real servers, it is the VIPs alone.
+// inShort is a configuration as flags for a client's doctor: what is balanced, to whom. Of several services, or many real servers, it is the VIPs alone.
 func inShort(c cluster.Config) (args []string) {
 	for _, vip := range c.VIPs() {
 		args = append(args, "--vip", vip.String())
