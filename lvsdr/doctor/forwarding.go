@@ -46,9 +46,10 @@ var directForwarding = &Check{
 // that of masquerading has no next hop but the packet's destination, which under
 // direct routing is the VIP (__ip_vs_get_out_rt and IP_VS_RT_MODE_KNOWN_NH in
 // net/netfilter/ipvs/ip_vs_xmit.c). Editing the destination drops it, but the next
-// packet of an old connection brings it back.
-const afterMasquerading = "Connections begun before go on the old way, and may have the kernel remember a route that new ones get lost on: " +
-	"when they hang, and ip neigh has the VIP INCOMPLETE, run: ip route flush cache"
+// packet of an old connection brings it back, unless one of direct routing came first: a
+// client in SYN_SENT sends such packets for two minutes (tcp_syn_retries of tcp(7)).
+const afterMasquerading = "Connections begun before go on the old way until their clients give up, two minutes at most, and a packet of theirs may have the kernel " +
+	"remember a route that new ones get lost on: while new ones hang and ip neigh has the VIP INCOMPLETE or FAILED, run: ip route flush cache"
 
 // wrong picks the real servers of the configuration's that the table has wrong.
 // Others in the same service are for whoever put them there.

@@ -11,7 +11,7 @@ import (
 var (
 	directorChecks = []*Check{
 		// The kernel and its table.
-		ipvsThere, ipvsScheduler, keepalivedUnit, keepalivedFlaws, keepalivedTable, keepalivedRuns, serviceThere, noDestination, directForwarding, portMapping, schedulerFallback,
+		ipvsThere, ipvsScheduler, keepalivedUnit, keepalivedFlaws, keepalivedTable, keepalivedRuns, serviceThere, noDestination, directForwarding, rememberedRoute, portMapping, schedulerFallback,
 		quiescentTemplate, orphanConnections, ipvsSysctl, tableOwner,
 
 		// Addresses, ARP and routes.

@@ -16,7 +16,7 @@ import (
 
 // tableCodes are the checks of the IPVS table.
 var tableCodes = []string{
-	"ipvs", "ipvs-scheduler", "service", "no-destination", "forwarding", "port-mapping", "fallback", "quiescent-template",
+	"ipvs", "ipvs-scheduler", "service", "no-destination", "forwarding", "remembered-route", "port-mapping", "fallback", "quiescent-template",
 	"orphan-connections", "packet-loop", "syn-recv", "ipvs-sysctl", "table-owner",
 }
 
@@ -94,6 +94,12 @@ func TestTableChecks(t *testing.T) {
 			"stat -t 10.10.10.23:80 -r 10.10.10.31:80 conns=10 active=4 inactive=6", []string{"failure no-destination SETUP"}},
 		{"masquerading", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31:80 -m -w 3",
 			[]string{"failure forwarding ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31:80 -g -w 3"}},
+		{"a route remembered from masquerading", "ip neigh add 10.10.10.22 dev eth0 nud failed\n" + conns(2, "SYN_RECV", "10.10.10.100", at80, to1, 55),
+			[]string{"failure remembered-route ip route flush cache && ip neigh del 10.10.10.22 dev eth0"}},
+		{"a route remembered, of the other VIP", "ip neigh add 10.10.10.23 dev eth0 nud incomplete\n" + conns(1, "SYN_RECV", "10.10.10.100", "10.10.10.23:80", to1, 55),
+			[]string{"failure remembered-route ip route flush cache && ip neigh del 10.10.10.23 dev eth0"}},
+		{"the VIP was looked for before it was here, and nobody waits", "ip neigh add 10.10.10.22 dev eth0 nud failed\n" + conns(2, "SYN_RECV", "10.10.10.100", "10.10.10.23:80", to1, 55), nil},
+		{"the VIP was looked for, and those who waited gave up", "ip neigh add 10.10.10.22 dev eth0 nud failed\n" + conns(2, "SYN_RECV", "10.10.10.100", at80, to1, 20), nil},
 		{"somebody else's real server by masquerading", "ipvsadm -a -t 10.10.10.22:80 -r 10.10.10.77:8080 -m", nil},
 		{"masquerading to another port", "ipvsadm -d -t 10.10.10.22:80 -r 10.10.10.31:80\nipvsadm -a -t 10.10.10.22:80 -r 10.10.10.31:8080 -m",
 			[]string{"failure forwarding ipvsadm -a -t 10.10.10.22:80 -r 10.10.10.31:80 -g -w 1 && ipvsadm -d -t 10.10.10.22:80 -r 10.10.10.31:8080"}},

@@ -210,6 +210,8 @@ func (s *state) runIP(words []string) error {
 		return s.removeAddress(a)
 	case "neigh add", "neigh replace", "neigh del":
 		return s.runNeigh(words[1], words[2:])
+	case "route flush": // the cache, which a World has not
+		return nil
 	case "route add", "route replace", "route del":
 		r, err := parseRoute(words[2:])
 		if err != nil {

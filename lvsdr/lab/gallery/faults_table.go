@@ -50,7 +50,19 @@ var tableFaults = []Fault{{
 	Inject: all(on("dev-1", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31 -m -w 1"), unserved),
 	Sights: []Sight{{Host: "dev-1", Code: "forwarding"}, {Host: "client", Code: "replies"}},
 	// The last packets by masquerading may have the kernel cache a route to nobody.
-	Advised: "ip route flush cache",
+	Heal: flushUntilServed,
+}, {
+	Name: "route-remembered", Catalogue: "K1",
+	Title: "the kernel remembers masquerading's route for a real server that is forwarded to by direct routing again",
+	Inject: all(
+		on("dev-1", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31 -m -w 1"),
+		tryOn,
+		on("dev-1", "ipvsadm -e -t 10.10.10.22:80 -r 10.10.10.31 -g -w 1"),
+		triesAgain,
+	),
+	Recur:  unserved,
+	Sights: []Sight{{Host: "dev-1", Code: "remembered-route"}, {Host: "client", Code: "replies"}},
+	Heal:   flushUntilServed,
 }, {
 	Name: "port-mapping", Catalogue: "R11", Setup: Flags + " --drain 0",
 	Title:  "a real server is on another port than the service, which direct routing cannot change",

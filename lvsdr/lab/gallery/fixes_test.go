@@ -32,6 +32,7 @@ var proofs = map[string]string{
 	"due":                 "weight-by-hand server-by-hand scheduler-by-hand label-by-hand timeouts-by-hand unit-disabled unit-edited",
 	"vipMissing":          "vip-missing-router-told-elsewhere",
 	"directForwarding":    "masquerading",
+	"rememberedRoute":     "route-remembered",
 	"flawProblem":         "TestFixesOfKeepalivedConf",
 	"notInTable":          "keepalived-table-edited TestFixesOfKeepalivedTable",
 	"unlikeFile":          "TestFixesOfKeepalivedTable",

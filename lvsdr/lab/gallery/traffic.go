@@ -53,11 +53,15 @@ func visits(from string) func(context.Context, *Cluster) error {
 			defer v.here.Done()
 			c.visit(ctx, dialer)
 		}()
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.servers["visitors"] = v
+		c.stay(v)
 		return nil
 	}
+}
+
+func (c *Cluster) stay(v *visitors) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.servers["visitors"] = v
 }
 
 // visitors are closed when they are to stay away.
@@ -91,6 +95,65 @@ func (c *Cluster) visit(ctx context.Context, dialer *net.Dialer) {
 		}
 		time.Sleep(400 * time.Millisecond)
 	}
+}
+
+// tryOn has a client try to connect to each real server until [Cluster.noVisits], as
+// one does that has no answer.
+func tryOn(ctx context.Context, c *Cluster) error {
+	c.show(c.Client.Name, "two clients connect to "+vipHTTP+", and go on trying")
+	trying, end := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	v := &visitors{end: end}
+	for range c.RealServers {
+		v.here.Add(1)
+		go func() {
+			defer v.here.Done()
+			if conn, err := c.Client.Dial(trying, "tcp", vipHTTP); err == nil {
+				conn.Close()
+			}
+		}()
+	}
+	c.stay(v)
+	return c.await(ctx, func(all []ipvs.Connection) bool { return lastSYN(all) > 0 })
+}
+
+// triesAgain waits for a further packet of a connection that waits, which masquerading
+// began, and demands that new connections then are not answered.
+func triesAgain(ctx context.Context, c *Cluster) error {
+	all, err := c.connections(ctx)
+	if err != nil {
+		return err
+	}
+	before := lastSYN(all)
+	if err := c.await(ctx, func(all []ipvs.Connection) bool {
+		now := lastSYN(all)
+		more := now > before
+		before = now
+		return more
+	}); err != nil {
+		return err
+	}
+	return unserved(ctx, c)
+}
+
+// lastSYN is the longest that a connection in SYN_RECV still has: a packet renews it.
+func lastSYN(all []ipvs.Connection) (longest time.Duration) {
+	for _, c := range all {
+		if c.State == "SYN_RECV" {
+			longest = max(longest, c.Expires)
+		}
+	}
+	return longest
+}
+
+// flushUntilServed has the director's kernel forget its routes as long as clients wait.
+func flushUntilServed(ctx context.Context, c *Cluster) error {
+	c.noVisits()
+	for c.Serves(ctx) != nil {
+		if err := c.Sh(ctx, "dev-1", "ip route flush cache; ip neigh flush to 10.10.10.22 dev eth0"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // gone ends [visits] and waits until none of them has waited of late.
