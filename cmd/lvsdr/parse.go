@@ -19,6 +19,7 @@ func parseFlags(c *cli.Context) (source, error) {
 	for _, f := range serviceFlags() {
 		src.repeat(c, f)
 	}
+	src.given = slices.Clone(src.args)
 	vips, err := parseEach(c, "vip", cluster.ParseAddress)
 	if err != nil {
 		return source{}, err

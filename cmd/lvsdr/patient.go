@@ -37,7 +37,7 @@ type patient struct {
 // exam is a fresh look.
 func (p *patient) exam() *doctor.Exam {
 	e := p.role.Exam(p.host)
-	e.AtBoot = p.atBoot
+	e.AtBoot, e.Described = p.atBoot, p.src.given
 	e.Only, e.Ignore, e.Passive, e.Client, e.Interface = p.only, p.ignored, p.passive, p.client, p.link
 	if args := p.src.allArgs(); len(args) > 0 && p.role.Name != cluster.ClientRole {
 		e.SetUp = host.ShellLine(append([]string{"lvsdr", "setup", p.role.Name}, args...)...)

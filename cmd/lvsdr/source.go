@@ -24,6 +24,7 @@ type source struct {
 	text []byte   // what the file holds
 	args []string // flags that give the same description from any directory
 
+	given  []string     // flags of the command line that describe the cluster, for other hosts
 	origin string       // where the flags stand when they were not given
 	before *cli.Context // the command line that set-up was given; nil when it has no say
 

@@ -108,3 +108,13 @@ func TestWhoIsTheDirector(t *testing.T) {
 		t.Error(got[0])
 	}
 }
+
+// A host that was told the cluster on the command line tells others to be told it too.
+func TestAdviceDescribesTheCluster(t *testing.T) {
+	e := wireRole(t, cluster.ClientRole, "").Exam(lvsdrtest.Client(lvsdrtest.HealthyLAN() + "lan add 02:00:00:00:00:31 10.10.10.22").Host())
+	e.Only, e.Described = []string{"vip-claim"}, []string{"--vip", "10.10.10.22", "--port", "443"}
+	const want = `"lvsdr doctor realserver --vip 10.10.10.22 --port 443"`
+	if !slices.ContainsFunc(e.Run(t.Context()), func(f doctor.Finding) bool { return strings.Contains(f.Advice, want) }) {
+		t.Errorf("no advice has %s", want)
+	}
+}

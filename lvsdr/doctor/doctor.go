@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -159,7 +160,23 @@ func (r *run) examine(ctx context.Context, c *Check) ([]Finding, bool) {
 		defer r.Watch(c, false)
 	}
 	problems, err := c.Run(ctx, r.Exam)
+	r.describe(problems)
 	return c.concluded(problems, err)
+}
+
+// describe has the doctor's commands for other hosts say what the cluster is, where
+// those hosts do not know.
+func (e *Exam) describe(problems []Problem) {
+	if len(e.Described) == 0 {
+		return
+	}
+	flags := " " + host.ShellLine(e.Described...)
+	for i := range problems {
+		for _, role := range []string{cluster.DirectorRole, cluster.RealServerRole} {
+			command := "lvsdr doctor " + role
+			problems[i].Advice = strings.ReplaceAll(problems[i].Advice, command, command+flags)
+		}
+	}
 }
 
 // concluded is what came of a check that has run. What it found before an error

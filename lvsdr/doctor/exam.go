@@ -40,6 +40,9 @@ type Exam struct {
 	// SetUp is the command that sets this host up again, for fixes; empty: "lvsdr
 	// setup ROLE", which reads the configuration file.
 	SetUp string
+	// Described is the flags that describe the cluster, for the commands that advice
+	// names on other hosts; none: those hosts have a description of their own.
+	Described []string
 	// AtBoot tells why set-up will be refused what the unit tells it at boot; nil:
 	// nobody knows.
 	AtBoot func() error
@@ -57,7 +60,7 @@ func (e *Exam) look() *Exam {
 	return &Exam{
 		Host: e.Host.Examined(), Role: e.Role, Config: e.Config, Checks: e.Checks, Steps: e.Steps,
 		Only: e.Only, Passive: e.Passive, Stage: e.Stage, Interface: e.Interface, Client: e.Client,
-		SetUp: e.SetUp, AtBoot: e.AtBoot, Watch: e.Watch,
+		SetUp: e.SetUp, Described: e.Described, AtBoot: e.AtBoot, Watch: e.Watch,
 	}
 }
 

@@ -99,7 +99,7 @@ func (e *Exam) again() *Exam {
 	return &Exam{
 		Host: e.Host, Role: e.Role, Config: e.Config, Checks: e.Checks, Steps: e.Steps,
 		Only: e.Only, Ignore: e.Ignore, Passive: e.Passive, Stage: e.Stage, Interface: e.Interface,
-		Client: e.Client, SetUp: e.SetUp, Watch: e.Watch,
+		Client: e.Client, SetUp: e.SetUp, Described: e.Described, Watch: e.Watch,
 	}
 }
 
