@@ -124,6 +124,7 @@ type seen struct {
 	addresses   memo[[]host.Address]
 	table       memo[[]ipvs.Entry]
 	served      memo[[]servedService]
+	held        memo[[]host.HeldServer]
 	flows       memo[map[flow]*tally]
 	listeners   memo[[]host.Listener]
 	neighbours  memo[[]host.Neighbour]

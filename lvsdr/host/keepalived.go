@@ -2,7 +2,10 @@ package host
 
 import (
 	"context"
+	"net/netip"
 	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // KeepalivedConf is the configuration of the keepalived that lvsdr runs, beside which
@@ -20,10 +23,19 @@ type Keepalived interface {
 	Test(ctx context.Context, config []byte) error
 	// Running tells whether lvsdr's runs.
 	Running(ctx context.Context) (bool, error)
+	// Held are the real servers that the running one believes to be in the table: what it
+	// has put in or found there, and not taken out since. It never reads the table again.
+	Held(ctx context.Context) ([]HeldServer, error)
 	// Start starts it, and returns when it looks after the table.
 	Start(ctx context.Context) error
 	// Stop stops it, and returns when it has ended; none there is no error.
 	Stop(ctx context.Context) error
+}
+
+// A HeldServer is a real server of a service, as keepalived knows them.
+type HeldServer struct {
+	Service ipvs.ID
+	Server  netip.AddrPort
 }
 
 // A KeepalivedError is what keepalived -t says against a configuration.

@@ -217,6 +217,10 @@ func (v keepalivedVia) Running(ctx context.Context) (bool, error) {
 	return get(ctx, v.via, "Keepalived.Running", func() (bool, error) { return v.of.Running(ctx) })
 }
 
+func (v keepalivedVia) Held(ctx context.Context) ([]HeldServer, error) {
+	return get(ctx, v.via, "Keepalived.Held", func() ([]HeldServer, error) { return v.of.Held(ctx) })
+}
+
 func (v keepalivedVia) Start(ctx context.Context) error {
 	return v.via(ctx, "Keepalived.Start", func() error { return v.of.Start(ctx) })
 }

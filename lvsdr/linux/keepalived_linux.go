@@ -139,7 +139,7 @@ func (k keepalived) Start(ctx context.Context) error {
 	if systemdHere() {
 		err = startUnit(ctx, path)
 	} else {
-		err = run(ctx, path, arguments...)
+		err = run(ctx, telling, path, arguments...)
 	}
 	if err != nil {
 		return err
@@ -159,10 +159,10 @@ func (k keepalived) Start(ctx context.Context) error {
 func startUnit(ctx context.Context, path string) error {
 	args := append([]string{
 		"--quiet", "--collect", "--unit=" + keepalivedUnit, "--description=Health checks of an LVS director",
-		"--property=Before=lvsdr-director.service", "--property=Restart=on-failure", "--property=RestartSec=1s", "--", path, "--dont-fork",
+		"--property=Before=lvsdr-director.service", "--property=Restart=on-failure", "--property=RestartSec=1s", "--setenv=TMPDIR=" + keepalivedFolder, "--", path, "--dont-fork",
 	}, arguments...)
 	for {
-		err := run(ctx, "systemd-run", args...)
+		err := run(ctx, nil, "systemd-run", args...)
 		// The one that was just stopped may not be forgotten yet.
 		if err == nil || !strings.Contains(err.Error(), "already") {
 			return err
@@ -198,7 +198,7 @@ func (keepalived) Stop(ctx context.Context) error {
 func stop(ctx context.Context, pid int) error {
 	groups, _ := os.ReadFile(procPath(pid, "cgroup"))
 	if bytes.Contains(groups, []byte("/"+keepalivedUnit)) {
-		return run(ctx, "systemctl", "stop", keepalivedUnit)
+		return run(ctx, nil, "systemctl", "stop", keepalivedUnit)
 	}
 	checker, err := runningPID(checkersPID)
 	if err != nil {
@@ -233,10 +233,14 @@ func until(ctx context.Context, what string, is func() (bool, error)) error {
 	}
 }
 
-// run runs a program to its end, and says what it said when it fails.
-func run(ctx context.Context, name string, args ...string) error {
+// run runs a program to its end, as with has made it where that is not nil, and says what
+// it said when it fails.
+func run(ctx context.Context, with func(*exec.Cmd), name string, args ...string) error {
 	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
+	if with != nil {
+		with(cmd)
+	}
 	cmd.Stderr = &said
 	cmd.WaitDelay = time.Second // a daemon that it leaves behind keeps no pipe
 	err := cmd.Run()

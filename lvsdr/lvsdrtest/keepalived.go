@@ -46,6 +46,22 @@ func (s keepalivedEngine) Test(_ context.Context, config []byte) error {
 
 func (s keepalivedEngine) Running(context.Context) (bool, error) { return s.watch.running, nil }
 
+// Held are all whose checks pass: whatever somebody does to the table, it does not notice.
+func (s keepalivedEngine) Held(context.Context) (held []host.HeldServer, err error) {
+	if !s.watch.running {
+		return nil, nil
+	}
+	entries, err := s.watchedEntries()
+	for _, e := range entries {
+		for _, d := range e.Destinations {
+			if !s.watch.sick[d.Addr] {
+				held = append(held, host.HeldServer{Service: e.ID, Server: netip.AddrPortFrom(d.Addr, d.Port)})
+			}
+		}
+	}
+	return held, err
+}
+
 func (s keepalivedEngine) Start(context.Context) error { return s.startKeepalived() }
 
 func (s keepalivedEngine) Stop(context.Context) error {

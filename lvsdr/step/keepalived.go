@@ -111,7 +111,10 @@ func (s *watched) Plan(ctx context.Context, h *host.Host, want State) ([]Change,
 	if want == Absent || !s.config.Keepalived() {
 		return append(s.ends(h, now), table...), nil
 	}
-	return s.engine(ctx, h, now, s.withoutSick(table, now))
+	if table, err = s.withoutSick(ctx, h, table, now); err != nil {
+		return nil, err
+	}
+	return s.engine(ctx, h, now, table)
 }
 
 // meanwhile has a change of the table, when it is made by itself, made while keepalived
@@ -193,23 +196,55 @@ func (s *watched) checks() string {
 }
 
 // withoutSick leaves out what is no difference: a real server that a running keepalived
-// knows and has taken out, and the sorry server while it stands in for all of them.
-func (s *watched) withoutSick(table []Change, now keepalivedNow) []Change {
-	var known map[member]bool
+// knows and has taken out, and the sorry server while it stands in for all of them. One
+// that keepalived believes to be there is one that somebody else has taken out.
+func (s *watched) withoutSick(ctx context.Context, h *host.Host, table []Change, now keepalivedNow) ([]Change, error) {
+	var known, lost map[member]bool
+	var err error
 	if now.running {
 		known = knownTo(now.text)
 	}
-	return slices.DeleteFunc(table, func(c Change) bool {
-		switch e := c.Data.(*serviceEdit); e.command.Op {
-		case ipvs.AddDestination:
-			return known[member{e.target.ID, e.command.Destination.Addr}]
-		case ipvs.RemoveDestination:
-			return s.sorry(e.target.ID) == e.command.Destination.Addr && !slices.ContainsFunc(e.live.Destinations, func(d ipvs.Destination) bool {
-				return slices.ContainsFunc(e.target.Destinations, func(w ipvs.Destination) bool { return sameServer(&d, &w) })
-			})
+	isKnown := func(c Change) bool {
+		e := c.Data.(*serviceEdit)
+		return e.command.Op == ipvs.AddDestination && known[member{e.target.ID, e.command.Destination.Addr}]
+	}
+	if slices.ContainsFunc(table, isKnown) {
+		if lost, err = s.lost(ctx, h); err != nil {
+			return nil, err
 		}
-		return false
-	})
+	}
+	return slices.DeleteFunc(table, func(c Change) bool {
+		e := c.Data.(*serviceEdit)
+		return isKnown(c) && !lost[member{e.target.ID, e.command.Destination.Addr}] || s.standsIn(e)
+	}), nil
+}
+
+// standsIn tells whether the edit takes out a sorry server that is there alone.
+func (s *watched) standsIn(e *serviceEdit) bool {
+	return e.command.Op == ipvs.RemoveDestination && s.sorry(e.target.ID) == e.command.Destination.Addr &&
+		!slices.ContainsFunc(e.live.Destinations, func(d ipvs.Destination) bool {
+			return slices.ContainsFunc(e.target.Destinations, func(w ipvs.Destination) bool { return sameServer(&d, &w) })
+		})
+}
+
+// lost are the real servers that keepalived believes to be in the table and that are not
+// there. The table is read last: what keepalived has just put in is there.
+func (s *watched) lost(ctx context.Context, h *host.Host) (map[member]bool, error) {
+	held, err := h.Keepalived.Held(ctx)
+	if err != nil {
+		return nil, err
+	}
+	there, err := s.inTable(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	lost := map[member]bool{}
+	for _, x := range held {
+		if m := (member{x.Service, x.Server.Addr()}); !there[m] {
+			lost[m] = true
+		}
+	}
+	return lost, nil
 }
 
 // A member is a real server of a service.

@@ -1,0 +1,48 @@
+package linux
+
+import (
+	"net/netip"
+	"reflect"
+	"testing"
+
+	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
+)
+
+// What keepalived 2.2.7 writes of itself, shortened.
+func TestHeldIn(t *testing.T) {
+	const text = `------< LVS Topology >------
+ System is compiled with LVS v1.2.1
+ ------< Virtual server >------
+ VS VIP = 10.10.10.22, VPORT = 80
+   Address family = inet
+   lvs_sched = wrr
+   protocol = TCP
+   alive = 1
+   quorum_state_up = 1
+   ------< Real server >------
+   RIP = 10.10.10.31, RPORT = 80, WEIGHT = 1 EFF WEIGHT = 1
+   alive = 1
+   RS set = 1
+   ------< Real server >------
+   RIP = 10.10.10.32, RPORT = 80, WEIGHT = 1 EFF WEIGHT = 1
+   alive = 0
+   RS set = 0
+ ------< Virtual server >------
+ VS VIP = fd00:10::22, VPORT = 53
+   protocol = UDP
+   ------< Real server >------
+   RIP = fd00:10::31, RPORT = 53, WEIGHT = 0 EFF WEIGHT = 0
+   RS set = 1
+------< Health checkers >------
+ [10.10.10.22]:tcp:80 -> [10.10.10.32]:tcp:80
+   RS set = 1
+`
+	want := []host.HeldServer{
+		{Service: ipvs.ID{Addr: netip.MustParseAddr("10.10.10.22"), Port: 80, Protocol: ipvs.TCP}, Server: netip.MustParseAddrPort("10.10.10.31:80")},
+		{Service: ipvs.ID{Addr: netip.MustParseAddr("fd00:10::22"), Port: 53, Protocol: ipvs.UDP}, Server: netip.MustParseAddrPort("[fd00:10::31]:53")},
+	}
+	if got := heldIn(text); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
