@@ -131,7 +131,7 @@ type tally struct {
 
 // An origin counts a flow's connections by where their clients are.
 type origin struct {
-	others, stuck int        // as of a tally
+	others, stuck int        // as of a tally, the others without those that were reset
 	client        netip.Addr // one that waits
 }
 
@@ -200,7 +200,9 @@ func (t *tally) count(c ipvs.Connection, place int) {
 	}
 	if c.State != "SYN_RECV" {
 		t.others++
-		t.from[place].others++
+		if c.State != "CLOSE" { // reset: by a doctor on the client too, which asked and was not answered
+			t.from[place].others++
+		}
 	}
 	if slices.Contains([]string{"SYN_RECV", "ESTABLISHED", "UDP"}, c.State) {
 		t.open++

@@ -138,6 +138,8 @@ func TestTableChecks(t *testing.T) {
 			conns(40, "ESTABLISHED", "10.10.10.100", at80, to1, 800) + served2, []string{"failure syn-recv"}},
 		{"all clients of the LAN wait", conns(20, "SYN_RECV", "10.10.10.100", at80, to1, 50) + conns(18, "SYN_RECV", "10.10.10.100", at80, "10.10.10.32:80", 50) +
 			conns(40, "FIN_WAIT", "192.0.2.1", at80, to1, 100) + served2, []string{"failure syn-recv"}},
+		{"all do, and a doctor on a client has reset what it asked", conns(20, "SYN_RECV", "10.10.10.100", at80, to1, 50) + conns(18, "SYN_RECV", "10.10.10.100", at80, "10.10.10.32:80", 50) +
+			conns(2, "CLOSE", "10.10.10.100", at80, to1, 5) + conns(2, "CLOSE", "10.10.10.100", at80, "10.10.10.32:80", 5) + served2, []string{"failure syn-recv"}},
 		{"some do", conns(20, "SYN_RECV", "192.0.2.1", at80, to1, 50) + conns(18, "SYN_RECV", "192.0.2.1", at80, "10.10.10.32:80", 50) +
 			conns(1, "ESTABLISHED", "192.0.2.7", at80, to1, 800) + served2, nil},
 		{"a few do", conns(6, "SYN_RECV", "192.0.2.1", at80, to1, 50) + conns(5, "SYN_RECV", "192.0.2.1", at80, "10.10.10.32:80", 50) + served2, nil},
