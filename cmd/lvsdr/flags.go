@@ -34,6 +34,11 @@ func roleFlags() []cli.Flag {
 	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{verifyFlag()}, messageFlags())
 }
 
+// allUnitsFlag has units print those that the role's unit wants, too.
+func allUnitsFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "all", Usage: "the units that it wants, too, each below the name of its file"}
+}
+
 // setupFlags are the flags of setup.
 func setupFlags() []cli.Flag {
 	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{verifyFlag(), rootFlag(), passiveFlag(), forceFlag(), reassertFlag()}, messageFlags())

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -13,14 +14,16 @@ import (
 func unitsCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "units",
-		Usage:     "print the systemd unit that setup writes",
+		Usage:     "print the systemd units that setup writes",
 		ArgsUsage: "[director|realserver]",
-		Flags:     roleFlags(),
+		Flags:     append(roleFlags(), allUnitsFlag()),
 		Action:    s.units,
 		Description: `The unit runs "lvsdr setup ROLE --runtime" at boot with the same description of the
 cluster, and "lvsdr teardown ROLE --runtime" when it is stopped. Where nothing
 describes the cluster, the unit printed will look for ` + defaultConfig + `:
-that is the one for a package or an image.`,
+that is the one for a package or an image.
+--all prints the units that it wants as well, which bring the host back to its role
+and follow the description, each below the name of its file.`,
 		UsageText: `lvsdr units director --config /etc/lvsdr/cluster.yaml`,
 	}
 }
@@ -28,6 +31,14 @@ that is the one for a package or an image.`,
 // unitDocument is a unit as JSON.
 type unitDocument struct {
 	Role    string `json:"role"`
+	Name    string `json:"name"`
+	Content string `json:"content"`
+	// Helpers are the units that it wants.
+	Helpers []unitFile `json:"helpers,omitempty"`
+}
+
+// A unitFile is one of them.
+type unitFile struct {
 	Name    string `json:"name"`
 	Content string `json:"content"`
 }
@@ -42,12 +53,37 @@ func (s *session) units(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	document := unitDocument{Role: unit.Role, Name: units.Name(unit.Role), Content: string(text)}
+	if document.Helpers, err = helperFiles(unit); err != nil {
+		return err
+	}
 	s.report = nil // the unit is the result
 	if s.json {
-		return s.document(unitDocument{unit.Role, units.Name(unit.Role), string(text)})
+		return s.document(document)
 	}
-	_, err = s.stdout.Write(text)
-	return err
+	if !c.Bool("all") {
+		_, err = s.stdout.Write(text)
+		return err
+	}
+	for i, file := range append([]unitFile{{document.Name, document.Content}}, document.Helpers...) {
+		if i > 0 {
+			s.printf("")
+		}
+		s.printf("# %s\n%s", units.HelperFile(file.Name), strings.TrimSuffix(file.Content, "\n"))
+	}
+	return nil
+}
+
+// helperFiles are the units beside that of the role, without those that it does not
+// want.
+func helperFiles(unit units.Unit) (files []unitFile, err error) {
+	helpers, err := unit.Helpers()
+	for _, h := range helpers {
+		if h.Content != nil {
+			files = append(files, unitFile{h.Name, string(h.Content)})
+		}
+	}
+	return files, err
 }
 
 // unit is the one that setup would write with the same command line.
