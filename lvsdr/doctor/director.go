@@ -84,23 +84,30 @@ func (e *Exam) tryEach(ctx context.Context, v *vipSeen, macs []net.HardwareAddr)
 // real servers has an address of this host. IPVS hands such packets to the host as
 // they are, for the VIP (ip_vs_null_xmit in net/netfilter/ipvs/ip_vs_xmit.c).
 func (e *Exam) ownOpenings(ctx context.Context) ([]host.Opening, error) {
+	return e.seen.own.get(ctx, func() ([]host.Opening, error) { return e.findOwnOpenings(ctx) })
+}
+
+func (e *Exam) findOwnOpenings(ctx context.Context) ([]host.Opening, error) {
 	services, err := e.served(ctx)
 	if err != nil {
 		return nil, err
 	}
+	live := make(map[ipvs.ID]*ipvs.Entry, len(services))
+	for _, s := range services {
+		live[s.want.ID] = s.live
+	}
 	var all []host.Opening
 	for _, o := range step.OpeningsOf(e.Config) {
-		for _, s := range services {
-			if s.live == nil || (s.want.ID != ipvs.ID{Addr: o.VIP, Port: o.Port, Protocol: o.Protocol}) {
-				continue
-			}
-			own, err := e.servesItself(ctx, s.live)
-			if err != nil {
-				return all, err
-			}
-			if own {
-				all = append(all, o)
-			}
+		v := live[ipvs.ID{Addr: o.VIP, Port: o.Port, Protocol: o.Protocol}]
+		if v == nil {
+			continue
+		}
+		own, err := e.servesItself(ctx, v)
+		if err != nil {
+			return all, err
+		}
+		if own {
+			all = append(all, o)
 		}
 	}
 	return all, nil

@@ -137,6 +137,13 @@ type seen struct {
 	boot        memo[boot.Sysctls]
 	survey      memo[*survey]
 	vips        memo[map[netip.Addr]bool]
+	rips        memo[map[netip.Addr]rips]           // by VIP
+	at          memo[map[netip.Addr][]host.Address] // by IP address
+	local       memo[[]netip.Addr]
+	onLinks     memo[map[string]*onLink]  // by interface
+	busy        memo[map[netip.Addr]bool] // real servers
+	own         memo[[]host.Opening]      // that this host serves a share of itself
+	lans        sync.Map                  // *memo[host.Link] by VIP
 	keepalived  memo[*keepalived.Config]
 	routes      sync.Map // *memo[host.Route] by destination
 }

@@ -42,6 +42,11 @@ func (e *Exam) LAN(ctx context.Context, vip netip.Addr) (host.Link, error) {
 
 // knownLAN is that interface where the host's own addresses and routes tell it.
 func (e *Exam) knownLAN(ctx context.Context, vip netip.Addr) (host.Link, error) {
+	m, _ := e.seen.lans.LoadOrStore(vip, &memo[host.Link]{})
+	return m.(*memo[host.Link]).get(ctx, func() (host.Link, error) { return e.findLAN(ctx, vip) })
+}
+
+func (e *Exam) findLAN(ctx context.Context, vip netip.Addr) (host.Link, error) {
 	name := e.lanName(vip)
 	for _, find := range []func(context.Context, netip.Addr) (string, error){
 		e.lanOfVIP, e.lanOfRealServer, e.lanByRoute, e.lanBySubnet,
@@ -154,8 +159,9 @@ func (e *Exam) lanOfVIP(ctx context.Context, vip netip.Addr) (string, error) {
 // lanOfRealServer is the interface with the host's own RIP.
 func (e *Exam) lanOfRealServer(ctx context.Context, vip netip.Addr) (string, error) {
 	addresses, err := e.Addresses(ctx)
+	rips := e.rips(vip)
 	for _, a := range addresses {
-		if a.Link != "lo" && slices.Contains(e.RealServers(vip), a.Prefix.Addr()) {
+		if a.Link != "lo" && rips.has[a.Prefix.Addr()] {
 			return a.Link, err
 		}
 	}
@@ -180,11 +186,15 @@ func (e *Exam) lanByRoute(ctx context.Context, vip netip.Addr) (string, error) {
 // one that is down, too.
 func (e *Exam) lanBySubnet(ctx context.Context, vip netip.Addr) (string, error) {
 	addresses, err := e.Addresses(ctx)
+	near := append(e.RealServers(vip), vip)
+	known := map[host.Address]bool{}
 	for _, a := range addresses {
-		if a.Link == "lo" || a.Prefix.IsSingleIP() || a.Prefix.Addr() == vip {
+		subnet := host.Address{Link: a.Link, Prefix: a.Prefix.Masked()}
+		if a.Link == "lo" || a.Prefix.IsSingleIP() || a.Prefix.Addr() == vip || known[subnet] {
 			continue
 		}
-		if slices.ContainsFunc(append(e.RealServers(vip), vip), a.Prefix.Contains) {
+		known[subnet] = true
+		if slices.ContainsFunc(near, a.Prefix.Contains) {
 			return a.Link, err
 		}
 	}
@@ -272,14 +282,8 @@ func (e *Exam) answering(ctx context.Context) ([]host.Link, error) {
 
 // subnets are those of the host's addresses on an interface, but for VIPs.
 func (e *Exam) subnets(ctx context.Context, link string) ([]netip.Prefix, error) {
-	addresses, err := e.Addresses(ctx)
-	var all []netip.Prefix
-	for _, a := range addresses {
-		if a.Link == link && !a.Prefix.IsSingleIP() && !e.isVIP(a.Prefix.Addr()) {
-			all = append(all, a.Prefix.Masked())
-		}
-	}
-	return all, err
+	on, err := e.onLink(ctx, link)
+	return on.subnets, err
 }
 
 // fronts are the interfaces on which somebody may ask for the VIP's MAC address:
@@ -291,14 +295,13 @@ func (e *Exam) fronts(ctx context.Context, vip netip.Addr) (all []front, err err
 	if err != nil {
 		return nil, err
 	}
-	addresses, err := e.Addresses(ctx)
-	if err != nil {
-		return nil, err
-	}
 	for _, l := range links {
-		if l.Name == e.lanName(vip) || slices.ContainsFunc(addresses, func(a host.Address) bool {
-			return a.Link == l.Name && !a.Prefix.IsSingleIP() && a.Prefix.Contains(vip)
-		}) {
+		on, err := e.onLink(ctx, l.Name)
+		if err != nil {
+			return nil, err
+		}
+		holds := func(p netip.Prefix) bool { return p.Contains(vip) }
+		if l.Name == e.lanName(vip) || slices.ContainsFunc(on.prefixes, holds) {
 			all = append(all, front{link: l, vip: vip})
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
-	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
@@ -161,6 +160,7 @@ func (e *Exam) flows(ctx context.Context) (map[flow]*tally, error) {
 		if err != nil {
 			return nil, err
 		}
+		here := subnetsOf(addresses)
 		all := map[flow]*tally{}
 		for _, c := range connections {
 			f := flow{c.Protocol, c.Virtual, c.Server}
@@ -171,7 +171,7 @@ func (e *Exam) flows(ctx context.Context) (map[flow]*tally, error) {
 			if all[f] == nil {
 				all[f] = &tally{}
 			}
-			all[f].count(c, place(addresses, c.Client.Addr()))
+			all[f].count(c, place(here, c.Client.Addr()))
 		}
 		return all, nil
 	})
@@ -186,8 +186,8 @@ func flowOf(v *ipvs.Entry, d ipvs.Destination) flow {
 }
 
 // place tells where a client is.
-func place(addresses []host.Address, client netip.Addr) int {
-	if slices.ContainsFunc(addresses, func(a host.Address) bool { return a.Prefix.Contains(client) }) {
+func place(here subnets, client netip.Addr) int {
+	if here.contain(client) {
 		return onLAN
 	}
 	return beyond

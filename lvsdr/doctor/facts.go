@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/boot"
-	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
@@ -41,14 +40,8 @@ func (e *Exam) Route(ctx context.Context, dst netip.Addr) (host.Route, error) {
 
 // AddressesOf returns where an IP address is on the host, nothing when it is nowhere.
 func (e *Exam) AddressesOf(ctx context.Context, ip netip.Addr) ([]host.Address, error) {
-	all, err := e.Addresses(ctx)
-	var at []host.Address
-	for _, a := range all {
-		if a.Prefix.Addr() == ip {
-			at = append(at, a)
-		}
-	}
-	return at, err
+	at, err := e.at(ctx)
+	return at[ip], err
 }
 
 // Table returns the whole IPVS table with statistics, sorted.
@@ -103,15 +96,7 @@ func (e *Exam) BootSysctls() (boot.Sysctls, error) {
 }
 
 // RealServers returns the VIP's real servers in the configuration, each once.
-func (e *Exam) RealServers(vip netip.Addr) []netip.Addr {
-	var of cluster.Config
-	for _, s := range e.Config.Services {
-		if s.VIP == vip {
-			of.Services = append(of.Services, s)
-		}
-	}
-	return of.RIPs()
-}
+func (e *Exam) RealServers(vip netip.Addr) []netip.Addr { return slices.Clip(e.rips(vip).all) }
 
 // WasSetUp tells whether lvsdr has set this host up in the role of the exam.
 func (e *Exam) WasSetUp() (bool, error) {

@@ -63,8 +63,10 @@ func (e *Exam) newPassage(ctx context.Context, vip netip.Addr) (*passage, error)
 	if err != nil {
 		return nil, err
 	}
+	if p.local, err = e.local(ctx); err != nil {
+		return nil, err
+	}
 	for _, a := range addresses {
-		p.local = append(p.local, a.Prefix.Addr())
 		if !p.first.IsValid() && a.Link == p.in && a.Prefix.Addr().Is4() == vip.Is4() {
 			p.first = a.Prefix.Addr()
 		}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
-	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	"github.com/lvsdr/toolkit/lvsdr/probe"
 )
 
@@ -59,7 +58,7 @@ func (s *survey) unknownServers() []Problem {
 func (e *Exam) serverProblems(s *survey, r *serverSeen) []Problem {
 	switch {
 	case r.err != nil && slices.ContainsFunc(s.vips, func(v *vipSeen) bool {
-		return v.err == nil && !usable(v.link) && slices.Contains(e.RealServers(v.addr), r.rip)
+		return v.err == nil && !usable(v.link) && e.rips(v.addr).has[r.rip]
 	}):
 		return nil // the link is down, and took the route with it
 	case r.err != nil && s.client:
@@ -195,19 +194,8 @@ func (e *Exam) idle(ctx context.Context, r *serverSeen) bool {
 	if e.Role != cluster.DirectorRole {
 		return false
 	}
-	table, err := e.Table(ctx)
-	if err != nil || len(table) == 0 {
-		return false
-	}
-	vips := e.Config.VIPs()
-	for _, v := range table {
-		for _, d := range v.Destinations {
-			if d.Addr == r.rip && d.Weight > 0 && slices.Contains(vips, v.Addr) {
-				return false
-			}
-		}
-	}
-	return slices.ContainsFunc(table, func(v ipvs.Entry) bool { return slices.Contains(vips, v.Addr) })
+	busy, err := e.busy(ctx)
+	return err == nil && busy != nil && !busy[r.rip]
 }
 
 // macs names some of those who answered, and counts the rest.

@@ -113,7 +113,7 @@ func (e *Exam) silentGateway(ctx context.Context, vip netip.Addr, r host.Route) 
 		return nil, err
 	}
 	known, err := e.Neighbours(ctx)
-	if n := entry(known, r.Gateway, r.Link); err != nil || n != nil && n.State == "PERMANENT" {
+	if n := entriesOf(known)[spot{r.Gateway, r.Link}]; err != nil || n != nil && n.State == "PERMANENT" {
 		return nil, err
 	}
 	what := fmt.Sprintf("the gateway %s of the VIP %s's replies answers no %s on %s: clients beyond it get none", r.Gateway, vip, question(r.Gateway), r.Link)

@@ -225,8 +225,10 @@ func (s *serverSeen) question() probe.Question {
 
 func (e *Exam) pingServers(ctx context.Context, link string, servers []*serverSeen) error {
 	var pings []probe.Knock
+	var pinged []*serverSeen
 	for _, r := range servers {
 		if r.source.IsValid() {
+			pinged = append(pinged, r)
 			pings = append(pings, probe.Knock{
 				Kind: probe.Echo, To: netip.AddrPortFrom(r.rip, 0), From: r.source, MAC: probe.Broadcast,
 			})
@@ -237,10 +239,8 @@ func (e *Exam) pingServers(ctx context.Context, link string, servers []*serverSe
 	}
 	replies, err := e.Host.Wire.Knock(ctx, link, pings, e.wait()/2)
 	for i, reply := range replies {
-		for _, r := range servers {
-			if r.rip == pings[i].To.Addr() && reply.Outcome == probe.Accepted {
-				r.pinged = reply.MAC
-			}
+		if reply.Outcome == probe.Accepted {
+			pinged[i].pinged = reply.MAC
 		}
 	}
 	return err

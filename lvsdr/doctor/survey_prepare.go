@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"net/netip"
-	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -20,23 +19,26 @@ func (e *Exam) prepare(ctx context.Context) (*survey, error) {
 	if err != nil {
 		return nil, err
 	}
+	entries := entriesOf(before)
 	s := &survey{client: e.Role == cluster.ClientRole}
+	known := map[netip.Addr]bool{}
 	for _, vip := range e.Config.VIPs() {
 		v, err := e.prepareVIP(ctx, vip)
 		if err != nil {
 			return nil, err
 		}
-		v.before = entry(before, vip, v.link.Name)
+		v.before = entries[spot{vip, v.link.Name}]
 		s.vips = append(s.vips, v)
 		for _, rip := range e.RealServers(vip) {
-			if slices.ContainsFunc(s.servers, func(r *serverSeen) bool { return r.rip == rip }) {
+			if known[rip] {
 				continue
 			}
+			known[rip] = true
 			r, err := e.prepareServer(ctx, rip)
 			if err != nil {
 				return nil, err
 			}
-			r.before = entry(before, rip, r.link.Name)
+			r.before = entries[spot{rip, r.link.Name}]
 			s.servers = append(s.servers, r)
 		}
 	}
@@ -44,12 +46,21 @@ func (e *Exam) prepare(ctx context.Context) (*survey, error) {
 	return s, nil
 }
 
-func entry(all []host.Neighbour, addr netip.Addr, link string) *host.Neighbour {
-	i := slices.IndexFunc(all, func(n host.Neighbour) bool { return n.Addr == addr && n.Link == link })
-	if i < 0 {
-		return nil
+// A spot is an IP address on the LAN of an interface.
+type spot struct {
+	addr netip.Addr
+	link string
+}
+
+// entriesOf are the entries of the neighbour table, the first of each spot.
+func entriesOf(all []host.Neighbour) map[spot]*host.Neighbour {
+	entries := make(map[spot]*host.Neighbour, len(all))
+	for i, n := range all {
+		if at := (spot{n.Addr, n.Link}); entries[at] == nil {
+			entries[at] = &all[i]
+		}
 	}
-	return &all[i]
+	return entries
 }
 
 func (e *Exam) prepareVIP(ctx context.Context, vip netip.Addr) (*vipSeen, error) {
@@ -102,7 +113,7 @@ func (e *Exam) prepareServer(ctx context.Context, rip netip.Addr) (*serverSeen, 
 // ownAddress is an address of this host on an interface, one in a subnet with near
 // where there is one, but no VIP: a real server takes a VIP for its own address.
 func (e *Exam) ownAddress(ctx context.Context, link string, near netip.Addr) (netip.Addr, error) {
-	all, err := e.Addresses(ctx)
+	on, err := e.onLink(ctx, link)
 	best := host.Address{}
 	better := func(a host.Address) bool {
 		switch {
@@ -113,10 +124,8 @@ func (e *Exam) ownAddress(ctx context.Context, link string, near netip.Addr) (ne
 		}
 		return best.Prefix.Addr().IsLinkLocalUnicast() && !a.Prefix.Addr().IsLinkLocalUnicast()
 	}
-	for _, a := range all {
-		ip := a.Prefix.Addr()
-		if a.Link == link && ip.Is4() == near.Is4() && !a.DADFailed && !a.Deprecated &&
-			!slices.Contains(e.Config.VIPs(), ip) && better(a) {
+	for _, a := range on.own {
+		if a.Prefix.Addr().Is4() == near.Is4() && better(a) {
 			best = a
 		}
 	}

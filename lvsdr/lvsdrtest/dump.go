@@ -77,12 +77,13 @@ func linkText(l host.Link) string {
 // say so, because it makes a difference who was first.
 func (s *state) dumpAddresses() []string {
 	var lines []string
+	secondaries := s.secondaries()
 	for _, l := range s.links {
 		var first, second []string
 		for i, a := range s.addresses {
 			switch {
 			case a.Link != l.Name:
-			case s.secondary(i):
+			case secondaries[i]:
 				second = append(second, "ip addr add "+addressText(a)+" # secondary")
 			default:
 				first = append(first, "ip addr add "+addressText(a))

@@ -50,10 +50,11 @@ func (s links) Links(context.Context) ([]host.Link, error) {
 // primaries before the secondaries.
 func (s *state) copyAddresses() []host.Address {
 	var all []host.Address
+	second := s.secondaries()
 	for _, l := range s.links {
 		for _, want := range []bool{false, true} {
 			for i, a := range s.addresses {
-				if a.Link == l.Name && s.secondary(i) == want {
+				if a.Link == l.Name && second[i] == want {
 					all = append(all, a)
 				}
 			}
@@ -69,8 +70,20 @@ func sameSubnet(a, b host.Address) bool {
 		a.Prefix.Masked() == b.Prefix.Masked()
 }
 
-func (s *state) secondary(i int) bool {
-	return slices.ContainsFunc(s.addresses[:i], func(a host.Address) bool { return sameSubnet(a, s.addresses[i]) })
+// secondaries tells of each address whether it is one.
+func (s *state) secondaries() []bool {
+	all := make([]bool, len(s.addresses))
+	type subnet struct {
+		link   string
+		prefix netip.Prefix
+	}
+	known := make(map[subnet]bool, len(s.addresses))
+	for i, a := range s.addresses {
+		if of := (subnet{a.Link, a.Prefix.Masked()}); a.Prefix.Addr().Is4() {
+			all[i], known[of] = known[of], true
+		}
+	}
+	return all
 }
 
 // setUp brings a link up or down. Coming up, a loopback interface gets its own
@@ -186,7 +199,7 @@ func (s *state) removeAddress(a host.Address) error {
 	if at < 0 {
 		return nil
 	}
-	alone := s.secondary(at) || s.promotes(a.Link)
+	alone := s.secondaries()[at] || s.promotes(a.Link)
 	gone := s.addresses[at]
 	s.addresses = slices.Delete(s.addresses, at, at+1)
 	if !alone {

@@ -19,14 +19,19 @@ const most = 16
 // An asking is an [Ask] under way.
 type asking struct {
 	questions []Question
+	about     map[netip.Addr][]int // the questions of each target
 	answers   [][]Answer
 	silent    int  // questions without an answer
 	all       bool // some question waits for all
 }
 
 func newAsking(questions []Question) *asking {
+	about := make(map[netip.Addr][]int, len(questions))
+	for i, q := range questions {
+		about[q.Target] = append(about[q.Target], i)
+	}
 	return &asking{
-		questions: questions, answers: make([][]Answer, len(questions)), silent: len(questions),
+		questions: questions, about: about, answers: make([][]Answer, len(questions)), silent: len(questions),
 		all: slices.ContainsFunc(questions, func(q Question) bool { return q.All }),
 	}
 }
@@ -72,9 +77,9 @@ func (q Question) answers(goal netip.Addr) bool {
 }
 
 func (a *asking) answer(target, goal netip.Addr, got Answer) {
-	for i, q := range a.questions {
+	for _, i := range a.about[target] {
 		same := func(x Answer) bool { return bytes.Equal(x.MAC, got.MAC) }
-		if q.Target != target || !q.answers(goal) || slices.ContainsFunc(a.answers[i], same) {
+		if !a.questions[i].answers(goal) || slices.ContainsFunc(a.answers[i], same) {
 			continue
 		}
 		if n := len(a.answers[i]); n == most {

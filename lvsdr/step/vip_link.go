@@ -183,9 +183,12 @@ func (v *vipView) noOwnAddress(route host.Route, rip netip.Addr) error {
 func (v *vipView) subnets(link host.Link) []netip.Prefix {
 	all, known := v.subnetsOf[link.Name]
 	if !known {
+		seen := map[netip.Prefix]bool{}
 		for _, a := range v.all {
-			if a.Link == link.Name && v.own(a) && !a.Prefix.IsSingleIP() && !a.Peer.IsValid() && !a.NoPrefixRoute {
-				all = append(all, a.Prefix.Masked())
+			subnet := a.Prefix.Masked()
+			if a.Link == link.Name && v.own(a) && !a.Prefix.IsSingleIP() && !a.Peer.IsValid() && !a.NoPrefixRoute && !seen[subnet] {
+				seen[subnet] = true
+				all = append(all, subnet)
 			}
 		}
 		v.subnetsOf[link.Name] = all
@@ -218,8 +221,8 @@ func (v *vipView) route(ctx context.Context, rip netip.Addr) (host.Route, error)
 // local: all of the subnet is, on such an interface (net/ipv4/fib_frontend.c,
 // fib_add_ifaddr). IPVS would deliver the real server's share on this host.
 func (v *vipView) swallows(rip netip.Addr) (host.Address, bool) {
-	for _, a := range v.all {
-		if link, ok := v.linkNamed(a.Link); ok && link.Loopback && rip.Is4() && a.Prefix.Addr() != rip && a.Prefix.Contains(rip) {
+	for _, a := range v.wide {
+		if rip.Is4() && a.Prefix.Addr() != rip && a.Prefix.Contains(rip) {
 			return a, true
 		}
 	}

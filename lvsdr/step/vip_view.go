@@ -20,6 +20,7 @@ type vipView struct {
 	links  []host.Link
 	all    []host.Address                // every address, in the kernel's order
 	at     map[netip.Addr][]host.Address // the same by IP address
+	wide   []host.Address                // those of loopback that are more than themselves
 	ledger Ledger
 	lines  map[string]string // of the ledger
 	// lost: the role was set up, but its ledger is gone.
@@ -41,6 +42,9 @@ func (s vipStep) look(ctx context.Context, h *host.Host) (*vipView, error) {
 	}
 	for _, a := range v.all {
 		v.at[a.Prefix.Addr()] = append(v.at[a.Prefix.Addr()], a)
+		if l, _ := v.linkNamed(a.Link); l.Loopback && !a.Prefix.IsSingleIP() {
+			v.wide = append(v.wide, a)
+		}
 	}
 	if v.lines, err = v.ledger.Read(); err != nil {
 		return nil, err
