@@ -57,6 +57,9 @@ func (s *session) export(c *cli.Context) error {
 	if err := src.tell(src.Validate(cluster.DirectorRole)); err != nil {
 		return err
 	}
+	if bits := src.Config.Tuning.ConnTabBits; bits > 0 {
+		s.note("the rows of the connection table are no part of it: echo options ip_vs conn_tab_bits=%d > /etc/modprobe.d/ip_vs-conn-table.conf", bits)
+	}
 	if form == "ipvsadm" {
 		s.exportIpvsadm(src.Config)
 		return nil

@@ -31,6 +31,8 @@ type Config struct {
 	// Timeouts are IPVS's connection timeouts (ipvsadm --set), whole seconds; those
 	// not given are left to the kernel.
 	Timeouts Timeouts `yaml:"timeouts,omitempty" json:"timeouts,omitzero"`
+	// Tuning is for a director with many connections; nothing is tuned that is not given.
+	Tuning Tuning `yaml:"tuning,omitempty" json:"tuning,omitzero"`
 	// Firewall names who opens the ports: auto (the default, whoever runs on the
 	// host), firewalld, ufw, nftables, iptables or none.
 	Firewall string `yaml:"firewall,omitempty" json:"firewall,omitempty"`
@@ -117,6 +119,14 @@ type Timeouts struct {
 	TCPFin Duration `yaml:"tcpFin,omitempty" json:"tcpFin,omitzero"`
 	// UDP is that of UDP.
 	UDP Duration `yaml:"udp,omitempty" json:"udp,omitzero"`
+}
+
+// Tuning is what a director with many connections may want otherwise than the kernel has it.
+type Tuning struct {
+	// ConnTabBits has IPVS's table of connections made with 2^n rows, 8 to 20
+	// (conn_tab_bits of module ip_vs): from when the module is loaded the next time. When
+	// not given, it is left to the kernel.
+	ConnTabBits int `yaml:"connTabBits,omitempty" json:"connTabBits,omitempty"`
 }
 
 // Protocol is the transport protocol of a service.

@@ -42,13 +42,13 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"undefined alias", service("realServers: *all"), 3, 18, "", "*all", "unknown anchor"},
 		{"control character", "services:\n  - vip: \x01\n", 2, 10, "", "\x01", "control characters"},
 		{"not UTF-8", "services:\n  # \xff\n", 2, 5, "", "�", "UTF-8"},
-		{"a list", "- vip: 10.0.0.1\n", 1, 1, "", "- vip: 10.0.0.1", "interface, arpInterfaces, directors, engine, services, timeouts, firewall or drain"},
+		{"a list", "- vip: 10.0.0.1\n", 1, 1, "", "- vip: 10.0.0.1", "interface, arpInterfaces, directors, engine, services, timeouts, tuning, firewall or drain"},
 		{"a word", "10.0.0.1\n", 1, 1, "", "10.0.0.1", "keys with values are wanted"},
 		{"tag", service("scheduler: !!str wrr"), 3, 16, "services[0].scheduler", "!!str wrr", "without a tag"},
 		{"alias bomb", "services: [" + bomb() + "]\n", 1, 3111, "services[256].ports[768]", "80, 80, 80, 80, 80, 80, 80, 80, 80, 80,…", "too large"},
 
 		// Keys.
-		{"unknown key", "services: [{vip: 10.0.0.1}]\nfoo: 1\n", 2, 1, "foo", "foo", "interface, arpInterfaces, directors, engine, services, timeouts, firewall or drain"},
+		{"unknown key", "services: [{vip: 10.0.0.1}]\nfoo: 1\n", 2, 1, "foo", "foo", "interface, arpInterfaces, directors, engine, services, timeouts, tuning, firewall or drain"},
 		{"unknown key in a service", service("port: 80"), 3, 5, "services[0].port", "port", "allowed here are vip, interface, ports"},
 		{"unknown key in a server", servers("[{adress: 10.10.10.31}]"), 3, 20, "services[0].realServers[0].adress", "adress", "address, weight"},
 		{"unknown key in timeouts", vip + "timeouts: {icmp: 1s}\n", 2, 12, "timeouts.icmp", "icmp", "tcp, tcpFin or udp"},
@@ -167,6 +167,8 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"timeout without unit", vip + "timeouts: {tcp: 30}\n", 2, 17, "timeouts.tcp", "30", "30s"},
 		{"timeout below a second", vip + "timeouts: {tcpFin: 500ms}\n", 2, 20, "timeouts.tcpFin", "500ms", "whole seconds"},
 		{"timeout too long", vip + "timeouts: {udp: 600h}\n", 2, 17, "timeouts.udp", "600h", "2147483s"},
+		{"too many rows", vip + "tuning: {connTabBits: 22}\n", 2, 23, "tuning.connTabBits", "22", "8 to 20"},
+		{"too few rows", vip + "tuning: {connTabBits: -1}\n", 2, 23, "tuning.connTabBits", "-1", "8 to 20"},
 		{"timeout overflow", vip + "timeouts: {udp: 99999999h}\n", 2, 17, "timeouts.udp", "99999999h", "a duration is wanted"},
 		{"negative drain", vip + "drain: -1s\n", 2, 8, "drain", "-1s", "negative"},
 

@@ -105,6 +105,8 @@ func bound(defs jsonschema.Definitions) {
 	property("Config", "arpInterfaces").Items.Pattern = `^[^\s/:]{1,15}$`
 	property("Service", "interface").Pattern = `^[^\s/:]{1,15}$`
 	property("Director", "priority").Minimum = "1"
+	property("Tuning", "connTabBits").Minimum = "0" // as when it is not given
+	property("Tuning", "connTabBits").Maximum = "20"
 	property("Director", "priority").Maximum = json.Number(fmt.Sprint(maxPriority))
 	property("Config", "services").MinItems = ptr(uint64(1))
 	property("Service", "scheduler").Enum = anys(ipvs.Schedulers())

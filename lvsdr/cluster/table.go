@@ -174,7 +174,7 @@ func (c Config) DrainTime() time.Duration {
 // Equal tells whether two configurations mean the same, one with its defaults
 // written out and the other without, or in another order.
 func (c Config) Equal(other Config) bool {
-	return c.Interface == other.Interface && maps.Equal(c.interfaces(), other.interfaces()) && c.Timeouts == other.Timeouts && c.DrainTime() == other.DrainTime() &&
+	return c.Interface == other.Interface && maps.Equal(c.interfaces(), other.interfaces()) && c.Timeouts == other.Timeouts && c.Tuning == other.Tuning && c.DrainTime() == other.DrainTime() &&
 		cmp.Or(c.Firewall, firewallNames[0]) == cmp.Or(other.Firewall, firewallNames[0]) &&
 		c.sameEngine(other) &&
 		slices.EqualFunc(c.Directors, other.Directors, sameDirector) && reflect.DeepEqual(c.sorted(), other.sorted())

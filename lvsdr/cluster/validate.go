@@ -112,6 +112,9 @@ func (v *validation) cluster(c Config) {
 			v.add(t.path, t.d.String(), reason)
 		}
 	}
+	if n := c.Tuning.ConnTabBits; n != 0 && (n < 8 || n > 20) {
+		v.add("tuning.connTabBits", strconv.Itoa(n), "8 to 20 are wanted, 2^n rows: a kernel that does not know the number takes its own, and older ones know no more (ip_vs_conn_init)")
+	}
 	if reason := wrongEngine(c.Engine); reason != "" {
 		v.add("engine", c.Engine, reason)
 	}

@@ -2,7 +2,10 @@ package doctor
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/boot"
@@ -30,8 +33,27 @@ var modulesBoot = &Check{
 		if len(missing) > 0 {
 			return []Problem{warning(e.SetUpCommand(), "nothing loads %s at boot: it is not in %s", strings.Join(missing, ", "), step.ModulesLoad)}, nil
 		}
-		return e.forbiddenModules(atBoot), nil
+		problems, err := e.otherRows()
+		return append(e.forbiddenModules(atBoot), problems...), err
 	},
+}
+
+// otherRows tells that the table of connections has not the size that is described.
+// Kernels with conn_lfactor make it larger themselves, up to that.
+func (e *Exam) otherRows() ([]Problem, error) {
+	const parameter = "/sys/module/ip_vs/parameters/conn_tab_bits"
+	want := e.Config.Tuning.ConnTabBits
+	data, err := e.Host.Files.ReadFile(parameter)
+	if has := strings.TrimSpace(string(data)); want != 0 && err == nil && has != strconv.Itoa(want) {
+		p := warning("", "IPVS's table of connections has 2^%s rows, tuning.connTabBits has 2^%d written into %s", has, want, step.ModuleOptions)
+		p.Advice = "It counts from when ip_vs is loaded the next time: reboot this host when it may rest. Where it was rebooted since, another file of " +
+			"modprobe.d(5) or the kernel's command line (ip_vs.conn_tab_bits=) says otherwise"
+		return []Problem{p}, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // ip_vs is not loaded, or has no such parameter
+	}
+	return nil, err
 }
 
 // bootModules is what the host's files say of kernel modules at boot.

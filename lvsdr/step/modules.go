@@ -26,26 +26,63 @@ const ModulesLoad = "/etc/modules-load.d/lvsdr.conf"
 // while adding the service, it could lock up against a network namespace that
 // goes away. At teardown the modules stay: other network namespaces and programs
 // may use them.
-func DirectorModules(c cluster.Config) Step { return modules{c.Schedulers()} }
+//
+// The module's option goes before all, so that a module not loaded yet has it at once.
+func DirectorModules(c cluster.Config) Step { return modules{c.Schedulers(), c.Tuning.ConnTabBits} }
 
-type modules struct{ schedulers []string }
+// ModuleOptions is the file that has ip_vs loaded with the options of the description
+// (modprobe.d(5)); there is none where there are none.
+const ModuleOptions = "/etc/modprobe.d/lvsdr.conf"
+
+type modules struct {
+	schedulers  []string
+	connTabBits int // 0: left to the kernel
+}
 
 func (m modules) Name() string { return Modules }
 
 func (m modules) Plan(ctx context.Context, h *host.Host, want State) ([]Change, error) {
 	file := OwnFile{Name: ModulesLoad, Role: cluster.DirectorRole, Step: m.Name()}
-	if want == Absent {
-		return file.Absent(h)
+	changes, err := m.options(h, want)
+	if err != nil {
+		return nil, err
 	}
-	var changes []Change
+	if want == Absent {
+		atBoot, err := file.Absent(h)
+		return append(atBoot, changes...), err
+	}
 	if !h.Image {
-		var err error
-		if changes, err = m.load(ctx, h); err != nil {
+		loads, err := m.load(ctx, h)
+		if err != nil {
 			return nil, err
 		}
+		changes = append(changes, loads...)
 	}
 	atBoot, err := file.present(h, m.atBoot(), func() (string, error) { return m.atBoot(), nil })
 	return append(changes, atBoot...), err
+}
+
+// options plans the file of the module's options. What a loaded module has stays until it
+// is loaded anew: it cannot be changed in place.
+func (m modules) options(h *host.Host, want State) ([]Change, error) {
+	file := OwnFile{Name: ModuleOptions, Role: cluster.DirectorRole, Step: m.Name()}
+	if want == Absent || m.connTabBits == 0 {
+		return file.Absent(h)
+	}
+	option := fmt.Sprintf("conn_tab_bits=%d", m.connTabBits)
+	changes, err := file.Present(h, "# Written by lvsdr for a director: the rows of IPVS's table of connections, 2^n.\n"+
+		"# \"lvsdr teardown director\" removes this file.\noptions ip_vs "+option+"\n")
+	if err != nil || h.Image {
+		return changes, err
+	}
+	loaded, err := h.Modules.Loaded(ipvs.Module)
+	if err != nil || !loaded {
+		return changes, err
+	}
+	for i := range changes {
+		changes[i].To = option + ", which takes a reboot: ip_vs is loaded"
+	}
+	return changes, nil
 }
 
 func (m modules) load(ctx context.Context, h *host.Host) ([]Change, error) {
@@ -93,4 +130,4 @@ func missingModule(name string, err error) error {
 }
 
 // ModuleNames are the modules that the director of the cluster needs, that of IPVS first.
-func ModuleNames(c cluster.Config) []string { return modules{c.Schedulers()}.names() }
+func ModuleNames(c cluster.Config) []string { return modules{schedulers: c.Schedulers()}.names() }
