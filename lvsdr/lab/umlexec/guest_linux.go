@@ -107,7 +107,9 @@ func (o *outputs) flush() {
 // watch flushes the output until the command ends. When its time is up it gets
 // SIGQUIT, to which Go programs answer with their stacks, and then SIGKILL.
 func (o *outputs) watch(pid int, ended <-chan syscall.WaitStatus, timeout time.Duration) (r result) {
-	tick := time.NewTicker(10 * time.Millisecond)
+	// Each look costs a question to the host, which under qemu is dear: 100 a second
+	// took a quarter of the guest's processor.
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	expired := time.After(timeout)
 	var killed <-chan time.Time
