@@ -96,7 +96,7 @@ func connTable(_ context.Context, t *tuner) ([]Note, error) {
 	}
 	return []Note{{"conn-table", fmt.Sprintf("%d connections in a table of %d rows: a packet looks through %d on average; "+
 		"the module's option counts when ip_vs is loaded the next time, at the latest after a reboot", entries, rows, entries/rows), entries, rows,
-		fmt.Sprintf("echo options ip_vs conn_tab_bits=%d > /etc/modprobe.d/ip_vs-conn-table.conf", want)}}, nil
+		fmt.Sprintf("echo options ip_vs conn_tab_bits=%d > /etc/modprobe.d/zz-ip_vs-conn-table.conf", want)}}, nil // after lvsdr's own: the last counts
 }
 
 // connTracking: net.ipv4.vs.conntrack has IPVS keep connection tracking's entries,

@@ -30,7 +30,7 @@ func TestTuning(t *testing.T) {
 		{"as installed", table + file("/sys/module/ip_vs/parameters/conn_tab_bits", "12"), nil, 0},
 		{"no service", "ipvsadm -D -t 10.10.10.22:80\nsysctl -w net.ipv4.vs.conntrack=1", nil, 0},
 		{"more connections than rows", table + file("/sys/module/ip_vs/parameters/conn_tab_bits", "8") + "\nCONNECT",
-			[]string{"conn-table", "echo options ip_vs conn_tab_bits=9 > /etc/modprobe.d/ip_vs-conn-table.conf"}, 300},
+			[]string{"conn-table", "echo options ip_vs conn_tab_bits=9 > /etc/modprobe.d/zz-ip_vs-conn-table.conf"}, 300},
 		{"IPVS in connection tracking", "sysctl -w net.ipv4.vs.conntrack=1",
 			[]string{"conntrack", "sysctl -w net.ipv4.vs.conntrack=0"}, 1},
 		{"packets dropped", softnet("0000ff00 00000003 00000000 0 0 0"),
