@@ -209,10 +209,15 @@ func TestDoctorIsLinear(t *testing.T) {
 	} {
 		for role, of := range map[string]func(cluster.Config) (lvsdr.Role, error){"director": lvsdr.Director, "real server": lvsdr.RealServer} {
 			t.Run(name+", "+role, func(t *testing.T) {
-				few, many := n[0].examined(t, of), n[1].examined(t, of)
-				t.Logf("%v, of four times as much %v (%.1f times)", few, many, float64(many)/float64(few))
-				if many > 10*few {
-					t.Errorf("four times as much takes %v instead of %v", many, few)
+				for look := 1; ; look++ {
+					few, many := n[0].examined(t, of), n[1].examined(t, of)
+					t.Logf("%v, of four times as much %v (%.1f times)", few, many, float64(many)/float64(few))
+					if many <= 10*few+200*time.Millisecond { // the collector may have taken as much
+						return
+					}
+					if look == 3 {
+						t.Fatalf("four times as much takes %v instead of %v", many, few)
+					}
 				}
 			})
 		}
