@@ -18,9 +18,11 @@ const (
 	Networkd       Network = "networkd"
 	Netplan        Network = "netplan" // rendered for networkd
 	NetworkManager Network = "NetworkManager"
+	// CloudInit is ifupdown with what cloud-init renders for it of [Machine.Seed].
+	CloudInit Network = "cloud-init"
 )
 
-// Networks are all of them.
+// Networks are those that need no seed.
 var Networks = []Network{Ifupdown, Networkd, Netplan, NetworkManager}
 
 type file struct {
@@ -30,6 +32,13 @@ type file struct {
 
 // network writes the manager's file and has it start at boot.
 func (m *Machine) network(ctx context.Context, kind Network) error {
+	if kind == CloudInit {
+		text := "source /etc/network/interfaces.d/*\n"
+		if err := m.WriteFile("/etc/network/interfaces", []byte(text), 0o644); err != nil {
+			return err
+		}
+		return m.Enable(ctx, "networking")
+	}
 	files := map[Network]file{
 		Ifupdown: {"/etc/network/interfaces",
 			"auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet static\n\taddress %s\n", 0o644},

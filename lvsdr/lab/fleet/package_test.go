@@ -14,8 +14,8 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/lab/fleet"
 )
 
-// debOf makes the .deb of a version, as make package does.
-func debOf(t *testing.T, version string) string {
+// packages makes the .deb and the .rpm of a version, as make package does.
+func packages(t *testing.T, version string) (deb, rpm string) {
 	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.Command("../../../.ci/package", dir, runtime.GOARCH, version)
@@ -23,11 +23,11 @@ func debOf(t *testing.T, version string) string {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	names, err := filepath.Glob(dir + "/*.deb")
-	if err != nil || len(names) != 1 {
+	names, err := filepath.Glob(dir + "/*")
+	if err != nil || len(names) != 2 || !strings.HasSuffix(names[0], ".rpm") || !strings.HasSuffix(names[1], ".deb") {
 		t.Fatalf("made %q, %v", names, err)
 	}
-	return names[0]
+	return names[1], names[0]
 }
 
 // A package is installed, upgraded, removed and purged on a machine that has a role:
@@ -37,7 +37,9 @@ func TestPackage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, fleet.Debian12, fleet.Ifupdown)
 	for _, version := range []string{"0.1.0", "0.2.0"} {
-		must(t, s.server.Install(debOf(t, version), "/root/"+version+".deb"))
+		deb, rpm := packages(t, version)
+		must(t, s.server.Install(deb, "/root/"+version+".deb"))
+		must(t, s.server.Install(rpm, "/root/"+version+".rpm"))
 	}
 	s.on()
 	s.run("rm /usr/bin/lvsdr && dpkg -i /root/0.1.0.deb && lvsdr completion bash | cmp - /usr/share/bash-completion/completions/lvsdr && test -d /etc/lvsdr")
@@ -68,4 +70,21 @@ dpkg -i /root/0.2.0.deb >/dev/null; kill $!; cat /run/moved; rm /run/moved`)
 	s.unserved("after the removal")
 	s.same(before, s.snapshot())
 	s.run("test ! -e /usr/bin/lvsdr && test -e /etc/lvsdr/lvsdr.yaml && dpkg -P lvsdr && test ! -e /etc/lvsdr")
+	s.rpm()
+}
+
+// rpm does the same with the other package, on a machine that has nothing of lvsdr: rpm
+// runs its scripts whatever the system's own packages are.
+func (s *site) rpm() {
+	s.Helper()
+	before := s.snapshot()
+	s.run("rpm -i --nodeps /root/0.1.0.rpm && rpm -V --nodeps lvsdr && lvsdr completion zsh | cmp - /usr/share/zsh/site-functions/_lvsdr && test -d /etc/lvsdr")
+	s.run("lvsdr setup realserver --vip 10.10.10.22 && rpm -U --nodeps /root/0.2.0.rpm")
+	if got := s.run("lvsdr version"); !strings.HasPrefix(got, "lvsdr 0.2.0 ") {
+		s.Errorf("upgraded to %s", got)
+	}
+	s.served("after the upgrade by rpm")
+	s.run("rpm -e lvsdr && test ! -e /usr/bin/lvsdr")
+	s.unserved("after the removal by rpm")
+	s.same(before, s.snapshot())
 }

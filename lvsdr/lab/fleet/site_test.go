@@ -27,8 +27,11 @@ var (
 
 const web = "http://10.10.10.22/"
 
-// program is the lvsdr that machines get, built once.
+// program is the lvsdr that machines get, built once; a guest has one installed.
 var program = sync.OnceValues(func() (string, error) {
+	if lab.Guest.Missing() == nil {
+		return exec.LookPath("lvsdr")
+	}
 	dir, err := os.MkdirTemp("", "lvsdr-fleet-")
 	if err != nil {
 		return "", err
@@ -43,7 +46,7 @@ var program = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if bin, err := program(); err == nil && bin != "" {
+	if bin, err := program(); err == nil && lab.Guest.Missing() != nil {
 		os.RemoveAll(filepath.Dir(bin))
 	}
 	os.Exit(code)
@@ -68,6 +71,7 @@ type site struct {
 	server *fleet.Machine
 	client *fleet.Client
 	kind   fleet.Network // of the server
+	since  time.Time     // when the last step of a test ended
 }
 
 // newSite makes a site whose machine is off.
