@@ -99,6 +99,11 @@ var configs = map[string]func() cluster.Config{
 		c.ARPInterfaces = []string{"eth0"}
 		return c
 	},
+	"sync": func() cluster.Config {
+		c := mission()
+		c.Sync = &cluster.Sync{Interface: "eth0"}
+		return c
+	},
 	"keepalived": func() cluster.Config {
 		c := mission()
 		c.Engine = cluster.EngineKeepalived
@@ -148,6 +153,7 @@ var worlds = map[string]string{
 	"bare":          "rmdir /etc/sysctl.d\nrmdir /etc/modules-load.d",
 	"blackholes":    "ip route add blackhole 10.10.10.22\nip route add blackhole 192.0.2.0/24\nip addr add 10.10.10.77/32 dev lo",
 	"loopback down": "ip link set lo down",
+	"a sync daemon": "modprobe ip_vs\nipvsadm --start-daemon backup --mcast-interface eth0 --syncid 1",
 	"a sick one":    "keepalived check 10.10.10.41 fails",
 }
 

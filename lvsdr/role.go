@@ -39,6 +39,7 @@ func director(c cluster.Config) Role {
 		step.DirectorModules(c),
 		step.DirectorSysctls(c),
 		step.DirectorTimeouts(c),
+		step.DirectorSync(c),     // what other directors have is known before any of it comes
 		step.DirectorServices(c), // before the ports: what is replaced drains while its port is open
 		step.DirectorPorts(c),
 		step.DirectorVIPs(c),

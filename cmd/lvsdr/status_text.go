@@ -24,6 +24,9 @@ func printStatus(o *output, st *status.Status) {
 		}
 		o.printf("engine    %s, %s", st.Engine.Name, state)
 	}
+	for _, d := range st.Sync {
+		o.printf("sync      %s", d)
+	}
 	for _, vip := range st.VIPs {
 		o.printf("VIP       %s", vip)
 	}

@@ -26,6 +26,9 @@ type Config struct {
 	// Engine is who keeps the table: ipvs (the default), where it is as lvsdr sets it, or
 	// keepalived, which takes out the real servers whose health check fails.
 	Engine string `yaml:"engine,omitempty" json:"engine,omitempty"`
+	// Sync has the directors tell each other of their connections, so that those go on
+	// when another one takes over; nil: they do not.
+	Sync *Sync `yaml:"sync,omitempty" json:"sync,omitempty"`
 	// Services are the virtual services.
 	Services []Service `yaml:"services" json:"services"`
 	// Timeouts are IPVS's connection timeouts (ipvsadm --set), whole seconds; those

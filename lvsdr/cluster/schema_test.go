@@ -100,6 +100,10 @@ func bound(defs jsonschema.Definitions) {
 		property("Check", name).Minimum = map[string]json.Number{"port": "1", "retries": "0", "status": "100"}[name]
 		property("Check", name).Maximum = json.Number(fmt.Sprint(most))
 	}
+	property("Sync", "interface").Pattern = `^[^\s/:]{1,15}$`
+	for name, most := range map[string]int{"id": 255, "port": 65535} {
+		property("Sync", name).Minimum, property("Sync", name).Maximum = "1", json.Number(fmt.Sprint(most))
+	}
 	property("Service", "quorum").Minimum = "1"
 	property("Config", "interface").Pattern = `^[^\s/:]{1,15}$`
 	property("Config", "arpInterfaces").Items.Pattern = `^[^\s/:]{1,15}$`

@@ -31,6 +31,7 @@ func (c Config) Validate(role string) error {
 	var v validation
 	v.cluster(c)
 	v.directors(c)
+	v.sync(c)
 	claimed := map[claim_]portPlace{}
 	vips, lans := c.vipPlaces(), map[netip.Addr]string{}
 	for i, s := range c.Services {

@@ -12,7 +12,7 @@ var (
 	directorChecks = []*Check{
 		// The kernel and its table.
 		ipvsThere, ipvsScheduler, keepalivedUnit, keepalivedFlaws, keepalivedTable, keepalivedRuns, serviceThere, noDestination, directForwarding, rememberedRoute, portMapping, schedulerFallback,
-		quiescentTemplate, orphanConnections, ipvsSysctl, tableOwner,
+		quiescentTemplate, orphanConnections, ipvsSysctl, tableOwner, syncDaemons,
 
 		// Addresses, ARP and routes.
 		linkUsable,

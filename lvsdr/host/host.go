@@ -28,6 +28,9 @@ type Host struct {
 	IPVS      IPVS
 	Firewalls []Firewall // all that may be in use; in this order they are looked at and changed
 
+	// Sync is the kernel's connection synchronisation; nil where it cannot be had.
+	Sync Sync
+
 	// Keepalived is for the engine of that name; nil where it cannot be had.
 	Keepalived Keepalived
 
@@ -204,6 +207,16 @@ type IPVS interface {
 	Timeouts(ctx context.Context) (ipvs.Timeouts, error)
 	// SetTimeouts sets those that are not zero.
 	SetTimeouts(ctx context.Context, t ipvs.Timeouts) error
+}
+
+// Sync is the kernel's connection synchronisation daemons, one of each state at most.
+type Sync interface {
+	// Daemons are those that run, the master first; none without IPVS.
+	Daemons(ctx context.Context) ([]ipvs.Daemon, error)
+	// StartDaemon fails with fs.ErrExist when one of that state runs already.
+	StartDaemon(ctx context.Context, d ipvs.Daemon) error
+	// StopDaemon fails with fs.ErrNotExist when none of that state runs.
+	StopDaemon(ctx context.Context, state ipvs.DaemonState) error
 }
 
 // A Gate is one place of a firewall that may drop packets: a base chain on the

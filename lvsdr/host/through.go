@@ -26,6 +26,9 @@ func (h *Host) Through(via Via) *Host {
 	for _, f := range h.Firewalls {
 		through.Firewalls = append(through.Firewalls, firewallVia{via, f})
 	}
+	if h.Sync != nil {
+		through.Sync = syncVia{via, h.Sync}
+	}
 	if h.Keepalived != nil {
 		through.Keepalived = keepalivedVia{via, h.Keepalived}
 	}
@@ -202,6 +205,23 @@ func (v firewallVia) Gates(ctx context.Context) ([]Gate, error) {
 
 func (v firewallVia) Set(ctx context.Context, gate string, openings []Opening) error {
 	return v.via(ctx, "Firewall.Set", func() error { return v.of.Set(ctx, gate, openings) })
+}
+
+type syncVia struct {
+	via Via
+	of  Sync
+}
+
+func (v syncVia) Daemons(ctx context.Context) ([]ipvs.Daemon, error) {
+	return get(ctx, v.via, "Sync.Daemons", func() ([]ipvs.Daemon, error) { return v.of.Daemons(ctx) })
+}
+
+func (v syncVia) StartDaemon(ctx context.Context, d ipvs.Daemon) error {
+	return v.via(ctx, "Sync.StartDaemon", func() error { return v.of.StartDaemon(ctx, d) })
+}
+
+func (v syncVia) StopDaemon(ctx context.Context, state ipvs.DaemonState) error {
+	return v.via(ctx, "Sync.StopDaemon", func() error { return v.of.StopDaemon(ctx, state) })
 }
 
 type keepalivedVia struct {

@@ -46,6 +46,18 @@ func (d Daemon) String() string {
 	return fmt.Sprintf("%v dev %s syncid %d", d.State, d.Interface, d.ID)
 }
 
+// Ipvsadm is the command that starts the daemon.
+func (d Daemon) Ipvsadm() string {
+	text := fmt.Sprintf("ipvsadm --start-daemon %v --mcast-interface %s --syncid %d", d.State, d.Interface, d.ID)
+	if d.Group.IsValid() {
+		text += " --mcast-group " + d.Group.String()
+	}
+	if d.Port != 0 {
+		text += fmt.Sprintf(" --mcast-port %d", d.Port)
+	}
+	return text
+}
+
 // The commands, and the attributes of a daemon (linux/ip_vs.h).
 const (
 	cmdNewDaemon = 9

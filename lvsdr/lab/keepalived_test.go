@@ -187,6 +187,7 @@ func TestEngineIsSwitchedUnderTraffic(t *testing.T) {
 type keptConnection struct {
 	net.Conn
 	read *bufio.Reader
+	who  string // answered last
 }
 
 func keep(t *testing.T, l *lab.Lab, addr string) *keptConnection {
@@ -196,7 +197,7 @@ func keep(t *testing.T, l *lab.Lab, addr string) *keptConnection {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	k := &keptConnection{conn, bufio.NewReader(conn)}
+	k := &keptConnection{Conn: conn, read: bufio.NewReader(conn)}
 	if err := k.ask(); err != nil {
 		t.Fatal(err)
 	}
@@ -216,6 +217,7 @@ func (k *keptConnection) ask() error {
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
+	k.who = strings.TrimSpace(string(body))
 	if err == nil && !strings.HasPrefix(string(body), "dev-") {
 		err = fmt.Errorf("answered %q", body)
 	}

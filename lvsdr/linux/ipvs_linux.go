@@ -78,3 +78,23 @@ func (k *kernelIPVS) SetTimeouts(ctx context.Context, t ipvs.Timeouts) error {
 	}
 	return client.SetTimeouts(ctx, t)
 }
+
+func (k *kernelIPVS) Daemons(ctx context.Context) ([]ipvs.Daemon, error) {
+	return readIPVS(k, func(c *ipvs.Client) ([]ipvs.Daemon, error) { return c.Daemons(ctx) })
+}
+
+func (k *kernelIPVS) StartDaemon(ctx context.Context, d ipvs.Daemon) error {
+	client, err := k.open()
+	if err != nil {
+		return err
+	}
+	return client.StartDaemon(ctx, d)
+}
+
+func (k *kernelIPVS) StopDaemon(ctx context.Context, state ipvs.DaemonState) error {
+	client, err := k.open()
+	if err != nil {
+		return err
+	}
+	return client.StopDaemon(ctx, state)
+}

@@ -30,7 +30,7 @@ const (
 	checkersPID    = "/run/lvsdr/keepalived-checkers.pid"
 
 	// keepalivedPatience is how long it may take to come up and to end.
-	keepalivedPatience = 10 * time.Second
+	keepalivedPatience = 30 * time.Second
 )
 
 // program finds a program of the administrator's, whose folders a user's PATH may lack.

@@ -40,13 +40,15 @@ func In(do func(func() error) error) *host.Host {
 
 // here makes each call in the namespaces of the thread that it comes from.
 func here() *host.Host {
+	table := &kernelIPVS{}
 	return &host.Host{
 		Files:      OSFiles{},
 		Sysctl:     procSys{},
 		Modules:    kmod{},
 		Links:      linuxLinks{},
 		Routes:     linuxRoutes{},
-		IPVS:       &kernelIPVS{},
+		IPVS:       table,
+		Sync:       table,
 		Firewalls:  firewall.Local(),
 		Observer:   linuxObserver{},
 		Keepalived: keepalived{},

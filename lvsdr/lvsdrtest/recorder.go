@@ -46,6 +46,9 @@ func Record(h *host.Host) *Recorder {
 	r.host.Links = recLinks{reads.Links, r, h.Links}
 	r.host.Routes = recRoutes{reads.Routes, r, h.Routes}
 	r.host.IPVS = recIPVS{reads.IPVS, r, h.IPVS}
+	if h.Sync != nil {
+		r.host.Sync = recSync{reads.Sync, r, h.Sync}
+	}
 	if h.Keepalived != nil {
 		r.host.Keepalived = recKeepalived{reads.Keepalived, r, h.Keepalived}
 	}

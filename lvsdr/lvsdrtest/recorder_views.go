@@ -22,6 +22,7 @@ type (
 	ipvsView     = host.IPVS
 	firewallView = host.Firewall
 
+	syncView       = host.Sync
 	keepalivedView = host.Keepalived
 )
 
@@ -179,6 +180,20 @@ func (v recFirewall) Set(ctx context.Context, gate string, openings []host.Openi
 	}
 	command := fmt.Sprintf("%s: open %q for { %s }", v.Name(), gate, strings.Join(texts, ", "))
 	return v.r.edit("Firewall.Set", command, func() error { return v.of.Set(ctx, gate, openings) })
+}
+
+type recSync struct {
+	syncView
+	r  *Recorder
+	of host.Sync
+}
+
+func (v recSync) StartDaemon(ctx context.Context, d ipvs.Daemon) error {
+	return v.r.edit("Sync.StartDaemon", d.Ipvsadm(), func() error { return v.of.StartDaemon(ctx, d) })
+}
+
+func (v recSync) StopDaemon(ctx context.Context, state ipvs.DaemonState) error {
+	return v.r.edit("Sync.StopDaemon", "ipvsadm --stop-daemon "+state.String(), func() error { return v.of.StopDaemon(ctx, state) })
 }
 
 type recKeepalived struct {

@@ -185,6 +185,9 @@ func (s *state) runIP(words []string) error {
 	switch words[0] + " " + words[1] {
 	case "link add":
 		return s.runLinkAdd(words[2], options(words[3:]))
+	case "link del":
+		s.removeLink(words[2])
+		return nil
 	case "link set":
 		if words[2] == "dev" {
 			words = words[1:]
@@ -258,6 +261,12 @@ func (s *state) runLinkAdd(name string, o map[string]string) error {
 	}
 	s.makeLink(l)
 	return nil
+}
+
+// removeLink takes an interface away with its addresses.
+func (s *state) removeLink(name string) {
+	s.links = slices.DeleteFunc(s.links, func(l host.Link) bool { return l.Name == name })
+	s.addresses = slices.DeleteFunc(s.addresses, func(a host.Address) bool { return a.Link == name })
 }
 
 func (s *state) runLinkSet(name, what string) error {

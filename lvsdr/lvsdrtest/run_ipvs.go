@@ -17,6 +17,8 @@ func (s *state) runIpvsadm(words []string) error {
 	switch words[0] {
 	case "--set":
 		return s.runTimeouts(words[1:])
+	case "--start-daemon", "--stop-daemon":
+		return s.runDaemon(words)
 	case "-C":
 		s.services = nil
 		return nil

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // A World is a host in memory. Its Host has every view; they may be used by
@@ -29,6 +30,7 @@ type state struct {
 	routes    []route
 	services  []service
 	timeouts  timeouts
+	daemons   []ipvs.Daemon
 	firewalls []*firewall
 	watch     watch
 	observed

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -37,6 +38,7 @@ type sample struct {
 var families = []family{
 	{"lvsdr_role_info", "gauge", "The role that lvsdr has set up on this host, 1 for each.", roles},
 	{"lvsdr_vip_present", "gauge", "Whether this host has the VIP of a virtual service, or of lvsdr's, among its addresses.", vipsPresent},
+	{"lvsdr_sync_daemon_info", "gauge", "A connection synchronisation daemon of the kernel that runs, always 1.", daemons},
 	{"lvsdr_timeout_seconds", "gauge", "IPVS's connection timeouts.", timeouts},
 	{"lvsdr_service_info", "gauge", "A virtual service and its scheduler, always 1.", ofServices(func(Service) uint64 { return 1 }, "scheduler")},
 	{"lvsdr_service_connections_total", "counter", "Connections that were scheduled since the service was added.", ofServices(func(s Service) uint64 { return s.Counters.Connections })},
@@ -99,6 +101,14 @@ func vipsPresent(st *Status) []sample {
 		all = append(all, sample{[]string{"vip", vip.String()}, is})
 	}
 	slices.SortFunc(all, func(a, b sample) int { return cmp.Compare(a.labels[1], b.labels[1]) })
+	return all
+}
+
+func daemons(st *Status) []sample {
+	var all []sample
+	for _, d := range st.Sync {
+		all = append(all, sample{[]string{"state", d.State, "interface", d.Interface, "id", strconv.Itoa(int(d.ID))}, 1})
+	}
 	return all
 }
 

@@ -5,6 +5,7 @@ package status
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ type Status struct {
 	Time     *time.Time `json:"time,omitempty"`   // of a look of [Watch]
 	Role     string     `json:"role"`             // empty when lvsdr set up none here
 	Engine   *Engine    `json:"engine,omitempty"` // who looks after the real servers, where lvsdr set somebody up to
+	Sync     []Daemon   `json:"sync,omitempty"`   // the kernel's connection synchronisation daemons, whoever started them
 	VIPs     []VIP      `json:"vips"`
 	Timeouts *Timeouts  `json:"timeouts,omitempty"`
 	Services []Service  `json:"services"`
@@ -32,6 +34,31 @@ type Status struct {
 type Engine struct {
 	Name    string `json:"name"` // "keepalived", lvsdr's own
 	Running bool   `json:"running"`
+}
+
+// A Daemon is one of connection synchronisation.
+type Daemon struct {
+	State     string `json:"state"` // master, which tells other directors, or backup, which keeps what it is told
+	Interface string `json:"interface"`
+	ID        uint8  `json:"id"`
+	Group     string `json:"group"`
+	Port      uint16 `json:"port"`
+}
+
+// String is "master dev eth0 id 1 group 224.0.0.81 port 8848".
+func (d Daemon) String() string {
+	return fmt.Sprintf("%s dev %s id %d group %s port %d", d.State, d.Interface, d.ID, d.Group, d.Port)
+}
+
+func lookForDaemons(ctx context.Context, h *host.Host) (all []Daemon, err error) {
+	if h.Sync == nil {
+		return nil, nil
+	}
+	daemons, err := h.Sync.Daemons(ctx)
+	for _, d := range daemons {
+		all = append(all, Daemon{d.State.String(), d.Interface, d.ID, d.Group.String(), d.Port})
+	}
+	return all, err
 }
 
 // A VIP is an address of the host that lvsdr brought there or that a service has.
@@ -101,6 +128,9 @@ func Look(ctx context.Context, h *host.Host) (*Status, error) {
 	}
 	if watched {
 		st.Engine = &Engine{Name: "keepalived", Running: running}
+	}
+	if st.Sync, err = lookForDaemons(ctx, h); err != nil {
+		return nil, err
 	}
 	services, err := h.IPVS.Services(ctx, ipvs.WithStats)
 	if err != nil {

@@ -6,6 +6,7 @@ func (loopbackStep) live()  {}
 func (timeouts) live()      {}
 func (*services) live()     {}
 func (ports) live()         {}
+func (syncDaemons) live()   {}
 func (blackholeStep) live() {}
 func (vipStep) live()       {}
 

@@ -30,6 +30,16 @@ func OpeningsOf(c cluster.Config) []host.Opening {
 	return slices.Compact(all)
 }
 
+// SyncOf is where the directors tell each other of their connections, which their
+// firewalls must let pass, both in and out.
+func SyncOf(c cluster.Config) []host.Opening {
+	var all []host.Opening
+	for _, d := range c.SyncDaemons() {
+		all = append(all, host.Opening{VIP: d.Group, Protocol: cluster.UDP, Port: d.Port})
+	}
+	return host.SortOpenings(all)
+}
+
 // DirectorPorts is the step that lets the services' packets pass the director's
 // firewalls: on the way in, where IPVS picks them up only after the last filter
 // of the input hook; on the way out, because IPVS sends them on through the
@@ -37,7 +47,7 @@ func OpeningsOf(c cluster.Config) []host.Opening {
 // which never sees the real servers' answers and takes the clients' packets for
 // invalid. What cannot drop is not touched.
 func DirectorPorts(c cluster.Config) Step {
-	return ports{OpeningsOf(c), c.Firewall, c.DrainTime(), true}
+	return ports{host.SortOpenings(append(OpeningsOf(c), SyncOf(c)...)), c.Firewall, c.DrainTime(), true}
 }
 
 // RealServerPorts is the step that lets the services' packets pass the real
@@ -190,6 +200,9 @@ func (p ports) wanted(g host.Gate) []host.Opening {
 	}
 	var wanted []host.Opening
 	for _, o := range p.openings {
+		if g.Untracked && o.VIP.IsMulticast() {
+			continue // nobody answers it
+		}
 		if (g.Family == "" || g.Family == o.Family()) && !slices.Contains(g.Unable, o.Protocol) {
 			wanted = append(wanted, o)
 		}
