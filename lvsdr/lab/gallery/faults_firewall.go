@@ -102,6 +102,7 @@ var firewallFaults = []Fault{{
 	Title:  "the director drops what is invalid, after the port was opened: a router's word on packet sizes is, too",
 	Make:   all(largePages, narrowWay),
 	Inject: on("dev-1", "iptables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP; lvsdr setup director -q "+Flags+" --persistence 30s"),
+	Recur:  routesForgotten,
 	Sights: []Sight{{"dev-1", "firewall-icmp", doctor.Warning}, {Host: "client", Code: "large-replies"}},
 }, {
 	Name: "neighbour-discovery", Catalogue: "V9", Needs: []lab.Feature{lab.IPTables}, Setup: flags6,

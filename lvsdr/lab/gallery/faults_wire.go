@@ -188,10 +188,13 @@ var largeFaults = []Fault{{
 	Title:  "the director drops the router's word that large packets do not pass, so the real servers never hear it",
 	Make:   all(handMade(handTable), largePages, narrowWay),
 	Inject: on("dev-1", "iptables-legacy -I INPUT -p icmp -j DROP"),
-	// What they heard before lasts ten minutes (net.ipv4.route.mtu_expires).
-	Recur:  all(on("dev-2", "ip route flush cache"), on("dev-3", "ip route flush cache")),
+	Recur:  routesForgotten,
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-icmp", Severity: doctor.Warning}, {Host: "client", Code: "large-replies"}},
 }}
+
+// routesForgotten has the real servers forget what routers said of the size of packets,
+// which lasts ten minutes else (net.ipv4.route.mtu_expires).
+var routesForgotten = all(on("dev-2", "ip route flush cache"), on("dev-3", "ip route flush cache"))
 
 // narrowWay has the real servers reach the client by a router that passes packets of
 // 1000 bytes.
