@@ -33,6 +33,8 @@ var proofs = map[string]string{
 	"vipMissing":          "vip-missing-router-told-elsewhere",
 	"directForwarding":    "masquerading",
 	"rememberedRoute":     "route-remembered",
+	"notRunning":          "TestSyncDaemons",
+	"twoIDs":              "TestSyncDaemons",
 	"flawProblem":         "TestFixesOfKeepalivedConf",
 	"notInTable":          "keepalived-table-edited TestFixesOfKeepalivedTable",
 	"unlikeFile":          "TestFixesOfKeepalivedTable",
