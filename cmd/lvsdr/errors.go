@@ -104,7 +104,7 @@ const (
 	hintRootless = "this is root without these rights, as in a container or a user namespace: " +
 		"run it on the host itself, or give the container CAP_NET_ADMIN and CAP_NET_RAW and a network of its own"
 	hintNoKeepalived = "nothing was changed; install it: apt-get install keepalived (Debian, Ubuntu), dnf install keepalived (Fedora, RHEL); " +
-		"or leave engine: keepalived out"
+		"or leave out what needs it: engine: keepalived, vrrp"
 	hintNoIPVS = "install the kernel package that has the module ip_vs " +
 		"(Debian: linux-image-amd64; Ubuntu: linux-modules-extra-$(uname -r); " +
 		"Fedora, RHEL: kernel-modules); in a container, run modprobe ip_vs on its host"

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/status"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 func printStatus(o *output, st *status.Status) {
@@ -27,6 +28,9 @@ func printStatus(o *output, st *status.Status) {
 	for _, d := range st.Sync {
 		o.printf("sync      %s", d)
 	}
+	if st.VRRP != "" {
+		o.printf("VRRP      %s", vrrpStates[st.VRRP])
+	}
 	for _, vip := range st.VIPs {
 		o.printf("VIP       %s", vip)
 	}
@@ -39,6 +43,13 @@ func printStatus(o *output, st *status.Status) {
 			o.printf("    %s", line)
 		}
 	}
+}
+
+// vrrpStates tells what a director is.
+var vrrpStates = map[string]string{
+	step.VRRPMaster: "master", step.VRRPBackup: "backup: another director has the VIPs",
+	step.VRRPPartly:  "master, without some of the VIPs",
+	step.VRRPStopped: "not running: nobody takes the VIPs over, nor gives them up",
 }
 
 func serviceTitle(o *output, st status.Service) string {

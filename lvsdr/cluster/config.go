@@ -29,6 +29,8 @@ type Config struct {
 	// Sync has the directors tell each other of their connections, so that those go on
 	// when another one takes over; nil: they do not.
 	Sync *Sync `yaml:"sync,omitempty" json:"sync,omitempty"`
+	// VRRP moves the VIPs between the directors; nil: a director that is set up has them.
+	VRRP *VRRP `yaml:"vrrp,omitempty" json:"vrrp,omitempty"`
 	// Services are the virtual services.
 	Services []Service `yaml:"services" json:"services"`
 	// Timeouts are IPVS's connection timeouts (ipvsadm --set), whole seconds; those
@@ -55,8 +57,8 @@ const DefaultScheduler = "wrr"
 type Director struct {
 	// Address is the DIP, its own address on the LAN.
 	Address netip.Addr `yaml:"address" json:"address"`
-	// Priority decides between several directors, the highest first, 1 to 254; 100
-	// when not given.
+	// Priority decides between several directors, the highest first, 1 to 254; when not
+	// given see [Config.Priorities].
 	Priority *int `yaml:"priority,omitempty" json:"priority,omitempty"`
 }
 

@@ -42,7 +42,7 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"undefined alias", service("realServers: *all"), 3, 18, "", "*all", "unknown anchor"},
 		{"control character", "services:\n  - vip: \x01\n", 2, 10, "", "\x01", "control characters"},
 		{"not UTF-8", "services:\n  # \xff\n", 2, 5, "", "�", "UTF-8"},
-		{"a list", "- vip: 10.0.0.1\n", 1, 1, "", "- vip: 10.0.0.1", "interface, arpInterfaces, directors, engine, sync, services, timeouts, tuning, firewall or drain"},
+		{"a list", "- vip: 10.0.0.1\n", 1, 1, "", "- vip: 10.0.0.1", "interface, arpInterfaces, directors, engine, sync, vrrp, services, timeouts, tuning, firewall or drain"},
 		{"a word", "10.0.0.1\n", 1, 1, "", "10.0.0.1", "keys with values are wanted"},
 		{"tag", service("scheduler: !!str wrr"), 3, 16, "services[0].scheduler", "!!str wrr", "without a tag"},
 		{"alias bomb", "services: [" + bomb() + "]\n", 1, 3111, "services[256].ports[768]", "80, 80, 80, 80, 80, 80, 80, 80, 80, 80,…", "too large"},
@@ -56,7 +56,7 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"sync port", vip + "sync: {interface: eth0, port: 70000}\n", 2, 31, "sync.port", "70000", "1 to 65535"},
 
 		// Keys.
-		{"unknown key", "services: [{vip: 10.0.0.1}]\nfoo: 1\n", 2, 1, "foo", "foo", "interface, arpInterfaces, directors, engine, sync, services, timeouts, tuning, firewall or drain"},
+		{"unknown key", "services: [{vip: 10.0.0.1}]\nfoo: 1\n", 2, 1, "foo", "foo", "interface, arpInterfaces, directors, engine, sync, vrrp, services, timeouts, tuning, firewall or drain"},
 		{"unknown key in a service", service("port: 80"), 3, 5, "services[0].port", "port", "allowed here are vip, interface, ports"},
 		{"unknown key in a server", servers("[{adress: 10.10.10.31}]"), 3, 20, "services[0].realServers[0].adress", "adress", "address, weight"},
 		{"unknown key in timeouts", vip + "timeouts: {icmp: 1s}\n", 2, 12, "timeouts.icmp", "icmp", "tcp, tcpFin or udp"},

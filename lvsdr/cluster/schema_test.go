@@ -105,6 +105,10 @@ func bound(defs jsonschema.Definitions) {
 		property("Sync", name).Minimum, property("Sync", name).Maximum = "1", json.Number(fmt.Sprint(most))
 	}
 	property("Service", "quorum").Minimum = "1"
+	property("VRRP", "routerId").Minimum = "1"
+	property("VRRP", "routerId").Maximum = "255"
+	property("VRRP", "auth").MaxLength = ptr(uint64(maxAuth))
+	property("VRRP", "interface").Pattern = `^[^\s/:]{1,15}$`
 	property("Config", "interface").Pattern = `^[^\s/:]{1,15}$`
 	property("Config", "arpInterfaces").Items.Pattern = `^[^\s/:]{1,15}$`
 	property("Service", "interface").Pattern = `^[^\s/:]{1,15}$`

@@ -32,6 +32,7 @@ func (c Config) Validate(role string) error {
 	v.cluster(c)
 	v.directors(c)
 	v.sync(c)
+	v.vrrp(c)
 	claimed := map[claim_]portPlace{}
 	vips, lans := c.vipPlaces(), map[netip.Addr]string{}
 	for i, s := range c.Services {

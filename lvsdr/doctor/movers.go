@@ -9,7 +9,9 @@ import (
 	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/boot"
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // vipMovers are programs that give a director its VIPs and take them away again.
@@ -18,12 +20,16 @@ var vipMovers = []string{"keepalived", "pacemakerd", "corosync", "heartbeat", "u
 // A mover is a program that runs here and decides where a VIP is.
 type mover struct {
 	name  string // empty: none does
+	unit  string // whose log tells of it
 	holds string // what else of the VIP's instance it holds here, which makes it the master
 }
 
 // moverOf is the mover of a VIP. keepalived is one of those in its configuration, where
 // that is in its usual place; what the others move is not known.
 func (e *Exam) moverOf(ctx context.Context, vip netip.Addr) (mover, error) {
+	if own, err := e.ownMover(ctx); own.name != "" || err != nil {
+		return own, err
+	}
 	running, err := e.Processes(ctx)
 	if err != nil && !errors.Is(err, host.ErrNoView) {
 		return mover{}, err
@@ -33,7 +39,7 @@ func (e *Exam) moverOf(ctx context.Context, vip netip.Addr) (mover, error) {
 			continue
 		}
 		if name != boot.Keepalived {
-			return mover{name: name}, nil
+			return mover{name: name, unit: name}, nil
 		}
 		if m, err := e.keepalivedMoves(ctx, vip); m.name != "" || err != nil {
 			return m, err
@@ -45,7 +51,7 @@ func (e *Exam) moverOf(ctx context.Context, vip netip.Addr) (mover, error) {
 // keepalivedMoves tells whether keepalived moves a VIP, and whether it is the master of
 // the VIP's instance.
 func (e *Exam) keepalivedMoves(ctx context.Context, vip netip.Addr) (mover, error) {
-	m := mover{name: boot.Keepalived}
+	m := mover{name: boot.Keepalived, unit: boot.Keepalived}
 	instances, err := boot.KeepalivedInstances(e.Host.Files)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil // it was told another file
@@ -67,4 +73,25 @@ func (e *Exam) keepalivedMoves(ctx context.Context, vip netip.Addr) (mover, erro
 		}
 	}
 	return m, nil
+}
+
+// ownMover is the keepalived of lvsdr's own that moves all VIPs, while it runs.
+func (e *Exam) ownMover(ctx context.Context) (mover, error) {
+	if !e.movesVIPs() {
+		return mover{}, nil
+	}
+	state, err := step.VRRPState(ctx, e.Host)
+	if err != nil || state == "" || state == step.VRRPStopped {
+		return mover{}, err
+	}
+	m := mover{name: "lvsdr's " + boot.Keepalived, unit: "lvsdr-vrrp"}
+	if state == step.VRRPPartly {
+		m.holds = "others of the VIPs"
+	}
+	return m, nil
+}
+
+// movesVIPs tells whether this is a director, and VRRP moves its VIPs.
+func (e *Exam) movesVIPs() bool {
+	return e.Config.VRRP != nil && e.Role == cluster.DirectorRole
 }

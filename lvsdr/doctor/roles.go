@@ -17,6 +17,7 @@ var (
 		// Addresses, ARP and routes.
 		linkUsable,
 		ipv6Disabled,
+		vrrpRuns,
 		vipDAD,
 		vipHeld,
 		vipMask,

@@ -78,6 +78,14 @@ func (e *Exam) missingOnDirector(ctx context.Context, vip netip.Addr) ([]Problem
 	if m.name != "" && m.holds == "" {
 		return skip("%s, which runs here, may have given the VIP %s to another director", m.name, vip), nil
 	}
+	if e.movesVIPs() && m.name == "" {
+		return skip("lvsdr's keepalived, which is to bring the VIP %s, does not run", vip), nil // vrrp tells so
+	}
+	if m.holds != "" && e.movesVIPs() {
+		p := problem("", "the VIP %s is no address of this host, but %s, which is to bring it, holds %s here", vip, m.name, m.holds)
+		p.Advice = "somebody has taken it away behind keepalived's back: kill $(cat /run/lvsdr/vrrp.pid), then " + e.SetUpCommand() + "; the other director has the VIPs meanwhile"
+		return []Problem{p}, nil
+	}
 	if m.holds != "" {
 		p := problem("", "the VIP %s is no address of this host, but %s, which is to bring it, holds %s here", vip, m.name, m.holds)
 		p.Advice = "somebody has taken it away behind keepalived's back, or it was added to a configuration that is not loaded yet: systemctl reload keepalived, and " +

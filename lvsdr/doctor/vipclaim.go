@@ -130,6 +130,7 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 	if err != nil {
 		return nil, err
 	}
+	var masters []claimant // whom a backup hears
 	for _, c := range claimants {
 		switch {
 		case slices.ContainsFunc(links, func(l host.Link) bool { return bytes.Equal(l.MAC, c.mac) }):
@@ -137,11 +138,16 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 		case s.whose(c.mac, v.addr) != nil && !v.balances(c.mac):
 			problems = append(problems, s.claimOfServer(v, c))
 		case v.mine:
-			problems = append(problems, s.claimOfStranger(v, c, thisDirector))
+			problems = append(problems, e.twoMasters(s.claimOfStranger(v, c, thisDirector)))
+		case m.name == "" && !e.movesVIPs(): // else a backup rightly hears the master
+			problems = append(problems, s.claimOfStranger(v, c, ""))
 		default:
-			if m.name == "" { // else a backup rightly hears the master
-				problems = append(problems, s.claimOfStranger(v, c, ""))
-			}
+			masters = append(masters, c)
+		}
+	}
+	if e.movesVIPs() && len(masters) > 1 {
+		for _, c := range masters {
+			problems = append(problems, e.twoMasters(s.claimOfStranger(v, c, "another director")))
 		}
 	}
 	if m.name != "" && !v.mine && len(v.answerers()) == 0 && e.Stage == InService {
@@ -150,12 +156,21 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 	return problems, nil
 }
 
+// twoMasters tells what makes two directors have a VIP that VRRP moves.
+func (e *Exam) twoMasters(p Problem) Problem {
+	if e.movesVIPs() {
+		p.Advice = "where it is another director's, both are master: neither hears the other. \"lvsdr doctor director\" on both names a rule that drops the advertisements (firewall-vrrp); " +
+			"routerId, auth, unicast and interval are to be the same in both files; a switch that drops multicast needs unicast: true. Else " + p.Advice
+	}
+	return p
+}
+
 // nobodyHolds tells that no director holds a VIP that a program moves between them.
 func nobodyHolds(v *vipSeen, m mover) Problem {
 	return Problem{
 		What: fmt.Sprintf("nobody on %s answers for the VIP %s: %s, which runs here, does not hold it, nor does another director", v.link.Name, v.addr, m.name),
 		Advice: fmt.Sprintf("see why %s gives it to nobody (journalctl -u %s: a failed check or interface keeps it in FAULT), here and on the other directors",
-			m.name, m.name),
+			m.name, m.unit),
 	}
 }
 

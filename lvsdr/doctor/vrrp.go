@@ -2,33 +2,54 @@ package doctor
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"net/netip"
 	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/firewall"
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/keepalived"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
-// vrrp is VRRP's IP protocol number, and where its advertisements go (RFC 5798 section
-// 5.1).
-const vrrp = 112
+// vrrp is VRRP's IP protocol number.
+const vrrp = uint8(host.VRRPProtocol)
 
-var (
-	vrrpGroup4 = netip.MustParseAddr("224.0.0.18")
-	vrrpGroup6 = netip.MustParseAddr("ff02::12")
-)
+var vrrpRuns = &Check{
+	Code:  "vrrp",
+	Title: "lvsdr's keepalived moves the VIPs between the directors",
+	Why:   "While it does not run, this director takes the VIPs from none that fails, and gives none away.",
+	Step:  step.VIP,
+	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
+		if !e.movesVIPs() {
+			return skip("the VIPs are moved by nobody of lvsdr's"), nil
+		}
+		here, err := e.WasSetUp()
+		if err != nil {
+			return nil, err
+		}
+		if e.Stage == BeforeSetUp || !here {
+			return skip("set-up starts it"), nil
+		}
+		state, err := step.VRRPState(ctx, e.Host)
+		if err != nil || state != "" && state != step.VRRPStopped {
+			return nil, err
+		}
+		return []Problem{problem(e.SetUpCommand(), "lvsdr's keepalived for VRRP does not run here: this director takes over from none, and what VIPs it has stay when another takes them")}, nil
+	},
+}
 
 var firewallVRRP = &Check{
 	Code:  "firewall-vrrp",
 	Title: "the packet filter lets the directors' advertisements through",
 	Why:   "A director that does not hear the master becomes master itself: both have the VIP.",
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
-		c, err := e.keepalivedConfig(ctx)
-		if err != nil || c == nil {
+		instances, err := e.vrrpInstances(ctx)
+		if err != nil {
 			return nil, err
 		}
-		instances := c.Instances()
 		if len(instances) == 0 {
 			return nil, nil
 		}
@@ -52,12 +73,33 @@ var firewallVRRP = &Check{
 	},
 }
 
+// vrrpInstances are those of keepalived's usual configuration and of lvsdr's own.
+func (e *Exam) vrrpInstances(ctx context.Context) ([]keepalived.Instance, error) {
+	var all []keepalived.Instance
+	c, err := e.keepalivedConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c != nil {
+		all = c.Instances()
+	}
+	text, err := e.Host.Files.ReadFile(host.VRRPConf)
+	if !e.movesVIPs() || errors.Is(err, fs.ErrNotExist) {
+		return all, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	own, err := keepalived.Parse(host.VRRPConf, text, keepalived.Options{})
+	return append(all, own.Instances()...), err
+}
+
 // advertisements are those that a vrrp_instance hears and sends: of all directors to
 // its group, or of each peer.
 func advertisements(i keepalived.Instance) []filter.Packet {
-	group := vrrpGroup4
+	group := host.VRRPGroup4
 	if i.IPv6 {
-		group = vrrpGroup6
+		group = host.VRRPGroup6
 	}
 	heard := filter.Packet{Hook: filter.Prerouting, In: i.Interface, Dst: group, Protocol: vrrp, State: filter.New}
 	sent := filter.Packet{Hook: filter.Output, Out: i.Interface, Src: i.Source, Dst: group, Protocol: vrrp, State: filter.New}

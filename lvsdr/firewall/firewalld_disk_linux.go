@@ -62,7 +62,7 @@ func service(openings []host.Opening, notes []string) settings {
 	ports, protocols := []port{}, []string{}
 	for _, o := range openings {
 		if o.Port == 0 {
-			protocols = append(protocols, o.Protocol.String())
+			protocols = append(protocols, host.ProtocolName(o.Protocol))
 		} else {
 			ports = append(ports, port{fmt.Sprint(o.Port), o.Protocol.String()})
 		}

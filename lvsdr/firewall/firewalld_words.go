@@ -23,7 +23,7 @@ func richRule(o host.Opening) string {
 	family := map[bool]string{true: "ipv4", false: "ipv6"}[o.VIP.Is4()]
 	rule := fmt.Sprintf(`rule priority="%d" family="%s" destination address="%s" `, richPriority, family, o.VIP)
 	if o.Port == 0 {
-		return rule + fmt.Sprintf(`protocol value="%s" accept`, o.Protocol)
+		return rule + fmt.Sprintf(`protocol value="%s" accept`, host.ProtocolName(o.Protocol))
 	}
 	return rule + fmt.Sprintf(`port port="%d" protocol="%s" accept`, o.Port, o.Protocol)
 }
@@ -47,6 +47,9 @@ func parseRichRule(text string) (o host.Opening, ok bool) {
 // openingOf is the opening of a port and protocol in words, an empty port being all.
 func openingOf(vip netip.Addr, port, protocol string) (o host.Opening, ok bool) {
 	all := port == ""
+	if p, err := host.ParseProtocol(protocol); p == host.VRRPProtocol && err == nil {
+		return host.Opening{VIP: vip, Protocol: p}, all
+	}
 	p, err := cluster.ParsePort(cmp.Or(port, "0") + "/" + protocol)
 	return host.Opening{VIP: vip, Port: p.Number, Protocol: p.Protocol}, err == nil && all == (p.Number == 0)
 }

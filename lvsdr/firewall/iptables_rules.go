@@ -18,8 +18,8 @@ func iptablesOpenings(r filter.ChainRule) []host.Opening {
 		return nil
 	}
 	o := host.Opening{VIP: prefix.Addr()}
-	for _, p := range []cluster.Protocol{cluster.TCP, cluster.UDP, cluster.SCTP} {
-		if name := r.Line.After("-p"); name == p.String() || name == strconv.Itoa(int(p)) {
+	for _, p := range []cluster.Protocol{cluster.TCP, cluster.UDP, cluster.SCTP, host.VRRPProtocol} {
+		if name := r.Line.After("-p"); name == host.ProtocolName(p) || name == strconv.Itoa(int(p)) {
 			o.Protocol = p
 		}
 	}
@@ -71,7 +71,11 @@ func iptablesEdit(c filter.Chain, openings []host.Opening) string {
 
 // iptablesOpening is the rule that lets a service's packets pass.
 func iptablesOpening(o host.Opening) string {
-	rule := fmt.Sprintf("-d %s -p %s", netip.PrefixFrom(o.VIP, o.VIP.BitLen()), o.Protocol)
+	protocol := o.Protocol.String()
+	if o.Protocol == host.VRRPProtocol { // its name stands in /etc/protocols alone
+		protocol = strconv.Itoa(int(o.Protocol))
+	}
+	rule := fmt.Sprintf("-d %s -p %s", netip.PrefixFrom(o.VIP, o.VIP.BitLen()), protocol)
 	if o.Port != 0 {
 		rule += fmt.Sprintf(" -m %s --dport %d", o.Protocol, o.Port)
 	}

@@ -44,7 +44,8 @@ func (u ufw) Gates(ctx context.Context) ([]host.Gate, error) {
 	}
 	return []host.Gate{{
 		Name: ufwGate, Filters: active, Lasts: true, Openings: openings,
-		Unable: []cluster.Protocol{cluster.SCTP}, // ufw knows no ports of it
+		// It knows no ports of SCTP, and VRRP from its version 0.36.2 on alone.
+		Unable: []cluster.Protocol{cluster.SCTP, host.VRRPProtocol},
 	}}, nil
 }
 

@@ -33,6 +33,8 @@ type Host struct {
 
 	// Keepalived is for the engine of that name; nil where it cannot be had.
 	Keepalived Keepalived
+	// VRRP moves the VIPs between the directors; nil where it cannot be had.
+	VRRP VRRP
 
 	// Observer and Wire are for the doctor alone.
 	Observer Observer

@@ -38,6 +38,28 @@ type HeldServer struct {
 	Server  netip.AddrPort
 }
 
+// VRRPConf is the configuration of the keepalived that moves the VIPs between the
+// directors, another one than [KeepalivedConf]'s: that one is ended for each change of
+// the table, and a director that ends gives the VIPs away.
+const VRRPConf = "/run/lvsdr/vrrp.conf"
+
+// VRRP is the keepalived that lvsdr runs to move the VIPs, with [VRRPConf]. It brings them
+// to this host when it is the master, and takes them away when it is not, when it ends,
+// and when it starts.
+type VRRP interface {
+	// Test is [Keepalived]'s.
+	Test(ctx context.Context, config []byte) error
+	// Running tells whether it runs.
+	Running(ctx context.Context) (bool, error)
+	// Start starts it, and returns when it listens to the other directors.
+	Start(ctx context.Context) error
+	// Reload has it read its configuration anew. It stays what it is, master or backup.
+	Reload(ctx context.Context) error
+	// Stop stops it, and returns when it has ended and the VIPs are given up; none there
+	// is no error.
+	Stop(ctx context.Context) error
+}
+
 // A KeepalivedError is what keepalived -t says against a configuration.
 type KeepalivedError struct {
 	Lines []string // of its output

@@ -5,15 +5,44 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // HostPrefix is the prefix of addr alone: /32 or /128.
 func HostPrefix(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.BitLen()) }
 
-// An Opening lets one service's packets pass a firewall.
+// VRRPProtocol is the protocol of directors' advertisements (RFC 5798 section 5.1.1.4). It has
+// no ports, and no service has it.
+const VRRPProtocol cluster.Protocol = 112
+
+// Where advertisements go that are for all directors (RFC 5798 section 5.1).
+var (
+	VRRPGroup4 = netip.MustParseAddr("224.0.0.18")
+	VRRPGroup6 = netip.MustParseAddr("ff02::12")
+)
+
+// ProtocolName is the protocol as firewalls have it.
+func ProtocolName(p cluster.Protocol) string {
+	if p == VRRPProtocol {
+		return "vrrp"
+	}
+	return p.String()
+}
+
+// ParseProtocol is the inverse of [ProtocolName].
+func ParseProtocol(name string) (cluster.Protocol, error) {
+	if name == "vrrp" || name == strconv.Itoa(int(VRRPProtocol)) {
+		return VRRPProtocol, nil
+	}
+	return ipvs.ParseProtocol(name)
+}
+
+// An Opening lets one service's packets pass a firewall, or those of another protocol to
+// an address.
 type Opening struct {
 	VIP      netip.Addr
 	Protocol cluster.Protocol
@@ -24,7 +53,7 @@ type Opening struct {
 // "tcp 10.10.10.22" when it is every port.
 func (o Opening) String() string {
 	if o.Port == 0 {
-		return o.Protocol.String() + " " + o.VIP.String()
+		return ProtocolName(o.Protocol) + " " + o.VIP.String()
 	}
 	return o.Protocol.String() + " " + netip.AddrPortFrom(o.VIP, o.Port).String()
 }

@@ -32,6 +32,9 @@ func (h *Host) Through(via Via) *Host {
 	if h.Keepalived != nil {
 		through.Keepalived = keepalivedVia{via, h.Keepalived}
 	}
+	if h.VRRP != nil {
+		through.VRRP = vrrpVia{via, h.VRRP}
+	}
 	if h.Observer != nil {
 		through.Observer = observerVia{via, h.Observer}
 	}
@@ -247,4 +250,29 @@ func (v keepalivedVia) Start(ctx context.Context) error {
 
 func (v keepalivedVia) Stop(ctx context.Context) error {
 	return v.via(ctx, "Keepalived.Stop", func() error { return v.of.Stop(ctx) })
+}
+
+type vrrpVia struct {
+	via Via
+	of  VRRP
+}
+
+func (v vrrpVia) Test(ctx context.Context, config []byte) error {
+	return v.via(ctx, "VRRP.Test", func() error { return v.of.Test(ctx, config) })
+}
+
+func (v vrrpVia) Running(ctx context.Context) (bool, error) {
+	return get(ctx, v.via, "VRRP.Running", func() (bool, error) { return v.of.Running(ctx) })
+}
+
+func (v vrrpVia) Start(ctx context.Context) error {
+	return v.via(ctx, "VRRP.Start", func() error { return v.of.Start(ctx) })
+}
+
+func (v vrrpVia) Stop(ctx context.Context) error {
+	return v.via(ctx, "VRRP.Stop", func() error { return v.of.Stop(ctx) })
+}
+
+func (v vrrpVia) Reload(ctx context.Context) error {
+	return v.via(ctx, "VRRP.Reload", func() error { return v.of.Reload(ctx) })
 }

@@ -23,7 +23,7 @@ func TestThroughTakesEveryCall(t *testing.T) {
 		return refused
 	}
 	h := &host.Host{Firewalls: []host.Firewall{names{}}}
-	h.Keepalived, h.Sync = struct{ host.Keepalived }{}, struct{ host.Sync }{}
+	h.Keepalived, h.Sync, h.VRRP = struct{ host.Keepalived }{}, struct{ host.Sync }{}, struct{ host.VRRP }{}
 	h.Observer, h.Wire = h.Examined().Observer, h.Examined().Wire
 	h = h.Through(via)
 	views := reflect.ValueOf(*h)

@@ -80,8 +80,7 @@ func (x *exporter) refuse() error {
 		errs = append(errs, fmt.Errorf("a virtual_router_id is 1 to 255, and this is %d", x.host.RouterID))
 	}
 	priorities := map[int]int{}
-	for i, d := range x.Directors {
-		p := priority(d)
+	for i, p := range x.Priorities() {
 		if before, ok := priorities[p]; ok {
 			wrong(fmt.Sprintf("directors[%d].priority", i), strconv.Itoa(p),
 				fmt.Sprintf("%v: this is that of directors[%d]", ErrPriorities, before))
@@ -105,13 +104,6 @@ func takes(s cluster.Service) bool {
 	return slices.ContainsFunc(s.RealServers, func(r cluster.RealServer) bool {
 		return !r.Drained && (r.Weight == nil || *r.Weight > 0)
 	})
-}
-
-func priority(d cluster.Director) int {
-	if d.Priority == nil {
-		return cluster.DefaultPriority
-	}
-	return *d.Priority
 }
 
 // leftOver tells what keepalived.conf has no place for.

@@ -71,7 +71,7 @@ func (x *exporter) instances() []Directive {
 	var links []link
 	on := map[link][]netip.Addr{}
 	for _, vip := range x.VIPs() {
-		l := link{x.host.Interface(vip), vip.Is6()}
+		l := link{x.speaks(vip), vip.Is6()}
 		if !slices.Contains(links, l) {
 			links = append(links, l)
 		}
@@ -84,45 +84,59 @@ func (x *exporter) instances() []Directive {
 	return all
 }
 
+// speaks is the interface by which a VIP is advertised.
+func (x *exporter) speaks(vip netip.Addr) string {
+	if x.Config.VRRP != nil && x.Config.VRRP.Interface != "" {
+		return x.Config.VRRP.Interface
+	}
+	return x.host.Interface(vip)
+}
+
 // maxAdvertised is how many addresses every version of keepalived, and every MTU, has
 // room for in an advertisement.
 const maxAdvertised = 20
 
 func (x *exporter) instance(l link, vips []netip.Addr) Directive {
-	name, origin := "lvsdr_"+l.name, "The VIPs of "+x.host.From+" on "+l.name
+	origin := "The VIPs of " + x.host.From + " on " + l.name
 	if l.v6 {
-		name += "_v6"
 		origin += ", IPv6"
 	}
 	p, at := cluster.DefaultPriority, "no directors are listed: each needs another priority"
 	for i, d := range x.Directors {
 		if d.Address == x.host.Address {
-			p, at = priority(d), fmt.Sprintf("directors[%d]: %s", i, d.Address)
+			p, at = x.Priorities()[i], fmt.Sprintf("directors[%d]: %s", i, d.Address)
 		}
 	}
-	inner := []Directive{
+	inner := append([]Directive{
 		one("state", "BACKUP").beside("on every director: the priority decides"),
 		one("interface", l.name),
 		one("virtual_router_id", strconv.Itoa(x.host.RouterID)).beside("the same on every director, and nobody else's on this LAN"),
 		one("priority", strconv.Itoa(p)).beside(at),
-		one("advert_int", "1"),
+	}, x.advertised()...)
+	var carry []string
+	for _, vip := range vips {
+		carry = append(carry, x.host.Interface(vip))
 	}
-	addresses := func(keyword string, vips []netip.Addr) {
-		d := Directive{Words: []string{keyword}, Block: []Directive{}}
-		for _, vip := range vips {
-			words := []string{netip.PrefixFrom(vip, vip.BitLen()).String(), "dev", l.name}
-			if vip.Is4() && len(l.name)+len(":0") <= maxLabel {
-				words = append(words, "label", l.name+":0")
-			}
-			d.Block = append(d.Block, one(words...))
-		}
-		inner = append(inner, d)
-	}
-	addresses("virtual_ipaddress", vips[:min(len(vips), maxAdvertised)])
+	inner = append(inner, tracked(l.name, carry)...)
+	inner = append(inner, x.carried("virtual_ipaddress", vips[:min(len(vips), maxAdvertised)]))
 	if len(vips) > maxAdvertised {
-		addresses("virtual_ipaddress_excluded", vips[maxAdvertised:])
+		inner = append(inner, x.carried("virtual_ipaddress_excluded", vips[maxAdvertised:]))
 	}
-	return block(origin, inner, "vrrp_instance", name)
+	return block(origin, inner, "vrrp_instance", instanceName(l.name, l.v6))
+}
+
+// carried are VIPs, as lvsdr carries them.
+func (x *exporter) carried(keyword string, vips []netip.Addr) Directive {
+	d := Directive{Words: []string{keyword}, Block: []Directive{}}
+	for _, vip := range vips {
+		name := x.host.Interface(vip)
+		words := []string{netip.PrefixFrom(vip, vip.BitLen()).String(), "dev", name}
+		if vip.Is4() && len(name)+len(":0") <= maxLabel {
+			words = append(words, "label", name+":0")
+		}
+		d.Block = append(d.Block, one(words...))
+	}
+	return d
 }
 
 // maxLabel is IFNAMSIZ-1 (include/uapi/linux/if.h).

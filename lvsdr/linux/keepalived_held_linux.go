@@ -25,8 +25,8 @@ const (
 
 // Held asks the process of the checks by SIGUSR1, on which it writes its state to a file
 // (keepalived(8); dump_data_check in keepalived/check/check_print.c).
-func (keepalived) Held(ctx context.Context) ([]host.HeldServer, error) {
-	pid, err := runningPID(checkersPID)
+func (k keepalived) Held(ctx context.Context) ([]host.HeldServer, error) {
+	pid, err := runningPID(k.child, k.conf)
 	if err != nil || pid == 0 {
 		return nil, err
 	}

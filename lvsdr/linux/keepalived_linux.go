@@ -2,6 +2,7 @@ package linux
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,13 +22,31 @@ import (
 
 // keepalived is the program, as lvsdr runs it: a service of systemd's own making where
 // there is one in this network namespace, else a daemon.
-type keepalived struct{}
+type keepalived struct {
+	conf, unit, description string
+	pid, child              string   // the files with the numbers of its two processes
+	arguments               []string // but for these files
+}
+
+// checks is the one that looks after the real servers: checks alone, and a table that
+// stays.
+var checks = keepalived{
+	conf: host.KeepalivedConf, unit: "lvsdr-keepalived.service", description: "Health checks of an LVS director",
+	pid: "/run/lvsdr/keepalived.pid", child: "/run/lvsdr/keepalived-checkers.pid",
+	arguments: []string{"--check", "--dont-release-ipvs", "--checkers_pid=/run/lvsdr/keepalived-checkers.pid"},
+}
+
+// vrrp is the one that moves the VIPs.
+type vrrp struct{ keepalived }
+
+var vips = vrrp{keepalived{
+	conf: host.VRRPConf, unit: "lvsdr-vrrp.service", description: "VRRP of an LVS director",
+	pid: "/run/lvsdr/vrrp.pid", child: "/run/lvsdr/vrrp-child.pid",
+	arguments: []string{"--vrrp", "--vrrp_pid=/run/lvsdr/vrrp-child.pid"},
+}}
 
 const (
 	keepalivedName = "keepalived"
-	keepalivedUnit = "lvsdr-keepalived.service"
-	keepalivedPID  = "/run/lvsdr/keepalived.pid"
-	checkersPID    = "/run/lvsdr/keepalived-checkers.pid"
 
 	// keepalivedPatience is how long it may take to come up and to end.
 	keepalivedPatience = 30 * time.Second
@@ -98,14 +117,26 @@ func judge(out string, failed error) error {
 	return &host.KeepalivedError{Lines: lines}
 }
 
-func (keepalived) Running(context.Context) (bool, error) {
-	pid, err := runningPID(keepalivedPID)
+func (k keepalived) Running(context.Context) (bool, error) {
+	pid, err := runningPID(k.pid, k.conf)
 	return pid != 0, err
+}
+
+// Reload is a signal (keepalived(8)).
+func (v vrrp) Reload(context.Context) error {
+	pid, err := runningPID(v.pid, v.conf)
+	if err != nil || pid == 0 {
+		return cmp.Or(err, fmt.Errorf("keepalived: %w", os.ErrProcessDone))
+	}
+	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+		return os.NewSyscallError("kill", err)
+	}
+	return nil
 }
 
 // runningPID is the process of a file that holds its number; 0 when there is none, or
 // when the number is another process's by now.
-func runningPID(name string) (int, error) {
+func runningPID(name, conf string) (int, error) {
 	text, err := os.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
@@ -118,15 +149,15 @@ func runningPID(name string) (int, error) {
 		return 0, nil //nolint:nilerr // half written: it is just coming up
 	}
 	line, err := os.ReadFile(procPath(pid, "cmdline")) // empty of one that has ended and is not waited for
-	if err != nil || !bytes.Contains(line, []byte(host.KeepalivedConf)) {
+	if err != nil || !bytes.Contains(line, []byte(conf)) {
 		return 0, nil //nolint:nilerr // it has ended
 	}
 	return pid, nil
 }
 
-// arguments are those of lvsdr's: checks alone, and a table that stays.
-var arguments = []string{
-	"--check", "--dont-release-ipvs", "--use-file=" + host.KeepalivedConf, "--pid=" + keepalivedPID, "--checkers_pid=" + checkersPID,
+// command is how it is started.
+func (k keepalived) command(path string, more ...string) []string {
+	return slices.Concat([]string{path}, more, k.arguments, []string{"--use-file=" + k.conf, "--pid=" + k.pid})
 }
 
 func (k keepalived) Start(ctx context.Context) error {
@@ -137,16 +168,17 @@ func (k keepalived) Start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, keepalivedPatience)
 	defer cancel()
 	if systemdHere() {
-		err = startUnit(ctx, path)
+		err = k.startUnit(ctx, path)
 	} else {
-		err = run(ctx, telling, path, arguments...)
+		command := k.command(path)
+		err = run(ctx, telling, command[0], command[1:]...)
 	}
 	if err != nil {
 		return err
 	}
 	return until(ctx, "keepalived does not come up: its log tells why (journalctl -t Keepalived, or /var/log/syslog)", func() (bool, error) {
-		for _, name := range []string{keepalivedPID, checkersPID} {
-			if pid, err := runningPID(name); pid == 0 || err != nil {
+		for _, name := range []string{k.pid, k.child} {
+			if pid, err := runningPID(name, k.conf); pid == 0 || err != nil {
 				return false, err
 			}
 		}
@@ -156,11 +188,11 @@ func (k keepalived) Start(ctx context.Context) error {
 
 // startUnit has systemd run it, and anew when it fails. The unit is gone when it is
 // stopped, and when the machine is. Director's unit stops before it.
-func startUnit(ctx context.Context, path string) error {
+func (k keepalived) startUnit(ctx context.Context, path string) error {
 	args := append([]string{
-		"--quiet", "--collect", "--unit=" + keepalivedUnit, "--description=Health checks of an LVS director",
-		"--property=Before=lvsdr-director.service", "--property=Restart=on-failure", "--property=RestartSec=1s", "--setenv=TMPDIR=" + keepalivedFolder, "--", path, "--dont-fork",
-	}, arguments...)
+		"--quiet", "--collect", "--unit=" + k.unit, "--description=" + k.description,
+		"--property=Before=lvsdr-director.service", "--property=Restart=on-failure", "--property=RestartSec=1s", "--setenv=TMPDIR=" + keepalivedFolder, "--",
+	}, k.command(path, "--dont-fork")...)
 	for {
 		err := run(ctx, nil, "systemd-run", args...)
 		// The one that was just stopped may not be forgotten yet.
@@ -175,19 +207,19 @@ func startUnit(ctx context.Context, path string) error {
 	}
 }
 
-func (keepalived) Stop(ctx context.Context) error {
-	pid, err := runningPID(keepalivedPID)
+func (k keepalived) Stop(ctx context.Context) error {
+	pid, err := runningPID(k.pid, k.conf)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, keepalivedPatience)
 	defer cancel()
 	if pid != 0 {
-		if err := stop(ctx, pid); err != nil {
+		if err := k.stop(ctx, pid); err != nil {
 			return err
 		}
 	}
-	for _, name := range []string{keepalivedPID, checkersPID} {
+	for _, name := range []string{k.pid, k.child} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -195,12 +227,12 @@ func (keepalived) Stop(ctx context.Context) error {
 	return nil
 }
 
-func stop(ctx context.Context, pid int) error {
+func (k keepalived) stop(ctx context.Context, pid int) error {
 	groups, _ := os.ReadFile(procPath(pid, "cgroup"))
-	if bytes.Contains(groups, []byte("/"+keepalivedUnit)) {
-		return run(ctx, nil, "systemctl", "stop", keepalivedUnit)
+	if bytes.Contains(groups, []byte("/"+k.unit)) {
+		return run(ctx, nil, "systemctl", "stop", k.unit)
 	}
-	checker, err := runningPID(checkersPID)
+	child, err := runningPID(k.child, k.conf)
 	if err != nil {
 		return err
 	}
@@ -208,7 +240,7 @@ func stop(ctx context.Context, pid int) error {
 		return os.NewSyscallError("kill", err)
 	}
 	return until(ctx, fmt.Sprintf("keepalived (pid %d) does not end", pid), func() (bool, error) {
-		return !lives(pid) && (checker == 0 || !lives(checker)), nil
+		return !lives(pid) && (child == 0 || !lives(child)), nil
 	})
 }
 

@@ -62,7 +62,7 @@ func TestRunningPID(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "pid")
 	running := func(want int) {
 		t.Helper()
-		if got, err := runningPID(name); got != want || err != nil {
+		if got, err := runningPID(name, host.KeepalivedConf); got != want || err != nil {
 			t.Errorf("got %d, %v, want %d", got, err, want)
 		}
 	}

@@ -51,7 +51,8 @@ func here() *host.Host {
 		Sync:       table,
 		Firewalls:  firewall.Local(),
 		Observer:   linuxObserver{},
-		Keepalived: keepalived{},
+		Keepalived: checks,
+		VRRP:       vips,
 		Wire:       linuxWire{},
 	}
 }

@@ -22,7 +22,7 @@ func (w *World) Dump() string {
 	var b strings.Builder
 	_ = w.do(func(s *state) error {
 		for _, part := range []func() []string{
-			s.dumpLinks, s.dumpAddresses, s.dumpRoutes, s.dumpModules, s.dumpSysctls, s.dumpIPVS, s.dumpDaemons, s.dumpFirewalls, s.dumpFiles, s.dumpKeepalived,
+			s.dumpLinks, s.dumpAddresses, s.dumpRoutes, s.dumpModules, s.dumpSysctls, s.dumpIPVS, s.dumpDaemons, s.dumpFirewalls, s.dumpFiles, s.dumpKeepalived, s.dumpVRRP,
 			s.dumpNeighbours, s.dumpARPDropped, s.dumpListeners, s.dumpProcesses, s.dumpConnections, s.dumpEstablished, s.dumpLAN,
 		} {
 			for _, line := range part() {

@@ -51,7 +51,7 @@ func (g *gate) openingText(f *firewall, o host.Opening) string {
 	}
 	match := fmt.Sprintf("-p %s --dport %d", o.Protocol, o.Port)
 	if o.Port == 0 {
-		match = "-p " + o.Protocol.String()
+		match = "-p " + host.ProtocolName(o.Protocol)
 	}
 	return fmt.Sprintf("%stables -I %s -d %s %s -m comment --comment lvsdr -j ACCEPT", g.family, g.chain(), o.VIP, match)
 }
@@ -62,7 +62,7 @@ func nftMatch(o host.Opening) string {
 		family = "ip6"
 	}
 	if o.Port == 0 {
-		return fmt.Sprintf("%s daddr %s meta l4proto %s", family, o.VIP, o.Protocol)
+		return fmt.Sprintf("%s daddr %s meta l4proto %s", family, o.VIP, host.ProtocolName(o.Protocol))
 	}
 	return fmt.Sprintf("%s daddr %s %s dport %d", family, o.VIP, o.Protocol, o.Port)
 }

@@ -52,6 +52,9 @@ func Record(h *host.Host) *Recorder {
 	if h.Keepalived != nil {
 		r.host.Keepalived = recKeepalived{reads.Keepalived, r, h.Keepalived}
 	}
+	if h.VRRP != nil {
+		r.host.VRRP = recVRRP{reads.VRRP, r, h.VRRP}
+	}
 	for i, f := range h.Firewalls {
 		r.host.Firewalls[i] = recFirewall{r.host.Firewalls[i], r, f}
 	}

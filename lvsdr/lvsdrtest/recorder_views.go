@@ -24,6 +24,7 @@ type (
 
 	syncView       = host.Sync
 	keepalivedView = host.Keepalived
+	vrrpView       = host.VRRP
 )
 
 type recFiles struct {
@@ -208,4 +209,22 @@ func (v recKeepalived) Start(ctx context.Context) error {
 
 func (v recKeepalived) Stop(ctx context.Context) error {
 	return v.r.edit("Keepalived.Stop", "keepalived kill", func() error { return v.of.Stop(ctx) })
+}
+
+type recVRRP struct {
+	vrrpView
+	r  *Recorder
+	of host.VRRP
+}
+
+func (v recVRRP) Start(ctx context.Context) error {
+	return v.r.edit("VRRP.Start", "vrrp start", func() error { return v.of.Start(ctx) })
+}
+
+func (v recVRRP) Reload(ctx context.Context) error {
+	return v.r.edit("VRRP.Reload", "vrrp reload", func() error { return v.of.Reload(ctx) })
+}
+
+func (v recVRRP) Stop(ctx context.Context) error {
+	return v.r.edit("VRRP.Stop", "vrrp stop", func() error { return v.of.Stop(ctx) })
 }

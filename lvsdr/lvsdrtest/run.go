@@ -56,7 +56,7 @@ var tools = map[string]func(*state, []string) error{
 	"mkdir": (*state).runMkdir, "rm": (*state).runRemove, "rmdir": (*state).runRemove,
 	"listen": (*state).runListen, "close": (*state).runClose, "ps": (*state).runPs, "conn": (*state).runConn,
 	"ethtool": (*state).runEthtool, "stat": (*state).runStat, "established": (*state).runEstablished, "lan": (*state).runLAN,
-	"keepalived": (*state).runKeepalived,
+	"keepalived": (*state).runKeepalived, "vrrp": (*state).runVRRP,
 }
 
 // run carries out the first command of lines and returns how many lines it took.

@@ -84,7 +84,7 @@ func parseOpening(words []string) (o host.Opening, err error) {
 		case "-d", "daddr":
 			o.VIP, err = netip.ParseAddr(next)
 		case "-p", "l4proto":
-			o.Protocol, err = ipvs.ParseProtocol(next)
+			o.Protocol, err = host.ParseProtocol(next)
 		case "tcp", "udp", "sctp":
 			o.Protocol, err = ipvs.ParseProtocol(word)
 		case "--dport", "dport":

@@ -33,6 +33,7 @@ type state struct {
 	daemons   []ipvs.Daemon
 	firewalls []*firewall
 	watch     watch
+	vrrp      vrrp
 	observed
 	neighbourhood
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
 // Prometheus writes the look in the text format of Prometheus's metrics
@@ -39,6 +41,7 @@ var families = []family{
 	{"lvsdr_role_info", "gauge", "The role that lvsdr has set up on this host, 1 for each.", roles},
 	{"lvsdr_vip_present", "gauge", "Whether this host has the VIP of a virtual service, or of lvsdr's, among its addresses.", vipsPresent},
 	{"lvsdr_sync_daemon_info", "gauge", "A connection synchronisation daemon of the kernel that runs, always 1.", daemons},
+	{"lvsdr_vrrp_master", "gauge", "Whether this director has the VIPs that VRRP moves: 1 for the master.", vrrpMaster},
 	{"lvsdr_timeout_seconds", "gauge", "IPVS's connection timeouts.", timeouts},
 	{"lvsdr_service_info", "gauge", "A virtual service and its scheduler, always 1.", ofServices(func(Service) uint64 { return 1 }, "scheduler")},
 	{"lvsdr_service_connections_total", "counter", "Connections that were scheduled since the service was added.", ofServices(func(s Service) uint64 { return s.Counters.Connections })},
@@ -161,4 +164,14 @@ func (s Service) labels() []string {
 		family = "ipv6"
 	}
 	return []string{"fwmark", fmt.Sprint(s.FWMark), "family", family}
+}
+
+func vrrpMaster(st *Status) []sample {
+	switch st.VRRP {
+	case "":
+		return nil
+	case step.VRRPMaster:
+		return []sample{{value: 1}}
+	}
+	return []sample{{}}
 }

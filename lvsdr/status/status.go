@@ -23,6 +23,7 @@ type Status struct {
 	Role     string     `json:"role"`             // empty when lvsdr set up none here
 	Engine   *Engine    `json:"engine,omitempty"` // who looks after the real servers, where lvsdr set somebody up to
 	Sync     []Daemon   `json:"sync,omitempty"`   // the kernel's connection synchronisation daemons, whoever started them
+	VRRP     string     `json:"vrrp,omitempty"`   // master, backup, partly or stopped, where VRRP moves the VIPs
 	VIPs     []VIP      `json:"vips"`
 	Timeouts *Timeouts  `json:"timeouts,omitempty"`
 	Services []Service  `json:"services"`
@@ -130,6 +131,9 @@ func Look(ctx context.Context, h *host.Host) (*Status, error) {
 		st.Engine = &Engine{Name: "keepalived", Running: running}
 	}
 	if st.Sync, err = lookForDaemons(ctx, h); err != nil {
+		return nil, err
+	}
+	if st.VRRP, err = step.VRRPState(ctx, h); err != nil {
 		return nil, err
 	}
 	services, err := h.IPVS.Services(ctx, ipvs.WithStats)

@@ -40,6 +40,29 @@ func SyncOf(c cluster.Config) []host.Opening {
 	return host.SortOpenings(all)
 }
 
+// AdvertisementsOf are the directors' own packets, which their firewalls must let pass
+// with [cluster.Config.VRRP].
+func AdvertisementsOf(c cluster.Config) []host.Opening {
+	if c.VRRP == nil {
+		return nil
+	}
+	var all []host.Opening
+	if c.VRRP.Unicast {
+		for _, d := range c.Directors {
+			all = append(all, host.Opening{VIP: d.Address, Protocol: host.VRRPProtocol})
+		}
+		return host.SortOpenings(all)
+	}
+	for _, vip := range c.VIPs() {
+		group := host.VRRPGroup4
+		if vip.Is6() {
+			group = host.VRRPGroup6
+		}
+		all = append(all, host.Opening{VIP: group, Protocol: host.VRRPProtocol})
+	}
+	return host.SortOpenings(all)
+}
+
 // DirectorPorts is the step that lets the services' packets pass the director's
 // firewalls: on the way in, where IPVS picks them up only after the last filter
 // of the input hook; on the way out, because IPVS sends them on through the
@@ -47,7 +70,7 @@ func SyncOf(c cluster.Config) []host.Opening {
 // which never sees the real servers' answers and takes the clients' packets for
 // invalid. What cannot drop is not touched.
 func DirectorPorts(c cluster.Config) Step {
-	return ports{host.SortOpenings(append(OpeningsOf(c), SyncOf(c)...)), c.Firewall, c.DrainTime(), true}
+	return ports{host.SortOpenings(slices.Concat(OpeningsOf(c), SyncOf(c), AdvertisementsOf(c))), c.Firewall, c.DrainTime(), true}
 }
 
 // RealServerPorts is the step that lets the services' packets pass the real
@@ -200,8 +223,8 @@ func (p ports) wanted(g host.Gate) []host.Opening {
 	}
 	var wanted []host.Opening
 	for _, o := range p.openings {
-		if g.Untracked && o.VIP.IsMulticast() {
-			continue // nobody answers it
+		if g.Untracked && (o.VIP.IsMulticast() || o.Protocol == host.VRRPProtocol) {
+			continue // nobody answers it, or it is seen both ways
 		}
 		if (g.Family == "" || g.Family == o.Family()) && !slices.Contains(g.Unable, o.Protocol) {
 			wanted = append(wanted, o)

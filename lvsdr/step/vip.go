@@ -28,7 +28,10 @@ const VIP = "vip"
 // What is in the way is set right and put back at teardown: the VIP with another
 // mask or label or on another interface. A VIP that is just as wanted before
 // set-up is nobody's change and stays.
-func DirectorVIPs(c cluster.Config) Step { return vipStep{cluster.DirectorRole, c} }
+//
+// With [cluster.Config.VRRP] a keepalived of lvsdr's own has them instead, see
+// [host.VRRP]: where another director is the master they are not here.
+func DirectorVIPs(c cluster.Config) Step { return movedVIPs{vipStep{cluster.DirectorRole, c}} }
 
 // RealServerVIPs is the step that has every VIP on the loopback interface: IPv4 as
 // /32 with the label "lo:0" and of scope host, IPv6 as /128. Loopback is not on the LAN: with the
@@ -49,6 +52,10 @@ func (s vipStep) Plan(ctx context.Context, h *host.Host, want State) ([]Change, 
 	if err != nil {
 		return nil, err
 	}
+	return s.plan(ctx, v, want)
+}
+
+func (s vipStep) plan(ctx context.Context, v *vipView, want State) ([]Change, error) {
 	if want == Absent {
 		return v.absent()
 	}

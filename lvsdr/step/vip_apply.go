@@ -21,9 +21,18 @@ func (v *vipView) change(want State, op Op, object string, do func(context.Conte
 	return Change{Step: vipStep{}.Name(), Op: op, Object: object, Do: do, Data: vipEdit{want: want, do: do}}
 }
 
-// Apply makes the changes and then announces the new VIPs together, which takes
-// as long as announcing one; also when a later change failed or was cancelled.
+// Apply makes the changes, and looks again.
 func (s vipStep) Apply(ctx context.Context, h *host.Host, changes []Change) (done int, err error) {
+	done, err = s.make(ctx, h, changes)
+	if err != nil || done == 0 {
+		return done, err
+	}
+	return done, confirmVIPs(ctx, h, s, changes)
+}
+
+// make makes the changes and then announces the new VIPs together, which takes
+// as long as announcing one; also when a later change failed or was cancelled.
+func (s vipStep) make(ctx context.Context, h *host.Host, changes []Change) (done int, err error) {
 	fresh := map[string][]netip.Addr{} // by link
 	for _, c := range changes {
 		if err = ctx.Err(); err != nil {
@@ -43,14 +52,11 @@ func (s vipStep) Apply(ctx context.Context, h *host.Host, changes []Change) (don
 			err = e
 		}
 	}
-	if err != nil || done == 0 {
-		return done, err
-	}
-	return done, s.confirm(ctx, h, changes)
+	return done, err
 }
 
-// confirm looks again. What comes last may still be due.
-func (s vipStep) confirm(ctx context.Context, h *host.Host, changes []Change) error {
+// confirmVIPs looks again. What comes last may still be due.
+func confirmVIPs(ctx context.Context, h *host.Host, s Step, changes []Change) error {
 	left, err := s.Plan(ctx, h, changes[0].Data.(vipEdit).want)
 	if last := changes[len(changes)-1].Late; !last {
 		left = slices.DeleteFunc(left, func(c Change) bool { return c.Late })

@@ -123,6 +123,9 @@ func (v *vipView) giveBackChange(want State, vip netip.Addr, ours, missing []hos
 // marked tells whether an address of a VIP looks like one that the role puts there.
 func (v *vipView) marked(a host.Address) bool {
 	link, ok := v.linkNamed(a.Link)
+	if ok && v.role == cluster.DirectorRole && v.heldHere(a) {
+		return true
+	}
 	if !ok || !a.Prefix.IsSingleIP() || a.Peer.IsValid() || link.Loopback != (v.role == cluster.RealServerRole) {
 		return false
 	}

@@ -54,6 +54,7 @@ var proofs = map[string]string{
 	"arpAtBoot":           "sysctl-in-no-file",
 	"tableAtBoot":         "vs-sysctl-before-ip-vs",
 	"keepalivedRuns":      "TestEngineKeepalived",
+	"vrrpRuns":            "TestVRRP",
 	"serviceThere":        "no-service second-service-gone",
 	"noDestination":       "no-real-server all-weight-0 thresholds",
 	"schedulerFallback":   "sh-without-fallback mh-without-fallback",
