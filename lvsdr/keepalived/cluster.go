@@ -12,7 +12,7 @@ import (
 
 // Cluster describes what the configuration says as a cluster, with a remark for each
 // line that this description does not say, or says otherwise. The remarks that are lost
-// change what serves: they come with every vrrp_instance, whose failover lvsdr has not.
+// change what serves: they come with every vrrp_instance, as one director's file does not list the others.
 // Where there are health checks the engine is keepalived. Among the others are the flaws that keepalived
 // passes over.
 func (c Config) Cluster() (cluster.Config, []cluster.Remark) {

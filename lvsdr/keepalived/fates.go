@@ -17,11 +17,11 @@ var (
 	noMail     = fate{"left out: lvsdr sends no mail", false}
 	noScripts  = fate{"left out: lvsdr runs no scripts", true}
 	noRoutes   = fate{"left out: lvsdr sets no routes and rules, and no addresses but the VIPs", true}
-	noTracking = fate{"left out: there is no failover that could follow it", true}
+	noTracking = fate{"left out: with vrrp the VIPs follow the interfaces that they and the advertisements are on, and nothing else", true}
 	idle       = fate{"left out: it means something to keepalived alone", false}
 	noSpace    = fate{"left out: run lvsdr in the network namespace that is meant", true}
 	oldNAT     = fate{"left out: keepalived knows it no more (it is an error to keepalived -t), and with DR it never meant anything", false}
-	noSync     = fate{"left out: lvsdr does not synchronise connections between directors", true}
+	noSync     = fate{"left out: say sync: {interface: …} for the directors to tell each other of their connections", true}
 )
 
 // fatesOf makes a table of the keywords that share a fate.

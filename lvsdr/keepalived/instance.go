@@ -3,6 +3,7 @@ package keepalived
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -37,10 +38,20 @@ func (im *importer) instance(d Directive) {
 	if len(told) > 0 {
 		what += " (" + strings.Join(told, ", ") + ")"
 	}
-	im.lost(d, "%s: its failover is left out: with lvsdr the director is the host that is set up as one; "+
-		"give each host that may be it under directors: with its address and priority", what)
+	im.lost(d, "%s: its failover is left out, as a keepalived.conf does not tell who the other directors are: "+
+		"list all under directors: with address and priority, and say vrrp: {routerId: %s}", what, routerID(d))
 	im.director(d, own)
 	im.flaws(d)
+}
+
+// routerID is the instance's; where it says none that can be read, the one that vrrp has
+// unasked.
+func routerID(d Directive) string {
+	id := find(d, "virtual_router_id").arg()
+	if n, err := strconv.ParseUint(id, 10, 8); err == nil {
+		return strconv.FormatUint(n, 10)
+	}
+	return "51"
 }
 
 // director lists this host as a director where the instance gives its address.
