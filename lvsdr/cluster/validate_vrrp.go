@@ -24,7 +24,7 @@ func (v *validation) vrrp(c Config) {
 	if len(c.Directors) < 2 {
 		v.add("vrrp", "", "VRRP moves the VIPs from one director to another: list two or more under directors, each with its address")
 	}
-	if id := c.VRRP.RouterID; id < 0 || id > 255 {
+	if id := or(c.VRRP.RouterID, defaultRouterID); id < 1 || id > 255 {
 		v.add("vrrp.routerId", strconv.Itoa(id), "a virtual router ID is 1 to 255, and no other router's on this LAN")
 	}
 	if reason := wrongInterface(c.VRRP.Interface); reason != "" {

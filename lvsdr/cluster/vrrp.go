@@ -13,7 +13,7 @@ import (
 type VRRP struct {
 	// RouterID is the virtual_router_id, 1 to 255, on this LAN these directors' alone;
 	// 51 when not given.
-	RouterID int `yaml:"routerId,omitempty" json:"routerId,omitempty"`
+	RouterID *int `yaml:"routerId,omitempty" json:"routerId,omitempty"`
 	// Interval is the time from one advertisement to the next; 1s when not given. Without
 	// a master for three of them, another director takes over.
 	Interval Duration `yaml:"interval,omitempty" json:"interval,omitzero"`
@@ -38,7 +38,8 @@ const (
 
 // Full is v with every default filled in.
 func (v VRRP) Full() VRRP {
-	v.RouterID = cmp.Or(v.RouterID, defaultRouterID)
+	id := or(v.RouterID, defaultRouterID)
+	v.RouterID = &id
 	v.Interval = cmp.Or(v.Interval, Duration(defaultAdvertInterval))
 	if v.Preempt == nil {
 		yes := true

@@ -13,6 +13,7 @@ func TestVRRPIsRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"vrrp: {}": "1:7: vrrp: VRRP moves the VIPs from one director to another",
 		"directors: [{address: 10.10.10.30}]\nvrrp: {routerId: 7}":                            "2:7: vrrp: VRRP moves the VIPs from one director",
+		two + "vrrp: {routerId: 0}":                                                           `2:18: vrrp.routerId: "0": a virtual router ID is 1 to 255`,
 		two + "vrrp: {routerId: 256}":                                                         `2:18: vrrp.routerId: "256": a virtual router ID is 1 to 255`,
 		two + "vrrp: {interval: 10ms}":                                                        `2:18: vrrp.interval: "10ms": the directors advertise every 100ms to 40s`,
 		two + "vrrp: {interval: 1005ms}":                                                      "VRRP counts hundredths of a second",
@@ -50,7 +51,8 @@ func TestVRRPDefaults(t *testing.T) {
 	if !c.Equal(same) {
 		t.Error("the defaults written out are another configuration")
 	}
-	full.RouterID = 52
+	other := 52
+	full.RouterID = &other
 	if c.Equal(same) {
 		t.Error("another router ID is the same configuration")
 	}

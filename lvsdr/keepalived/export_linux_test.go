@@ -21,21 +21,27 @@ func TestKeepalivedTakesIt(t *testing.T) {
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(7, 8))
 	var names []string
+	write := func(text []byte) {
+		name := filepath.Join(dir, fmt.Sprintf("%d.conf", len(names)))
+		if err := os.WriteFile(name, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
 	for i := range 6 {
 		c := randomCluster(r)
 		if i == 0 {
 			c = described(t, twoDirectors)
 			c.Directors = nil
 		}
-		name := filepath.Join(dir, fmt.Sprintf("%d.conf", i))
 		text := exported(t, c)
 		if i%2 == 1 {
 			text = Engine(c, "lvsdr.yaml", func(netip.Addr, cluster.Port, netip.Addr) bool { return i == 1 }).Render()
 		}
-		if err := os.WriteFile(name, text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		names = append(names, name)
+		write(text)
+	}
+	for _, c := range vrrpCases {
+		write([]byte(vrrpText(t, c.vrrp, c.vips)))
 	}
 	script := `ip link add eth0 type veth peer name eth1 && ip link set eth0 up && ip link set eth1 up || exit
 for f; do keepalived --config-test="$f.log" -f "$f"; echo "$? $f"; cat "$f.log"; done`

@@ -23,7 +23,7 @@ const (
 // Every director is state BACKUP: the priority decides. Neighbours are told of the VIPs
 // again each minute, in case one has missed the failover.
 func VRRP(c cluster.Config, from string, at int, on func(vip netip.Addr) string) Config {
-	x := exporter{Config: c, host: Host{From: from, Address: c.Directors[at].Address, Interface: on, RouterID: c.VRRP.Full().RouterID}}
+	x := exporter{Config: c, host: Host{From: from, Address: c.Directors[at].Address, Interface: on, RouterID: *c.VRRP.Full().RouterID}}
 	all := []Directive{x.vrrpGlobals()}
 	instances := x.instances()
 	if len(instances) > 1 {

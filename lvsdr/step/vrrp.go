@@ -200,11 +200,7 @@ func (s movedVIPs) wanted(ctx context.Context, v *vipView) (keepalived.Config, e
 			return keepalived.Config{}, fmt.Errorf("vrrp: %w", err)
 		}
 	}
-	var own []netip.Addr
-	for _, a := range v.all {
-		own = append(own, a.Prefix.Addr())
-	}
-	at := s.config.DirectorAt(own)
+	at := s.config.DirectorAt(v.addresses())
 	if at < 0 {
 		return keepalived.Config{}, errNoDirector(s.config)
 	}
@@ -290,16 +286,20 @@ func (s movedVIPs) described(v *vipView) string {
 	if full.Unicast {
 		how = "unicast"
 	}
-	return fmt.Sprintf("VRRP %d, priority %d, every %v, %s", full.RouterID, s.priority(v), full.Interval, how)
+	return fmt.Sprintf("VRRP %d, priority %d, every %v, %s", *full.RouterID, s.priority(v), full.Interval, how)
+}
+
+// addresses are all that this host has.
+func (v *vipView) addresses() (all []netip.Addr) {
+	for _, a := range v.all {
+		all = append(all, a.Prefix.Addr())
+	}
+	return all
 }
 
 // priority is that of this director.
 func (s movedVIPs) priority(v *vipView) int {
-	var own []netip.Addr
-	for _, a := range v.all {
-		own = append(own, a.Prefix.Addr())
-	}
-	if at := s.config.DirectorAt(own); at >= 0 {
+	if at := s.config.DirectorAt(v.addresses()); at >= 0 {
 		return s.config.Priorities()[at]
 	}
 	return cluster.DefaultPriority
