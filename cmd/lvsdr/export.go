@@ -31,7 +31,7 @@ func exportCommand(s *session) *cli.Command {
 			&cli.StringFlag{Name: "director", Category: hostFlags,
 				Usage: "`ADDR` keepalived: which of the file's directors it is for (default: the one whose address this host has)"},
 			&cli.IntFlag{Name: "router-id", Category: hostFlags, Value: usualRouterID,
-				Usage: "`NUMBER` keepalived: the virtual_router_id, 1 to 255, no other router's on the LAN (default: 51)"},
+				Usage: "`NUMBER` keepalived: the virtual_router_id, 1 to 255, no other router's on the LAN (default: that of the file's vrrp, or 51)"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: outputFlags,
 				Usage: "do not tell what has no place there"},
 		}),
@@ -80,6 +80,12 @@ func (s *session) exportIpvsadm(c cluster.Config) {
 		s.note("the timeouts are no part of a saved table: ipvsadm --set %s %s %s",
 			seconds(c.Timeouts.TCP), seconds(c.Timeouts.TCPFin), seconds(c.Timeouts.UDP))
 	}
+	for _, d := range c.SyncDaemons() {
+		s.note("the synchronisation daemons are no part of a saved table: %s", d.Ipvsadm())
+	}
+	if c.VRRP != nil {
+		s.note("vrrp is no part of it: ipvsadm moves no VIP from one director to another")
+	}
 }
 
 func (s *session) exportKeepalived(c *cli.Context, src *source) error {
@@ -88,6 +94,9 @@ func (s *session) exportKeepalived(c *cli.Context, src *source) error {
 		return err
 	}
 	id := c.Int("router-id")
+	if src.VRRP != nil && !c.IsSet("router-id") {
+		id = *src.VRRP.Full().RouterID
+	}
 	if id < 1 || id > 255 {
 		return usage("--router-id %d: a virtual_router_id is 1 to 255", id)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -24,10 +25,13 @@ func importCommand(s *session) *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config-id", Category: clusterFlags,
 				Usage: "`NAME` what the conditions @NAME of keepalived.conf ask for (default: this host's name, as keepalived has it)"},
+			&cli.StringSliceFlag{Name: "director", Category: clusterFlags,
+				Usage: "`ADDR[=PRIORITY]` keepalived: one of the directors, the master first where no priority is given; repeatable, as a keepalived.conf does not tell all of them"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: outputFlags,
 				Usage: "tell only what changes what serves"},
 		},
 		UsageText: `lvsdr import keepalived /etc/keepalived/keepalived.conf >lvsdr.yaml
+lvsdr import keepalived --director 10.10.10.30=100 --director 10.10.10.33=90 >lvsdr.yaml
 ipvsadm -S -n | lvsdr import ipvsadm - >lvsdr.yaml
 lvsdr import kernel >lvsdr.yaml && lvsdr check -c lvsdr.yaml`,
 		Description: `Nothing is changed, on this host or in the file. What the YAML cannot say is told on
@@ -56,6 +60,9 @@ func (s *session) importCluster(c *cli.Context) error {
 	if c.IsSet("config-id") && form != "keepalived" {
 		return usage("--config-id is for keepalived.conf only")
 	}
+	if c.IsSet("director") && form != "keepalived" {
+		return usage("--director is for keepalived.conf only")
+	}
 	t, err := s.take(c, form, file)
 	if err != nil {
 		return err
@@ -77,7 +84,11 @@ func (s *session) take(c *cli.Context, form, file string) (taken, error) {
 	case form == "kernel":
 		return s.takeKernel(c.Context)
 	case form == "keepalived":
-		return s.takeKeepalived(c.String("config-id"), file)
+		directors, err := parseEach(c, "director", parseDirector)
+		if err != nil {
+			return taken{}, err
+		}
+		return s.takeKeepalived(c.String("config-id"), file, directors)
 	case file == "":
 		return taken{}, usage("say which file: ipvsadm -S -n | lvsdr import ipvsadm -")
 	}
@@ -115,7 +126,21 @@ func (s *session) glob(pattern string) ([]string, error) {
 // keepalivedConf is where keepalived looks (keepalived(8)).
 const keepalivedConf = "/etc/keepalived/keepalived.conf"
 
-func (s *session) takeKeepalived(id, file string) (taken, error) {
+// parseDirector reads ADDR[=PRIORITY]. What a priority may be is the validation's to say.
+func parseDirector(text string) (cluster.Director, error) {
+	address, priority, given := strings.Cut(text, "=")
+	a, err := cluster.ParseAddress(address)
+	if err != nil || !given {
+		return cluster.Director{Address: a}, err
+	}
+	n, err := strconv.Atoi(priority)
+	if err != nil {
+		return cluster.Director{}, errors.New("the priority after = must be 1 to 254, as in 10.10.10.30=100")
+	}
+	return cluster.Director{Address: a, Priority: &n}, nil
+}
+
+func (s *session) takeKeepalived(id, file string, directors []cluster.Director) (taken, error) {
 	if file == "" {
 		file = keepalivedConf
 	}
@@ -138,7 +163,7 @@ func (s *session) takeKeepalived(id, file string) (taken, error) {
 		return taken{}, usage("%s: nothing stands in it", name)
 	}
 	t := taken{from: name}
-	t.Config, t.remarks = k.Cluster()
+	t.Config, t.remarks = k.Cluster(directors...)
 	return t, nil
 }
 

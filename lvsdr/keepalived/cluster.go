@@ -12,11 +12,14 @@ import (
 
 // Cluster describes what the configuration says as a cluster, with a remark for each
 // line that this description does not say, or says otherwise. The remarks that are lost
-// change what serves: they come with every vrrp_instance, as one director's file does not list the others.
-// Where there are health checks the engine is keepalived. Among the others are the flaws that keepalived
-// passes over.
-func (c Config) Cluster() (cluster.Config, []cluster.Remark) {
-	im := importer{groups: map[string]Directive{}, carried: map[netip.Addr]Directive{}, on: map[netip.Addr]string{}}
+// change what serves. Where there are health checks the engine is keepalived. Among the
+// others are the flaws that keepalived passes over.
+//
+// Directors are all of the cluster's, where they are known: one director's file lists the
+// others with unicast alone, and never their priorities. Without them the failover of a
+// vrrp_instance is lost.
+func (c Config) Cluster(directors ...cluster.Director) (cluster.Config, []cluster.Remark) {
+	im := importer{given: directors, groups: map[string]Directive{}, carried: map[netip.Addr]Directive{}, on: map[netip.Addr]string{}}
 	for _, l := range c.Left {
 		im.remarks = append(im.remarks, cluster.Remark{File: l.File, Line: l.Line,
 			Text: "left out: it is for another config-id (" + l.For + ")"})
@@ -32,6 +35,7 @@ func (c Config) Cluster() (cluster.Config, []cluster.Remark) {
 		im.config.Engine = cluster.EngineKeepalived
 	}
 	im.interfaces()
+	im.failover()
 	im.withoutService()
 	im.strangeMail()
 	contradictions(c.Directives, im.note)
@@ -51,6 +55,11 @@ type importer struct {
 	order   []netip.Addr             // of carried
 	mail    *Directive               // smtp_server
 	looked  bool                     // somebody looks after the real servers
+
+	given     []cluster.Director
+	instances []Instance
+	version3  bool       // vrrp_version 3
+	daemon    *Directive // lvs_sync_daemon
 }
 
 func (im *importer) note(d Directive, format string, args ...any) { im.remark(d, false, format, args) }
@@ -82,6 +91,8 @@ func (im *importer) top(d Directive) {
 	case "virtual_server":
 		im.virtualServer(d)
 	case "virtual_server_group", "vrrp_instance":
+	case "vrrp_sync_group":
+		im.together(d)
 	case "global_defs":
 		im.global(d)
 	default:
@@ -104,6 +115,11 @@ func (im *importer) global(d Directive) {
 		switch in.Keyword() {
 		case "lvs_timeouts":
 			im.timeouts(in)
+		case "lvs_sync_daemon":
+			im.daemon = &in
+		case "vrrp_version":
+			im.version3 = in.arg() == "3"
+			im.fate(in, globalFates)
 		case "smtp_server":
 			im.mail = &in
 			im.fate(in, globalFates)

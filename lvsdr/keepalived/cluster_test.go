@@ -59,7 +59,7 @@ k:8: smtp_server: left out: lvsdr sends no mail
 k:8: smtp_server: 192.168.200.1 is on no network of this cluster (10.10.10.22): it looks left over from a sample
 k:9: smtp_connect_timeout: left out: lvsdr sends no mail
 k:10: router_id: left out: it means something to keepalived alone
-!k:13: vrrp_instance VI_1 (state MASTER, virtual_router_id 51, priority 100, advert_int 1): its failover is left out, as a keepalived.conf does not tell who the other directors are: list all under directors: with address and priority, and say vrrp: {routerId: 51}
+!k:13: vrrp_instance VI_1 (state MASTER, virtual_router_id 51, priority 100, advert_int 1): its failover is left out, as this file does not tell who the other directors are: name all with lvsdr import keepalived --director ADDRESS=PRIORITY, or list them under directors: and say vrrp: {routerId: 51}
 k:21: auth_pass travels in clear text in every advertisement: it keeps nobody out who hears them
 k:29: the comment beside delay_loop 6 says 10: the line counts, not the comment
 k:32: nat_mask: left out: keepalived knows it no more (it is an error to keepalived -t), and with DR it never meant anything

@@ -42,8 +42,11 @@ func FromCluster(c cluster.Config, h Host) (Config, []cluster.Remark, error) {
 	if err := x.refuse(); err != nil {
 		return Config{}, nil, err
 	}
-	all := []Directive{x.globals()}
-	all = append(all, x.instances()...)
+	instances := x.instances()
+	all := append([]Directive{x.globals(instances)}, instances...)
+	if len(instances) > 1 && x.Config.VRRP != nil {
+		all = slices.Insert(all, 1, together(instances))
+	}
 	all = append(all, x.virtualServers()...)
 	x.leftOver()
 	return Config{Directives: all}, x.remarks, nil

@@ -23,7 +23,7 @@ func (d Directive) beside(comment string) Directive {
 	return d
 }
 
-func (x *exporter) globals() Directive {
+func (x *exporter) globals(instances []Directive) Directive {
 	inner := []Directive{
 		one("lvs_flush").beside("the IPVS table is keepalived's alone"),
 		one("vrrp_garp_master_refresh", "60").beside("neighbours that missed the failover learn of it"),
@@ -39,6 +39,10 @@ func (x *exporter) globals() Directive {
 	}
 	if len(words) > 1 {
 		inner = append(inner, Directive{Words: words, Above: []string{"timeouts of " + x.host.From}})
+	}
+	inner = append(inner, x.syncDaemon(instances)...)
+	if x.Config.VRRP != nil && !wholeSeconds(x.Config.VRRP) {
+		inner = append(inner, one("vrrp_version", "3").beside("the interval is no whole seconds"))
 	}
 	return block("Made of "+x.host.From+" by lvsdr export keepalived.", inner, "global_defs")
 }

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 )
@@ -126,12 +128,12 @@ func TestThereAndBack(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s%v", text, err)
 		}
-		got, remarks := k.Cluster()
+		got, remarks := k.Cluster(want.Directors...)
 		if !got.Equal(want) {
 			t.Fatalf("written as\n%sread as\n%+v\nwant\n%+v", text, got, want)
 		}
 		for _, r := range remarks {
-			if r.Lost && !strings.Contains(r.Text, "its failover is left out") {
+			if r.Lost && (want.VRRP != nil || !strings.Contains(r.Text, "its failover is left out")) {
 				t.Fatalf("written as\n%stold: %s", text, r)
 			}
 		}
@@ -140,7 +142,11 @@ func TestThereAndBack(t *testing.T) {
 
 func exported(t *testing.T, c cluster.Config) []byte {
 	t.Helper()
-	k, _, err := FromCluster(c, Host{RouterID: 51, Interface: c.InterfaceOf, From: "lvsdr.yaml"})
+	h := Host{RouterID: 51, Interface: c.InterfaceOf, From: "lvsdr.yaml"}
+	if c.VRRP != nil {
+		h.RouterID, h.Address = *c.VRRP.Full().RouterID, c.Directors[len(c.Directors)-1].Address
+	}
+	k, _, err := FromCluster(c, h)
 	if err != nil {
 		t.Fatalf("%+v: %v", c, err)
 	}
@@ -172,7 +178,35 @@ func randomCluster(r *rand.Rand) cluster.Config {
 		}
 		c.Services = append(c.Services, s)
 	}
+	if r.IntN(2) == 0 {
+		severalDirectors(r, &c)
+	}
+	if r.IntN(3) == 0 {
+		id, port := 1+r.IntN(255), 1+r.IntN(65535)
+		c.Sync = &cluster.Sync{Interface: "eth1", ID: &id, Port: &port, Group: netip.MustParseAddr("224.0.0.99")}
+	}
 	return c
+}
+
+// severalDirectors has the VIPs move, as the cluster's VIPs allow.
+func severalDirectors(r *rand.Rand, c *cluster.Config) {
+	for i := range 2 + r.IntN(3) {
+		priority := 200 - 7*i
+		c.Directors = append(c.Directors, cluster.Director{Address: netip.AddrFrom4([4]byte{10, 0, 9, byte(i + 1)}), Priority: &priority})
+	}
+	id, preempt := 1+r.IntN(255), r.IntN(2) == 0
+	c.VRRP = &cluster.VRRP{RouterID: &id, Preempt: &preempt, Interval: secondsOf(1 + r.IntN(40))}
+	v4 := !slices.ContainsFunc(c.Services, func(s cluster.Service) bool { return s.VIP.Is6() })
+	switch {
+	case r.IntN(2) == 0:
+		c.VRRP.Interval = cluster.Duration(10 * time.Millisecond * time.Duration(10+r.IntN(90)))
+	case v4:
+		c.VRRP.Auth = "geheim:)"
+	}
+	c.VRRP.Unicast = v4 && r.IntN(2) == 0
+	if c.Interface != "" && r.IntN(3) == 0 {
+		c.VRRP.Interface = "eth1"
+	}
 }
 
 func randomService(r *rand.Rand, vip netip.Addr) cluster.Service {

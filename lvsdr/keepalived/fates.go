@@ -21,7 +21,9 @@ var (
 	idle       = fate{"left out: it means something to keepalived alone", false}
 	noSpace    = fate{"left out: run lvsdr in the network namespace that is meant", true}
 	oldNAT     = fate{"left out: keepalived knows it no more (it is an error to keepalived -t), and with DR it never meant anything", false}
-	noSync     = fate{"left out: say sync: {interface: …} for the directors to tell each other of their connections", true}
+	alone      = fate{"left out: a director that returns with a higher priority takes the VIPs back at once; preempt: false has it leave them", true}
+	ownVRRP    = fate{"left out: lvsdr's directors advertise and announce the VIPs their own way", false}
+	throughNAT = fate{"left out: unicast advertisements go to directors of the same LAN", true}
 )
 
 // fatesOf makes a table of the keywords that share a fate.
@@ -36,7 +38,7 @@ func fatesOf(groups map[*fate][]string) map[string]fate {
 }
 
 var topFates = fatesOf(map[*fate][]string{
-	&noTracking: {"vrrp_sync_group", "vrrp_script", "vrrp_track_process", "track_file", "vrrp_track_file", "bfd_instance", "track_group", "static_track_group", "garp_group"},
+	&noTracking: {"vrrp_script", "vrrp_track_process", "track_file", "vrrp_track_file", "bfd_instance", "track_group", "static_track_group", "garp_group"},
 	&noRoutes:   {"static_ipaddress", "static_addresses", "static_routes", "static_rules"},
 	&ofChecks:   {"SSL"},
 	&noSpace:    {"net_namespace", "net_namespace_ipvs", "namespace_with_ipsets"},
@@ -48,7 +50,6 @@ var globalFates = fatesOf(map[*fate][]string{
 		"smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker", "no_email_faults", "email_faults"},
 	&ofChecks:  {"checker_log_all_failures", "checker_priority", "checker_rt_priority", "checker_no_swap", "max_auto_priority"},
 	&noScripts: {"startup_script", "shutdown_script", "notify_fifo", "notify_fifo_script", "vrrp_notify_fifo", "vrrp_notify_fifo_script", "lvs_notify_fifo", "lvs_notify_fifo_script"},
-	&noSync:    {"lvs_sync_daemon"},
 	&noSpace:   {"net_namespace", "net_namespace_ipvs"},
 	&idle: {"router_id", "lvs_flush", "lvs_flush_on_stop", "lvs_flush_onstop", "script_user", "enable_script_security", "enable_traps", "enable_snmp_keepalived",
 		"enable_snmp_checker", "enable_snmp_rfc", "enable_snmp_rfcv2", "enable_snmp_rfcv3", "enable_snmp_vrrp", "snmp_socket", "enable_dbus", "dbus_service_name",
@@ -78,21 +79,35 @@ var checkFates = fatesOf(map[*fate][]string{
 	&noPages:  {"digest", "regex", "regex_no_match", "regex_options", "regex_stack", "regex_min_offset", "regex_max_offset", "virtualhost", "http_protocol", "payload", "require_reply", "min_reply_length", "max_reply_length"},
 })
 
-// instanceKeywords are those of a vrrp_instance that go with the failover.
+// instanceKeywords are those of a vrrp_instance that [importer.failover] carries over, or
+// tells of.
 var instanceKeywords = []string{
-	"state", "virtual_router_id", "priority", "advert_int", "authentication", "nopreempt", "preempt", "preempt_delay", "version", "use_vmac", "vmac_xmit_base",
-	"native_ipv6", "dont_track_primary", "track_interface", "track_script", "track_file", "track_process", "track_bfd", "track_src_ip", "mcast_src_ip",
-	"unicast_src_ip", "unicast_peer", "unicast_ttl", "garp_master_delay", "garp_master_repeat", "garp_master_refresh", "garp_master_refresh_repeat",
-	"garp_lower_prio_delay", "garp_lower_prio_repeat", "garp_interval", "gna_interval", "lower_prio_no_advert", "higher_prio_send_advert", "smtp_alert",
-	"debug", "strict_mode", "accept", "no_accept", "skip_check_adv_addr", "promote_secondaries", "linkbeat_use_polling", "vrrp_skip_check_adv_addr",
-	"interface", "virtual_ipaddress", "virtual_ipaddress_excluded", "kernel_rx_buf_size", "check_unicast_src", "use_ipvlan", "down_timer_adverts",
+	"state", "virtual_router_id", "priority", "advert_int", "authentication", "nopreempt", "preempt", "unicast_src_ip", "mcast_src_ip", "unicast_peer",
+	"interface", "virtual_ipaddress", "virtual_ipaddress_excluded", "track_interface", "lvs_sync_daemon_interface", "version", "native_ipv6",
 }
 
-// instanceFates are those that do more than that.
+// instanceFates are of the others.
 var instanceFates = fatesOf(map[*fate][]string{
-	&noRoutes:  {"virtual_routes", "virtual_rules"},
-	&noScripts: {"notify", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_deleted", "notify_master_rx_lower_pri", "notify_priority_changes"},
-	&noSync:    {"lvs_sync_daemon_interface"},
+	&noRoutes:   {"virtual_routes", "virtual_rules"},
+	&noScripts:  {"notify", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_deleted", "notify_master_rx_lower_pri", "notify_priority_changes"},
+	&noTracking: {"track_script", "track_file", "track_process", "track_bfd", "track_src_ip", "dont_track_primary"},
+	&alone:      {"preempt_delay"},
+	&throughNAT: {"unicast_ttl"},
+	&noMail:     {"smtp_alert"},
+	&idle:       {"debug", "kernel_rx_buf_size"},
+	&ownVRRP: {
+		"use_vmac", "use_vmac_addr", "vmac_xmit_base", "use_ipvlan", "garp_master_delay", "garp_master_repeat", "garp_master_refresh", "garp_master_refresh_repeat",
+		"garp_lower_prio_delay", "garp_lower_prio_repeat", "garp_interval", "gna_interval", "lower_prio_no_advert", "higher_prio_send_advert", "strict_mode",
+		"accept", "no_accept", "skip_check_adv_addr", "vrrp_skip_check_adv_addr", "promote_secondaries", "linkbeat_use_polling", "check_unicast_src",
+		"down_timer_adverts",
+	},
+})
+
+// groupFates are of what stands in a vrrp_sync_group.
+var groupFates = fatesOf(map[*fate][]string{
+	&noScripts:  {"notify", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_priority_changes"},
+	&noTracking: {"track_interface", "track_script", "track_file", "track_process", "track_bfd", "global_tracking", "sync_group_tracking_weight"},
+	&noMail:     {"smtp_alert"},
 })
 
 func ofInstance(keyword string) bool { return slices.Contains(instanceKeywords, keyword) }

@@ -2,69 +2,24 @@ package keepalived
 
 import (
 	"net/netip"
-	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/lvsdr/toolkit/lvsdr/cluster"
 )
 
-// instance takes the addresses and the interface of a vrrp_instance, and tells what its
-// failover was.
+// instance takes the addresses and the interface of a vrrp_instance.
 func (im *importer) instance(d Directive) {
-	name, own := "", netip.Addr{}
-	var told []string
+	name := find(d, "interface").arg()
 	for _, in := range d.Block {
-		switch in.Keyword() {
-		case "interface":
-			name = in.arg()
-		case "unicast_src_ip":
-			own, _ = netip.ParseAddr(in.arg())
-		case "state", "virtual_router_id", "priority", "advert_int":
-			told = append(told, shown(in.text()))
-		}
 		if !ofInstance(in.Keyword()) {
 			im.fate(in, instanceFates)
 		}
-	}
-	for _, in := range d.Block {
 		if in.Keyword() == "virtual_ipaddress" || in.Keyword() == "virtual_ipaddress_excluded" {
 			for _, a := range in.Block {
 				im.address(a, name)
 			}
 		}
 	}
-	what := shown(d.text())
-	if len(told) > 0 {
-		what += " (" + strings.Join(told, ", ") + ")"
-	}
-	im.lost(d, "%s: its failover is left out, as a keepalived.conf does not tell who the other directors are: "+
-		"list all under directors: with address and priority, and say vrrp: {routerId: %s}", what, routerID(d))
-	im.director(d, own)
+	im.instances = append(im.instances, instanceOf(d))
 	im.flaws(d)
-}
-
-// routerID is the instance's; where it says none that can be read, the one that vrrp has
-// unasked.
-func routerID(d Directive) string {
-	id := find(d, "virtual_router_id").arg()
-	if n, err := strconv.ParseUint(id, 10, 8); err == nil {
-		return strconv.FormatUint(n, 10)
-	}
-	return "51"
-}
-
-// director lists this host as a director where the instance gives its address.
-func (im *importer) director(d Directive, own netip.Addr) {
-	priority := find(d, "priority")
-	if !own.IsValid() || slices.ContainsFunc(im.config.Directors, func(o cluster.Director) bool { return o.Address == own }) {
-		return
-	}
-	director := cluster.Director{Address: own}
-	if n, ok := im.number(priority, priority.arg(), 254); ok && priority.Words != nil && n > 0 && n != cluster.DefaultPriority {
-		director.Priority = &n
-	}
-	im.config.Directors = append(im.config.Directors, director)
 }
 
 // find returns the first directive of a block with a keyword; one without words where
