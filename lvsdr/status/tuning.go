@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/bits"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -28,7 +27,7 @@ type Note struct {
 
 // tunings are the subjects of notes, in their order.
 var tunings = []func(context.Context, *tuner) ([]Note, error){
-	connTable, connTracking, trackedConnections, softnetDrops, softnetSqueezes, queues, neighbours, estimators, lro,
+	connTable, connTableOption, connTracking, trackedConnections, softnetDrops, softnetSqueezes, queues, neighbours, estimators, lro,
 }
 
 type tuner struct {
@@ -62,41 +61,6 @@ func (t *tuner) number(key string) (uint64, error) {
 		return 0, err
 	}
 	return strconv.ParseUint(strings.TrimSpace(text), 10, 64)
-}
-
-const connTabBits = "/sys/module/ip_vs/parameters/conn_tab_bits"
-
-// connTable: the table of connections has 2^conn_tab_bits rows, each a list that every
-// packet walks (ip_vs_conn.c). Kernels with conn_lfactor make it larger themselves.
-func connTable(_ context.Context, t *tuner) ([]Note, error) {
-	if _, err := t.host.Sysctl.Get("net/ipv4/vs/conn_lfactor"); err == nil {
-		return nil, nil
-	}
-	data, err := t.host.Files.ReadFile(connTabBits)
-	if err != nil {
-		return nil, err
-	}
-	rowBits, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 6)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", connTabBits, err)
-	}
-	var entries uint64
-	for _, s := range t.st.Services {
-		for _, r := range s.RealServers {
-			entries += uint64(r.Active) + uint64(r.Inactive) + uint64(r.Persistent)
-		}
-	}
-	rows := uint64(1) << rowBits
-	if entries <= rows {
-		return nil, nil
-	}
-	want := min(max(bits.Len64(entries-1), 8), 20)
-	if uint64(want) <= rowBits {
-		return nil, nil
-	}
-	return []Note{{"conn-table", fmt.Sprintf("%d connections in a table of %d rows: a packet looks through %d on average; "+
-		"the module's option counts when ip_vs is loaded the next time, at the latest after a reboot", entries, rows, entries/rows), entries, rows,
-		fmt.Sprintf("echo options ip_vs conn_tab_bits=%d > /etc/modprobe.d/zz-ip_vs-conn-table.conf", want)}}, nil // after lvsdr's own: the last counts
 }
 
 // connTracking: net.ipv4.vs.conntrack has IPVS keep connection tracking's entries,

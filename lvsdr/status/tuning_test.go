@@ -21,6 +21,7 @@ func file(name, text string) string { return "cat > " + name + " <<EOF\n" + text
 // Each note is made above its threshold, with value and command, and not below.
 func TestTuning(t *testing.T) {
 	const table = "mkdir -p /sys/module/ip_vs/parameters\n"
+	option := "mkdir -p /etc/modprobe.d\n" + file("/etc/modprobe.d/lvsdr.conf", "# 2^n\noptions ip_vs conn_tab_bits=20")
 	softnet := func(line string) string { return "mkdir -p /proc/net\n" + file("/proc/net/softnet_stat", line) }
 	tests := []struct {
 		name, does string
@@ -31,6 +32,12 @@ func TestTuning(t *testing.T) {
 		{"no service", "ipvsadm -D -t 10.10.10.22:80\nsysctl -w net.ipv4.vs.conntrack=1", nil, 0},
 		{"more connections than rows", table + file("/sys/module/ip_vs/parameters/conn_tab_bits", "8") + "\nCONNECT",
 			[]string{"conn-table", "echo options ip_vs conn_tab_bits=9 > /etc/modprobe.d/zz-ip_vs-conn-table.conf"}, 300},
+		{"the described rows", table + file("/sys/module/ip_vs/parameters/conn_tab_bits", "20") + "\n" + option, nil, 0},
+		{"other rows than described", table + file("/sys/module/ip_vs/parameters/conn_tab_bits", "8") + "\n" + option,
+			[]string{"conn-table-option", "modprobe --showconfig | grep '^options ip_vs '"}, 1},
+		{"a described module that is not loaded", option, nil, 0},
+		{"more connections than rows, more rows described", table + file("/sys/module/ip_vs/parameters/conn_tab_bits", "8") + "\n" + option + "\nCONNECT",
+			[]string{"conn-table-option", "modprobe --showconfig | grep '^options ip_vs '"}, 1},
 		{"IPVS in connection tracking", "sysctl -w net.ipv4.vs.conntrack=1",
 			[]string{"conntrack", "sysctl -w net.ipv4.vs.conntrack=0"}, 1},
 		{"packets dropped", softnet("0000ff00 00000003 00000000 0 0 0"),
