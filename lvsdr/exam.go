@@ -34,8 +34,7 @@ func (r Role) Doctor(ctx context.Context, h *host.Host) []doctor.Finding {
 	return r.Exam(h).Run(ctx)
 }
 
-// Exam prepares an examination for a caller that wants to choose, such as which checks
-// to ignore. It has Preflight and Prove too.
+// Exam is Doctor, Preflight and Prove for a caller who chooses the checks.
 func (r Role) Exam(h *host.Host) *doctor.Exam {
 	return &doctor.Exam{Host: h, Role: r.Name, Config: r.config, Checks: slices.Clone(r.Checks), Steps: slices.Clone(r.Steps)}
 }

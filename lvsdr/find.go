@@ -13,17 +13,16 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
-// ErrNoRole: the cluster's description does not tell what this host is to be.
-var ErrNoRole = errors.New("this host's role cannot be found")
-
-// ErrNotListed: the host is set up, and the description does not list it any more.
-var ErrNotListed = errors.New("the host is not listed any more")
+// [Find] fails with one of these.
+var (
+	ErrNoRole    = errors.New("this host's role cannot be found")
+	ErrNotListed = errors.New("the host is not listed any more")
+)
 
 // Find finds the role that c has for this host, and says why: a host with a real
 // server's address is one, a host with a director's address is a director. Where c lists
 // no directors, a host that is set up as one stays it; nothing else makes a host a
-// director. It fails with [ErrNotListed] on a host that is set up and not in c any more,
-// with [ErrNoRole] on any other.
+// director.
 func Find(ctx context.Context, h *host.Host, c cluster.Config) (role, why string, err error) {
 	all, err := h.Links.Addresses(ctx)
 	if err != nil {
@@ -54,9 +53,8 @@ func Find(ctx context.Context, h *host.Host, c cluster.Config) (role, why string
 	return "", "", fmt.Errorf("this host has neither a real server's nor a director's address: %w", ErrNoRole)
 }
 
-// Former is the role of that name for [Role.Down] alone. What it did is found by its
-// marks and in the ledger: c need not be valid and may be empty. Where the ledger is
-// lost, the VIPs and ports of c tell what was the role's.
+// Former is the role of that name for [Role.Down] alone, which goes by marks and the
+// ledger, and by c where that is lost: c may be invalid or empty.
 func Former(name string, c cluster.Config) (Role, error) {
 	switch name {
 	case cluster.DirectorRole:

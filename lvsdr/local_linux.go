@@ -16,8 +16,7 @@ func Local() *host.Host { return linux.Local() }
 
 // Image is the system whose tree is in the directory root: [Role.Up] writes into it
 // what outlives a reboot, so that it boots into the role, and [Role.Down] takes it away.
-// Nothing else is looked at or touched (see [linux.Image]). The values of sysctls before
-// are those that the image would boot with.
+// Nothing else is looked at or touched (see [linux.Image]).
 func Image(root string) (*host.Host, error) {
 	h, err := linux.Image(root)
 	if err != nil {

@@ -46,8 +46,8 @@ func director(c cluster.Config) Role {
 	}, Checks: doctor.Checks(cluster.DirectorRole), config: c}
 }
 
-// RealServer is the role of a host that serves the VIP's connections and answers
-// clients itself. It fails with a [*cluster.ConfigError] when c is invalid.
+// RealServer is the role of a host that answers the VIP's clients itself.
+// It fails with a [*cluster.ConfigError] when c is not valid for one.
 func RealServer(c cluster.Config) (Role, error) {
 	if err := c.Validate(cluster.RealServerRole); err != nil {
 		return Role{}, err
@@ -65,9 +65,8 @@ func realServer(c cluster.Config) Role {
 	}, Checks: doctor.Checks(cluster.RealServerRole), config: c}
 }
 
-// Client is the role of any other host on the LAN, for [Role.Doctor] alone: it has
-// no steps. It fails with a [*cluster.ConfigError] when c is not valid; real servers need
-// not be known.
+// Client is the role of any other host, for [Role.Doctor] alone. It fails with a
+// [*cluster.ConfigError] when c is invalid; real servers may be unknown.
 func Client(c cluster.Config) (Role, error) {
 	if err := c.Validate(cluster.RealServerRole); err != nil {
 		return Role{}, err
