@@ -30,7 +30,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		args  string
 	}{
 		{"realserver", 30, false, "setup realserver --passive --vip 10.10.10.22 --vip fd00:10::22"},
-		{"director", 100, true, "setup director --passive --vip 10.10.10.22 --vip fd00:10::22 -r 10.10.10.31 -r 10.10.10.32=3 -r fd00:10::31 --timeouts 30s,5s,60s"},
+		{"director", 60, true, "setup director --passive --vip 10.10.10.22 --vip fd00:10::22 -r 10.10.10.31 -r 10.10.10.32=3 -r fd00:10::31 --timeouts 30s,5s,60s"},
 	} {
 		if tt.guest != guest {
 			continue // a real server needs no IPVS and is killed faster outside
