@@ -1,12 +1,8 @@
 package main
 
 import (
-	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"unicode/utf8"
 
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
@@ -42,35 +38,4 @@ func isBelow(name string, dirs ...string) bool {
 		}
 	}
 	return false
-}
-
-// writersOf tells who but root may change a file, by its own rights or those of the
-// folders above it; empty where nobody may. A folder with the sticky bit keeps its files.
-func writersOf(name string) string {
-	name, err := filepath.EvalSymlinks(name)
-	if err != nil {
-		return ""
-	}
-	for at := name; ; at = filepath.Dir(at) {
-		info, err := os.Stat(at)
-		if err != nil {
-			return ""
-		}
-		owner, ok := info.Sys().(*syscall.Stat_t)
-		if !ok {
-			return ""
-		}
-		switch mode := info.Mode(); {
-		case owner.Uid != 0 && int(owner.Uid) != os.Geteuid():
-			return fmt.Sprintf("%s is the user's with number %d", at, owner.Uid)
-		case at != name && mode&fs.ModeSticky != 0:
-		case mode.Perm()&0o002 != 0:
-			return fmt.Sprintf("others may write %s (%v)", at, mode.Perm())
-		case mode.Perm()&0o020 != 0 && owner.Gid != 0:
-			return fmt.Sprintf("the group with number %d may write %s (%v)", owner.Gid, at, mode.Perm())
-		}
-		if at == filepath.Dir(at) {
-			return ""
-		}
-	}
 }

@@ -7,35 +7,6 @@ import (
 	"testing"
 )
 
-// Who but root may change a configuration, by its own rights or its folder's.
-func TestWriters(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "open")
-	name := filepath.Join(dir, "c.yaml")
-	for _, c := range []struct {
-		dir, file os.FileMode
-		want      string
-	}{
-		{0o755, 0o644, ""}, {0o755, 0o666, "others may write " + name}, {0o777, 0o644, "others may write " + dir},
-		{0o777 | os.ModeSticky, 0o644, ""}, {0o777 | os.ModeSticky, 0o602, "others may write " + name},
-	} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(name, c.file); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(dir, c.dir); err != nil {
-			t.Fatal(err)
-		}
-		if got := writersOf(name); !strings.HasPrefix(got, c.want) || c.want == "" && strings.Contains(got, dir) {
-			t.Errorf("%v in %v: %q, want %q", c.file, c.dir, got, c.want)
-		}
-	}
-}
-
 // A configuration that is rewritten keeps its rights, and a link to it stays one.
 func TestRewriteFile(t *testing.T) {
 	dir := t.TempDir()

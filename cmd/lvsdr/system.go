@@ -11,6 +11,7 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/linux"
 	"github.com/lvsdr/toolkit/units"
 )
 
@@ -84,7 +85,7 @@ func local() *system {
 		systemd:      units.Systemd(),
 		capabilities: effectiveCapabilities,
 		writable:     writable,
-		writers:      writersOf,
+		writers:      linux.Writers,
 		fleeting:     []string{"/tmp", "/run"},
 		silence:      time.Second,
 		settling:     time.Second,

@@ -96,6 +96,7 @@ func bound(defs jsonschema.Definitions) {
 	property("Config", "firewall").Enum = anys(firewallNames)
 	property("Config", "engine").Enum = anys(engineNames)
 	property("Check", "type").Enum = anys(checkTypes)
+	property("Check", "record").Enum = anys(dnsRecords)
 	for name, most := range map[string]int{"port": 65535, "retries": maxRetries, "status": 599} {
 		property("Check", name).Minimum = map[string]json.Number{"port": "1", "retries": "0", "status": "100"}[name]
 		property("Check", name).Maximum = json.Number(fmt.Sprint(most))

@@ -21,6 +21,9 @@ type Keepalived interface {
 	// fs.ErrNotExist when the program is not installed, and with a [*KeepalivedError]
 	// when it does not like what it reads.
 	Test(ctx context.Context, config []byte) error
+	// Script fails where the program of a check could not be run as that user, or where
+	// others than root may write it or replace it. Test says nothing of all that.
+	Script(ctx context.Context, program, user string) error
 	// Running tells whether lvsdr's runs.
 	Running(ctx context.Context) (bool, error)
 	// Held are the real servers that the running one believes to be in the table: what it

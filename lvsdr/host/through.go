@@ -236,6 +236,10 @@ func (v keepalivedVia) Test(ctx context.Context, config []byte) error {
 	return v.via(ctx, "Keepalived.Test", func() error { return v.of.Test(ctx, config) })
 }
 
+func (v keepalivedVia) Script(ctx context.Context, program, user string) error {
+	return v.via(ctx, "Keepalived.Script", func() error { return v.of.Script(ctx, program, user) })
+}
+
 func (v keepalivedVia) Running(ctx context.Context) (bool, error) {
 	return get(ctx, v.via, "Keepalived.Running", func() (bool, error) { return v.of.Running(ctx) })
 }

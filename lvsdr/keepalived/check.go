@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -29,15 +30,20 @@ func (t timing) or(other timing) timing {
 // usual are keepalived's own defaults (keepalived.conf(5)).
 func usual(kind string) timing {
 	retries, delay := 1, 1
-	if kind == cluster.CheckHTTP || kind == cluster.CheckHTTPS {
+	switch kind {
+	case cluster.CheckHTTP, cluster.CheckHTTPS:
 		retries, delay = 3, 3
+	case cluster.CheckDNS:
+		retries, delay = 3, defaultDelay
+	case cluster.CheckMisc:
+		retries = 0
 	}
 	return timing{secondsOf(defaultDelay), secondsOf(5), secondsOf(delay), &retries}
 }
 
 // time takes a directive of the timing, and tells whether it is one.
 func (im *importer) time(t *timing, d Directive) bool {
-	to := map[string]*cluster.Duration{"delay_loop": &t.interval, "connect_timeout": &t.timeout, "delay_before_retry": &t.retryDelay}[d.Keyword()]
+	to := map[string]*cluster.Duration{"delay_loop": &t.interval, "connect_timeout": &t.timeout, "misc_timeout": &t.timeout, "delay_before_retry": &t.retryDelay}[d.Keyword()]
 	switch {
 	case d.Keyword() == "retry" || d.Keyword() == "nb_get_retry":
 		if n, ok := im.number(d, d.arg(), 100); ok {
@@ -76,6 +82,9 @@ type rcheck struct {
 	kind         string
 	port, status int
 	path         string
+	name, record string
+	script, user string
+	hosts        int // host { } of SMTP_CHECK
 	timing
 }
 
@@ -88,10 +97,23 @@ func (im *importer) checker(r *rserver, d Directive) {
 			c.port, _ = im.number(in, in.arg(), 65535)
 		case keyword == "url":
 			im.url(&c, in)
+		case keyword == "type" && c.kind == cluster.CheckDNS:
+			c.record = strings.ToUpper(in.arg())
+		case keyword == "name" && c.kind == cluster.CheckDNS, keyword == "helo_name":
+			c.name = in.arg()
+		case keyword == "host" && c.kind == cluster.CheckSMTP:
+			im.mailHost(&c, in)
+		case keyword == "misc_path":
+			c.script = in.arg()
+		case keyword == "user":
+			im.scriptUser(&c, in)
 		case im.time(&c.timing, in):
 		default:
 			im.fate(in, checkFates)
 		}
+	}
+	if im.incomplete(&c) {
+		return
 	}
 	if r.check != nil {
 		im.lost(d, "%s: left out: lvsdr has one check for a real server, and it has %s", d.Keyword(), r.check.Keyword())
@@ -150,9 +172,20 @@ func (im *importer) check(v *vserver) {
 // checked is the real server's check with keepalived's defaults.
 func (r rserver) checked(v *vserver) cluster.Check {
 	c := *r.check
-	t := c.or(r.timing).or(v.timing).or(usual(c.kind))
-	return cluster.Check{Type: c.kind, Port: cmp.Or(c.port, int(r.port)), Interval: t.interval, Timeout: t.timeout, Retries: t.retries,
-		RetryDelay: t.retryDelay, Path: c.path, Status: c.status}
+	t := c.or(r.timing).or(v.timing)
+	switch c.kind { // what is not a number of its own is delay_loop
+	case cluster.CheckDNS:
+		t.retryDelay = cmp.Or(t.retryDelay, t.interval)
+	case cluster.CheckMisc:
+		t.timeout = cmp.Or(c.timeout, t.interval, secondsOf(defaultDelay))
+	}
+	t = t.or(usual(c.kind))
+	full := cluster.Check{Type: c.kind, Port: cmp.Or(c.port, int(r.port)), Interval: t.interval, Timeout: t.timeout, Retries: t.retries,
+		RetryDelay: t.retryDelay, Path: c.path, Status: c.status, Name: c.name, Record: c.record, User: c.user}
+	if full.Script = general(c.script, r, v); full.Script != "" {
+		full.Port = 0
+	}
+	return full
 }
 
 // brief leaves out what is as usual with lvsdr; nil where all is.
@@ -161,16 +194,18 @@ func (im *importer) brief(v *vserver, port cluster.Port) *cluster.Check {
 		return nil
 	}
 	c := *v.check
-	if c.Type == cluster.CheckPing {
+	asksNone := c.Type == cluster.CheckPing || c.Type == cluster.CheckMisc
+	if asksNone {
 		c.Port = 0
 	} else if c.Type != "" && c.Port == 0 && port.Number == 0 {
 		im.lost(v.Directive, "%s: its check has no port to ask, and is left out", shown(v.text()))
 		c = cluster.Check{Interval: c.Interval}
 	}
-	its := port.Protocol == cluster.TCP && c.Type != cluster.CheckUDP || port.Protocol == cluster.UDP && c.Type == cluster.CheckUDP
+	datagrams := c.Type == cluster.CheckUDP || c.Type == cluster.CheckDNS
+	its := port.Protocol == cluster.TCP && !datagrams || port.Protocol == cluster.UDP && datagrams
 	if c.Port == int(port.Number) && its {
 		c.Port = 0
-	} else if c.Port == 0 && !its && c.Type != cluster.CheckPing && c.Type != "" {
+	} else if c.Port == 0 && !its && !asksNone && c.Type != "" {
 		c.Port = int(port.Number)
 	}
 	if c.Type == (&cluster.Check{Port: c.Port}).For(port).Type {
@@ -181,6 +216,8 @@ func (im *importer) brief(v *vserver, port cluster.Port) *cluster.Check {
 	leave(&c.Timeout, usual.Timeout)
 	leave(&c.RetryDelay, usual.RetryDelay)
 	leave(&c.Path, usual.Path)
+	leave(&c.Record, usual.Record)
+	leave(&c.User, usual.User)
 	if c.Retries != nil && *c.Retries == *usual.Retries {
 		c.Retries = nil
 	}

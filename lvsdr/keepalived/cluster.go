@@ -26,6 +26,9 @@ func (c Config) Cluster(directors ...cluster.Director) (cluster.Config, []cluste
 	}
 	im.looked = looksAfter(c.Directives)
 	for _, d := range c.Directives {
+		if d.Keyword() == "global_defs" {
+			im.scripts = find(d, "script_user").arg()
+		}
 		im.gather(d)
 	}
 	for _, d := range c.Directives {
@@ -60,6 +63,7 @@ type importer struct {
 	instances []Instance
 	version3  bool       // vrrp_version 3
 	daemon    *Directive // lvs_sync_daemon
+	scripts   string     // script_user
 }
 
 func (im *importer) note(d Directive, format string, args ...any) { im.remark(d, false, format, args) }

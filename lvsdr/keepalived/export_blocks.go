@@ -41,6 +41,7 @@ func (x *exporter) globals(instances []Directive) Directive {
 		inner = append(inner, Directive{Words: words, Above: []string{"timeouts of " + x.host.From}})
 	}
 	inner = append(inner, x.syncDaemon(instances)...)
+	inner = append(inner, x.security()...)
 	if x.Config.VRRP != nil && !wholeSeconds(x.Config.VRRP) {
 		inner = append(inner, one("vrrp_version", "3").beside("the interval is no whole seconds"))
 	}
@@ -55,9 +56,10 @@ const (
 )
 
 func (x *exporter) ownGlobals() Directive {
-	return block("Written by lvsdr of "+x.host.From+" for its own keepalived: change that, then lvsdr setup director.", []Directive{
+	inner := []Directive{
 		one("process_name", EngineProcess), one("checker_process_name", CheckerProcess),
-	}, "global_defs")
+	}
+	return block("Written by lvsdr of "+x.host.From+" for its own keepalived: change that, then lvsdr setup director.", append(inner, x.security()...), "global_defs")
 }
 
 func seconds(d cluster.Duration) string {
@@ -240,30 +242,7 @@ func (x *exporter) realServer(v virtual, k int) Directive {
 	if x.isNew != nil && x.isNew(v.VIP, v.port, r.Address) {
 		inner = append(inner, one("alpha").beside("it is not in the table: it comes in when its check has passed"))
 	}
-	inner = append(inner, checker(v.check))
+	inner = append(inner, checker(v, r.Address))
 	origin := fmt.Sprintf("%s.realServers[%d]", v.origin, k)
 	return block(origin, inner, "real_server", r.Address.String(), strconv.Itoa(int(v.port.Number)))
-}
-
-// checkers are keepalived's names of the types of a check.
-var checkers = map[string]string{
-	cluster.CheckTCP: "TCP_CHECK", cluster.CheckUDP: "UDP_CHECK", cluster.CheckHTTP: "HTTP_GET", cluster.CheckHTTPS: "SSL_GET", cluster.CheckPing: "PING_CHECK",
-}
-
-// checker is how keepalived looks after a real server.
-func checker(c cluster.Check) Directive {
-	var inner []Directive
-	if c.Path != "" {
-		url := []Directive{one("path", c.Path)}
-		if c.Status != 0 {
-			url = append(url, one("status_code", strconv.Itoa(c.Status)))
-		}
-		inner = append(inner, Directive{Words: []string{"url"}, Block: url})
-	}
-	if c.Port != 0 {
-		inner = append(inner, one("connect_port", strconv.Itoa(c.Port)))
-	}
-	inner = append(inner,
-		one("connect_timeout", seconds(c.Timeout)), one("retry", strconv.Itoa(*c.Retries)), one("delay_before_retry", seconds(c.RetryDelay)))
-	return Directive{Words: []string{checkers[c.Type]}, Block: inner}
 }

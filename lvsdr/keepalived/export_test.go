@@ -267,14 +267,50 @@ func randomCheck(r *rand.Rand, port cluster.Port) *cluster.Check {
 	}
 	retries := r.IntN(9)
 	c := cluster.Check{Interval: secondsOf(r.IntN(99)), Timeout: secondsOf(r.IntN(9)), RetryDelay: secondsOf(r.IntN(9)), Retries: &retries}
-	c.Type = []string{"", cluster.CheckPing, cluster.CheckTCP, cluster.CheckUDP, cluster.CheckHTTP, cluster.CheckHTTPS}[r.IntN(6)]
-	if c.Type != "" && c.Type != cluster.CheckPing {
+	c.Type = []string{"", cluster.CheckPing, cluster.CheckTCP, cluster.CheckUDP, cluster.CheckHTTP, cluster.CheckHTTPS,
+		cluster.CheckDNS, cluster.CheckSMTP, cluster.CheckMisc}[r.IntN(9)]
+	if c.Type != "" && c.Type != cluster.CheckPing && c.Type != cluster.CheckMisc {
 		c.Port = 1 + r.IntN(65535)
 	}
-	if c.Type == cluster.CheckHTTP {
+	switch c.Type {
+	case cluster.CheckHTTP:
 		c.Path, c.Status = "/health?of=#1%20", 100+r.IntN(500)
+	case cluster.CheckDNS:
+		c.Name, c.Record = "www.example.org", []string{"", "MX", "SOA"}[r.IntN(3)]
+	case cluster.CheckSMTP:
+		c.Name = []string{"", "lvs.example.org"}[r.IntN(2)]
+	case cluster.CheckMisc:
+		c.Script, c.User = "/bin/true --of {address} {vip} -w 5", []string{"", "root"}[r.IntN(2)]
+		if port.Number != 0 {
+			c.Script += " {port}"
+		}
 	}
 	return &c
+}
+
+// Each type of check is written as keepalived has it, and for keepalived -t a script is
+// root's.
+func TestChecks(t *testing.T) {
+	for _, tt := range []struct{ check, port, want string }{
+		{"{type: dns, name: www.example.org, retries: 1}", "53/udp", "DNS_CHECK {|type A|name www.example.org|connect_port 53|connect_timeout 3|retry 1|delay_before_retry 1|}"},
+		{"{type: smtp, name: lvs.example.org}", "25", "SMTP_CHECK {|helo_name lvs.example.org|connect_port 25|connect_timeout 3|retry 2|delay_before_retry 1|}"},
+		{"{type: smtp}", "25", "SMTP_CHECK {|connect_port 25|connect_timeout 3|retry 2|delay_before_retry 1|}"},
+		{"{type: misc, script: '/x --at {address}:{port} {vip}', timeout: 9s}", "80", `MISC_CHECK {|misc_path "/x --at 10.10.10.31:80 10.10.10.22"|misc_timeout 9|user nobody|retry 2|delay_before_retry 1|}`},
+	} {
+		c := described(t, "engine: keepalived\nservices: [{vip: 10.10.10.22, ports: ["+tt.port+"], check: "+tt.check+", realServers: [{address: 10.10.10.31}]}]\n")
+		k := Engine(c, "lvsdr.yaml", func(netip.Addr, cluster.Port, netip.Addr) bool { return false })
+		text := string(k.Render())
+		if flat := strings.NewReplacer("\n"+strings.Repeat(" ", 12), "|", "\n"+strings.Repeat(" ", 8)+"}", "|}").Replace(text); !strings.Contains(flat, tt.want) {
+			t.Errorf("%s: %s in\n%s", tt.check, tt.want, text)
+		}
+		script := strings.Contains(tt.check, "script")
+		if strings.Contains(text, "enable_script_security") != script {
+			t.Errorf("%s: %s", tt.check, text)
+		}
+		if asRoot := string(k.AsRoot().Render()); asRoot != strings.Replace(text, "user nobody", "user root", 1) || string(k.Render()) != text {
+			t.Errorf("as root:\n%s", asRoot)
+		}
+	}
 }
 
 // What lvsdr's own keepalived reads: services and checks alone, a new real server behind

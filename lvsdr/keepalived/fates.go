@@ -9,8 +9,9 @@ type fate struct {
 }
 
 var (
-	noChecks   = fate{"left out: lvsdr's checks are tcp, udp, http, https and ping; without one that it knows a port is looked after as usual", true}
+	noChecks   = fate{"left out: lvsdr's checks are tcp, udp, http, https, ping, dns, smtp and misc; without one that it knows a port is looked after as usual", true}
 	noPages    = fate{"left out: lvsdr's checks look at the status of one page alone", true}
+	noDynamic  = fate{"left out: with lvsdr a script tells healthy (0) or not, and no weight", true}
 	noInhibit  = fate{"left out: a real server whose check fails leaves the table, and its connections end", true}
 	ofChecks   = fate{"left out: lvsdr's checks have no such thing", false}
 	always     = fate{"left out: with lvsdr it is as usual", false}
@@ -62,7 +63,7 @@ var globalFates = fatesOf(map[*fate][]string{
 })
 
 var serverFates = fatesOf(map[*fate][]string{
-	&noChecks:  {"SMTP_CHECK", "DNS_CHECK", "MISC_CHECK", "BFD_CHECK", "FILE_CHECK"},
+	&noChecks:  {"BFD_CHECK", "FILE_CHECK"},
 	&noInhibit: {"inhibit_on_failure", "sorry_server_inhibit"},
 	&ofChecks:  {"hysteresis", "virtualhost", "ha_suspend", "log_all_failures"},
 	&always:    {"warmup", "sorry_server_lvs_method"},
@@ -74,9 +75,10 @@ var serverFates = fatesOf(map[*fate][]string{
 
 // checkFates are of what stands in a check, and in the page of one.
 var checkFates = fatesOf(map[*fate][]string{
-	&always:   {"warmup", "alpha", "log_all_failures", "bindto", "bind_port", "bind_if", "fwmark"},
-	&ofChecks: {"connect_ip", "enable_sni", "tls_compliant", "fast_recovery"},
-	&noPages:  {"digest", "regex", "regex_no_match", "regex_options", "regex_stack", "regex_min_offset", "regex_max_offset", "virtualhost", "http_protocol", "payload", "require_reply", "min_reply_length", "max_reply_length"},
+	&noDynamic: {"misc_dynamic"},
+	&always:    {"warmup", "alpha", "log_all_failures", "bindto", "bind_port", "bind_if", "fwmark"},
+	&ofChecks:  {"connect_ip", "enable_sni", "tls_compliant", "fast_recovery"},
+	&noPages:   {"digest", "regex", "regex_no_match", "regex_options", "regex_stack", "regex_min_offset", "regex_max_offset", "virtualhost", "http_protocol", "payload", "require_reply", "min_reply_length", "max_reply_length"},
 })
 
 // instanceKeywords are those of a vrrp_instance that [importer.failover] carries over, or

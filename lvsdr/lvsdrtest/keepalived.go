@@ -44,6 +44,26 @@ func (s keepalivedEngine) Test(_ context.Context, config []byte) error {
 	return nil
 }
 
+// Script looks at the rights of the program alone, not at its folders'. The users are
+// root and nobody.
+func (s keepalivedEngine) Script(_ context.Context, program, user string) error {
+	at, err := s.resolve("open", program, true)
+	n, ok := s.nodes[at]
+	switch {
+	case err != nil:
+		return err
+	case user != "root" && user != "nobody":
+		return fmt.Errorf("%s is no user of this host: %w", user, fs.ErrNotExist)
+	case !ok:
+		return pathError("open", program, syscall.ENOENT)
+	case n.mode.Perm()&0o002 != 0:
+		return fmt.Errorf("others may write %s (%v): %w", program, n.mode.Perm(), fs.ErrPermission)
+	case n.mode.Perm()&0o001 == 0:
+		return fmt.Errorf("%s may not run %s (%v): %w", user, program, n.mode.Perm(), fs.ErrPermission)
+	}
+	return nil
+}
+
 func (s keepalivedEngine) Running(context.Context) (bool, error) { return s.watch.running, nil }
 
 // Held are all whose checks pass: whatever somebody does to the table, it does not notice.

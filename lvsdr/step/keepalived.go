@@ -150,15 +150,36 @@ func (s *watched) engine(ctx context.Context, h *host.Host, now keepalivedNow, t
 		own = append(own, s.change(h, start, Change{Op: Add, Object: "keepalived", To: "looks after the real servers"}))
 	}
 	if len(own) > 0 {
-		if err := s.taken(ctx, h, want); err != nil {
+		if err := s.scripts(ctx, h); err != nil {
+			return nil, err
+		}
+		if err := s.taken(ctx, h); err != nil {
 			return nil, err
 		}
 	}
 	return slices.Concat(table[:at], own, table[at:]), nil
 }
 
+// scripts fails where a check's script cannot be run, or others may write it: keepalived
+// then leaves the check out without a word, and the real server in.
+func (s *watched) scripts(ctx context.Context, h *host.Host) error {
+	for _, x := range s.config.Scripts() {
+		err := h.Keepalived.Script(ctx, x.Program, x.User)
+		if err == nil {
+			continue
+		}
+		cure := "correct its path, or bring it there"
+		if errors.Is(err, fs.ErrPermission) {
+			cure = "chown root " + x.Program + " && chmod 755 " + x.Program + ", and likewise its folders"
+		}
+		return fmt.Errorf("services[%d].check.script: %w: %s (it decides who serves, so that it is to be root's alone, and %s's to run)", x.Service, err, cure, x.User)
+	}
+	return nil
+}
+
 // taken fails where keepalived would not take the configuration.
-func (s *watched) taken(ctx context.Context, h *host.Host, text []byte) error {
+func (s *watched) taken(ctx context.Context, h *host.Host) error {
+	text := s.configuration(nil).AsRoot().Render()
 	err := h.Keepalived.Test(ctx, text)
 	var refused *host.KeepalivedError
 	if errors.As(err, &refused) {
@@ -172,10 +193,14 @@ func (s *watched) taken(ctx context.Context, h *host.Host, text []byte) error {
 
 // render is the configuration, for a table without the real servers that isNew tells of.
 func (s *watched) render(isNew func(netip.Addr, cluster.Port, netip.Addr) bool) []byte {
+	return s.configuration(isNew).Render()
+}
+
+func (s *watched) configuration(isNew func(netip.Addr, cluster.Port, netip.Addr) bool) keepalived.Config {
 	if isNew == nil {
 		isNew = func(netip.Addr, cluster.Port, netip.Addr) bool { return false }
 	}
-	return keepalived.Engine(s.config, "the cluster's description", isNew).Render()
+	return keepalived.Engine(s.config, "the cluster's description", isNew)
 }
 
 // checks tells how the real servers are looked after, each way once.

@@ -1,0 +1,78 @@
+package keepalived
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
+)
+
+// mailHost reads "host { … }" of SMTP_CHECK, where old files have what is the check's own.
+func (im *importer) mailHost(c *rcheck, d Directive) {
+	if c.hosts++; c.hosts > 1 {
+		im.lost(d, "host: left out: lvsdr asks one, the real server")
+		return
+	}
+	for _, in := range d.Block {
+		switch {
+		case in.Keyword() == "connect_port":
+			c.port, _ = im.number(in, in.arg(), 65535)
+		case !im.time(&c.timing, in):
+			im.fate(in, checkFates)
+		}
+	}
+}
+
+// scriptUser reads "user NAME [GROUP]" of MISC_CHECK.
+func (im *importer) scriptUser(c *rcheck, d Directive) {
+	c.user = d.arg()
+	if len(d.Words) > 2 {
+		im.note(d, "the group %s is left out: a script has that of its user", shown(d.Words[2]))
+	}
+}
+
+// incomplete tells of a check that keepalived takes for another one, or for none, and of
+// what it takes where a check does not say.
+func (im *importer) incomplete(c *rcheck) bool {
+	switch {
+	case c.kind == cluster.CheckMisc && c.script == "":
+		im.lost(c.Directive, "MISC_CHECK has no misc_path: keepalived leaves it out, and so does lvsdr")
+		return true
+	case c.kind == cluster.CheckMisc && c.user == "":
+		im.scriptOwner(c)
+	case c.kind == cluster.CheckDNS:
+		if c.name == "" {
+			c.name = "."
+			im.note(c.Directive, "DNS_CHECK has no name: keepalived asks for the root of all domains (.) then, which a server that is asked for its own refuses")
+		}
+		if c.record == "" {
+			c.record = "SOA"
+		}
+	}
+	return false
+}
+
+// scriptOwner is whom keepalived runs a script as where the check does not say.
+func (im *importer) scriptOwner(c *rcheck) {
+	if c.user = im.scripts; c.user != "" {
+		return
+	}
+	im.lost(c.Directive, "MISC_CHECK has no user: keepalived takes keepalived_script or, where that is none, root; lvsdr takes %s: say another one with user:", cluster.DefaultScriptUser)
+}
+
+// general is a script with the real server's address and port, and the VIP, as what
+// stands for them, so that those of all real servers are the same.
+func general(script string, r rserver, v *vserver) string {
+	words := strings.Fields(script)
+	for i, w := range words[min(1, len(words)):] {
+		switch w {
+		case r.Address.String():
+			words[i+1] = cluster.ScriptAddress
+		case strconv.Itoa(int(r.port)):
+			words[i+1] = cluster.ScriptPort
+		case v.arg():
+			words[i+1] = cluster.ScriptVIP
+		}
+	}
+	return strings.Join(words, " ")
+}
