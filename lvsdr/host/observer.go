@@ -24,7 +24,7 @@ type Observer interface {
 	// Neighbours returns the ARP and neighbour discovery entries (ip-neighbour(8)).
 	Neighbours(ctx context.Context) ([]Neighbour, error)
 	// Connections returns IPVS's connections (/proc/net/ip_vs_conn), templates of
-	// persistence included; none without IPVS.
+	// persistence included, of very many some; none without IPVS.
 	Connections(ctx context.Context) ([]ipvs.Connection, error)
 	// Processes returns the names of the processes that run in the host's network
 	// namespace, sorted, each once.

@@ -13,12 +13,12 @@ import (
 )
 
 // ReadConnections reads connections in the form of /proc/net/ip_vs_conn
-// (ip_vs_conn_seq_show in net/netfilter/ipvs/ip_vs_conn.c), at most limit, without
-// reading on behind them.
-func ReadConnections(r io.Reader, limit int) ([]Connection, error) {
+// (ip_vs_conn_seq_show in net/netfilter/ipvs/ip_vs_conn.c), as long as more, which is
+// told how many there are already, wants another one.
+func ReadConnections(r io.Reader, more func(have int) bool) ([]Connection, error) {
 	var all []Connection
 	lines := bufio.NewScanner(r)
-	for first := true; len(all) < limit && lines.Scan(); first = false {
+	for first := true; more(len(all)) && lines.Scan(); first = false {
 		line := lines.Text()
 		if first && strings.HasPrefix(line, "Pro ") {
 			continue

@@ -26,13 +26,14 @@ func TestReadConnections(t *testing.T) {
 		{TCP, at("[fd00:10::100]:42060"), at("[fd00:10::22]:80"), at("[fd00:10::31]:80"), "FIN_WAIT", 4 * time.Second, ""},
 		{UDP, at("[fd00:10::100]:42060"), at("[fd00:10::22]:53"), at("[fd00:10::31]:53"), "UDP", 299 * time.Second, "sip"},
 	}
-	if got, err := ReadConnections(strings.NewReader(procConnections), 100); err != nil || !reflect.DeepEqual(got, want) {
+	upTo := func(n int) func(int) bool { return func(have int) bool { return have < n } }
+	if got, err := ReadConnections(strings.NewReader(procConnections), upTo(100)); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, %v\nwant %v", got, err, want)
 	}
-	if got, err := ReadConnections(strings.NewReader(procConnections), 2); err != nil || !reflect.DeepEqual(got, want[:2]) {
+	if got, err := ReadConnections(strings.NewReader(procConnections), upTo(2)); err != nil || !reflect.DeepEqual(got, want[:2]) {
 		t.Errorf("at most 2: got %v, %v", got, err)
 	}
-	if got, err := ReadConnections(strings.NewReader(procConnections+"TCP 0A0A0A64\n"), 100); err == nil || len(got) != 5 {
+	if got, err := ReadConnections(strings.NewReader(procConnections+"TCP 0A0A0A64\n"), upTo(100)); err == nil || len(got) != 5 {
 		t.Errorf("a broken line: %v, %v", got, err)
 	}
 }

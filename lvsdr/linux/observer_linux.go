@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -26,11 +27,14 @@ type linuxObserver struct{}
 // process's first thread.
 const procNet = "/proc/thread-self/net/"
 
-// maxConnections is how many connections are read. They come in the order of
-// their hash, so that these are as good as a random sample. Reading n takes the
-// kernel n*n steps: each 4 KiB it looks for its place again from the start
-// (ip_vs_conn_array in net/netfilter/ipvs/ip_vs_conn.c).
-const maxConnections = 1 << 16
+// maxConnections is how many connections are read at the most, in reading time. They
+// come in the order of their hash, so that these are as good as a random sample. To read
+// n takes the kernel n*n steps through memory: for each 4 KiB it looks for its place again
+// from the start (ip_vs_conn_array in net/netfilter/ipvs/ip_vs_conn.c).
+const (
+	maxConnections = 1 << 16
+	readingTime    = 500 * time.Millisecond
+)
 
 // Connections implements [host.Observer].
 func (linuxObserver) Connections(ctx context.Context) ([]ipvs.Connection, error) {
@@ -45,11 +49,15 @@ func (linuxObserver) Connections(ctx context.Context) ([]ipvs.Connection, error)
 		return nil, err
 	}
 	defer f.Close()
-	all, err := ipvs.ReadConnections(f, maxConnections)
+	began := time.Now()
+	all, err := ipvs.ReadConnections(f, func(have int) bool {
+		// A look at the clock for some four pages.
+		return have < maxConnections && (have%256 != 0 || ctx.Err() == nil && time.Since(began) < readingTime)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
-	return all, nil
+	return all, ctx.Err()
 }
 
 // Rules implements [host.Observer].

@@ -155,41 +155,55 @@ func hashed(edits []*serviceEdit) []*serviceEdit {
 
 // busy counts the connections that are left on those who leave. The kernel's own count
 // of active ones has the half-open too (SYN_RECV, tcp_state_active_table in
-// ip_vs_proto_tcp.c), which nobody uses: the list of connections tells them apart.
+// ip_vs_proto_tcp.c), which nobody uses: the list of connections tells them apart, of a
+// large table as far as it goes.
 func busy(ctx context.Context, h *host.Host, all []leaver) ([]Busy, error) {
 	active, err := activeOn(ctx, h, all)
 	if err != nil || len(active) == 0 {
 		return nil, err
 	}
-	established := map[flow]int{}
-	listed := map[flow]bool{}
-	if h.Observer != nil {
-		list, err := h.Observer.Connections(ctx)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		for i := 0; err == nil && i < len(list); i++ {
-			if c := list[i]; !c.Template() {
-				f := flow{c.Protocol, c.Virtual, c.Server}
-				listed[f] = true
-				if c.State == "ESTABLISHED" {
-					established[f]++
-				}
-			}
-		}
+	established, half, err := listed(ctx, h)
+	if err != nil {
+		return nil, err
 	}
 	var left []Busy
 	for _, b := range active {
 		f := flow{b.Service.Protocol, netip.AddrPortFrom(b.Service.Addr, b.Service.Port), b.RealServer}
-		if listed[f] {
-			b.Connections = established[f]
-		}
+		b.Connections = max(established[f], b.Connections-half[f])
 		if b.Connections > 0 {
 			left = append(left, b)
 		}
 	}
 	return left, nil
 }
+
+// listed counts the connections of the list that are established, and half-open; none
+// where there is no list.
+func listed(ctx context.Context, h *host.Host) (established, half map[flow]int, err error) {
+	established, half = map[flow]int{}, map[flow]int{}
+	if h.Observer == nil {
+		return established, half, nil
+	}
+	list, err := h.Observer.Connections(ctx)
+	if err != nil {
+		return established, half, ctx.Err() // unread, the kernel's count is what there is
+	}
+	for i := range list {
+		c := &list[i]
+		f := flow{c.Protocol, c.Virtual, c.Server}
+		switch {
+		case c.Template():
+		case c.State == "ESTABLISHED":
+			established[f]++
+		case slices.Contains(halfOpen, c.State):
+			half[f]++
+		}
+	}
+	return established, half, nil
+}
+
+// halfOpen are the states that the kernel counts as active before TCP's ESTABLISHED.
+var halfOpen = []string{"SYN_RECV", "SYN_SENT", "SYNACK"}
 
 // A flow is a real server of a service, as the list of connections names it.
 type flow struct {

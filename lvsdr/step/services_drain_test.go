@@ -107,3 +107,24 @@ func TestDrainPassesOverHalfOpen(t *testing.T) {
 		Waiting: func(left []step.Busy, _ time.Duration) { t.Fatalf("waits for %v", left) },
 	})
 }
+
+// Of a table with very many connections only some are listed: those that the kernel
+// counts and the list has not are waited for.
+func TestDrainWaitsForTheUnlisted(t *testing.T) {
+	w := drainHost(t, drainConfig(80, "wrr", time.Minute, "10.10.10.31", "10.10.10.32"))
+	leaving := netip.MustParseAddrPort("10.10.10.32:80")
+	w.Connect(web, leaving, 3)
+	if err := w.Run("conn add tcp SYN_RECV 10.10.10.100:40000 10.10.10.22:80 10.10.10.32:80 60"); err != nil {
+		t.Fatal(err)
+	}
+	waited := 0
+	raise(t.Context(), t, w, drainConfig(80, "wrr", time.Minute, "10.10.10.31"), step.DrainTrace{
+		Waiting: func(left []step.Busy, _ time.Duration) {
+			waited = left[0].Connections
+			w.Connect(web, leaving, 0)
+		},
+	})
+	if waited != 2 {
+		t.Errorf("waits for %d, not the 2 that are not half-open", waited)
+	}
+}
