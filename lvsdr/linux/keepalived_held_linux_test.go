@@ -2,6 +2,7 @@ package linux
 
 import (
 	"net/netip"
+	"os"
 	"reflect"
 	"testing"
 
@@ -44,5 +45,28 @@ func TestHeldIn(t *testing.T) {
 	}
 	if got := heldIn(text); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// What keepalived 2.2.7 of Debian 12 and 2.3.3 of Debian 13 wrote of the same
+// configuration on a kernel with IPVS. With the first, nobody listened on port 80 yet. A
+// real server that inhibit_on_failure keeps in the table is held.
+func TestHeldOfVersions(t *testing.T) {
+	id := func(vip string, port uint16, p ipvs.Protocol) ipvs.ID {
+		return ipvs.ID{Addr: netip.MustParseAddr(vip), Port: port, Protocol: p}
+	}
+	web := host.HeldServer{Service: id("10.10.10.22", 80, ipvs.TCP), Server: netip.MustParseAddrPort("10.10.10.31:80")}
+	names := []host.HeldServer{
+		{Service: id("10.10.10.22", 53, ipvs.UDP), Server: netip.MustParseAddrPort("10.10.10.31:53")},
+		{Service: id("10.10.10.22", 53, ipvs.UDP), Server: netip.MustParseAddrPort("10.10.10.32:53")},
+	}
+	for version, want := range map[string][]host.HeldServer{"2.2.7": names, "2.3.3": append([]host.HeldServer{web}, names...)} {
+		text, err := os.ReadFile("testdata/keepalived-" + version + ".data")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := heldIn(string(text)); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s:\ngot  %v\nwant %v", version, got, want)
+		}
 	}
 }
