@@ -2,7 +2,12 @@ package doctor
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -37,12 +42,17 @@ var syncDaemons = &Check{
 			return nil, err
 		}
 		problems := e.notRunning(live, wanted)
+		var lost []ipvs.Daemon
 		for _, d := range live {
 			if !slices.ContainsFunc(links, func(l host.Link) bool { return l.Name == d.Interface }) {
-				problems = append(problems, e.lostInterface(d, wanted))
+				lost = append(lost, d)
 			}
 		}
-		return append(problems, e.twoIDs(live, wanted)...), nil
+		more, err := e.lostInterfaces(lost, wanted)
+		if err != nil {
+			return nil, err
+		}
+		return slices.Concat(problems, more, e.twoIDs(live, wanted)), nil
 	},
 }
 
@@ -75,6 +85,86 @@ func (e *Exam) notRunning(live, wanted []ipvs.Daemon) []Problem {
 		means = append(means, without[m])
 	}
 	return []Problem{problem(e.SetUpCommand(), "no sync daemon runs as %s: %s", strings.Join(missing, ", none as "), strings.Join(means, ", and "))}
+}
+
+// lostInterfaces are the daemons that know their interface by a name that none has. A
+// daemon is bound to the interface itself (set_mcast_if and join_mcast_group in
+// net/netfilter/ipvs/ip_vs_sync.c): where that has another name now, it goes on, and the
+// group that the backup has joined tells where. A master joins none.
+func (e *Exam) lostInterfaces(lost, wanted []ipvs.Daemon) (problems []Problem, err error) {
+	now := map[string]string{} // the name by the former one
+	for _, d := range lost {
+		if d.State == ipvs.BackupDaemon {
+			if now[d.Interface], err = e.memberOf(d.Group); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, d := range lost {
+		name, known := now[d.Interface]
+		switch {
+		case name != "":
+			problems = append(problems, e.renamedInterface(d, name, wanted))
+		case known:
+			problems = append(problems, e.lostInterface(d, wanted))
+		default:
+			p := e.lostInterface(d, wanted)
+			p.Severity = Warning
+			p.What = fmt.Sprintf("the sync daemon %s was started on %s, and no interface is called so: if it was renamed, the daemon goes on there; if it is gone, no other director hears it", d.State, d.Interface)
+			problems = append(problems, p)
+		}
+	}
+	return problems, nil
+}
+
+// memberOf is the interface on which this host has joined a multicast group; empty where
+// there is none. The files are net/ipv4/igmp.c's and net/ipv6/mcast.c's.
+func (e *Exam) memberOf(group netip.Addr) (string, error) {
+	if group.Is6() {
+		text, err := e.Host.Files.ReadFile("/proc/thread-self/net/igmp6")
+		if err != nil {
+			return "", passAbsent(err)
+		}
+		b := group.As16()
+		for line := range strings.Lines(string(text)) { // number, interface, group, users
+			if f := strings.Fields(line); len(f) > 2 && f[2] == hex.EncodeToString(b[:]) {
+				return f[1], nil
+			}
+		}
+		return "", nil
+	}
+	text, err := e.Host.Files.ReadFile("/proc/thread-self/net/igmp")
+	if err != nil || !group.Is4() {
+		return "", passAbsent(err)
+	}
+	b := group.As4()
+	want, name := fmt.Sprintf("%08X", binary.NativeEndian.Uint32(b[:])), ""
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) > 1 && line[0] != '\t' { // number, interface; below it, with a tab, its groups
+			name = strings.TrimSuffix(f[1], ":")
+		} else if len(f) > 0 && f[0] == want {
+			return name, nil
+		}
+	}
+	return "", nil
+}
+
+func passAbsent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// renamedInterface is a daemon that goes on, and would not start again.
+func (e *Exam) renamedInterface(d ipvs.Daemon, name string, wanted []ipvs.Daemon) Problem {
+	p := warning("", "the sync daemon %s was started on %s, which is called %s now: it goes on there, and will not come up as %s again", d.State, d.Interface, name, d.Interface)
+	p.Advice = fmt.Sprintf("name %s where it is started at boot", name)
+	if len(wanted) > 0 {
+		p.Advice = fmt.Sprintf("name %s in the description (sync: {interface: %s}), then %s", name, name, e.SetUpCommand())
+	}
+	return p
 }
 
 // lostInterface is a daemon whose interface is gone: it keeps the socket that it has, and

@@ -20,6 +20,8 @@ services:
 	}
 	const stopMaster, stopBackup = "ipvsadm --stop-daemon master\n", "ipvsadm --stop-daemon backup\n"
 	const master, backup = "ipvsadm --start-daemon master --mcast-interface eth0 --syncid ", "ipvsadm --start-daemon backup --mcast-interface eth0 --syncid "
+	const onDummy = "modprobe ip_vs\nip link add dummy7 type dummy\nipvsadm --start-daemon master --mcast-interface dummy7 --syncid 5\n" +
+		"ipvsadm --start-daemon backup --mcast-interface dummy7 --syncid 5\n"
 	for _, test := range []struct {
 		name, commands string
 		setUp          bool
@@ -34,7 +36,11 @@ services:
 		{"by hand", "modprobe ip_vs\n" + master + "5\n" + backup + "5", false, nil, true},
 		{"by hand, a backup that hears all", "modprobe ip_vs\n" + master + "5\n" + backup + "0", false, nil, true},
 		{"by hand, two ids", "modprobe ip_vs\n" + master + "5\n" + backup + "6", false, []string{"warning sync-daemon"}, false},
-		{"by hand, its interface gone", "modprobe ip_vs\nip link add dummy7 type dummy\nipvsadm --start-daemon master --mcast-interface dummy7 --syncid 5\nip link del dummy7", false, []string{"failure sync-daemon"}, false},
+		{"by hand, its interface gone", onDummy + "ip link del dummy7", false, []string{"failure sync-daemon", "failure sync-daemon"}, false},
+		{"by hand, a master's interface gone or renamed", onDummy + "ipvsadm --stop-daemon backup\nip link del dummy7", false, []string{"warning sync-daemon"}, false},
+		{"by hand, its interface renamed", onDummy + "ip link del dummy7\nmkdir -p /proc/thread-self/net\n" + write("/proc/thread-self/net/igmp",
+			"Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n1\tlo        :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n"+
+				"9\tlan0      :     2      V3\n\t\t\t\t510000E0     1 0:00000000\t\t0"), false, []string{"warning sync-daemon", "warning sync-daemon"}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := config
