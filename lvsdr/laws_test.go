@@ -120,7 +120,11 @@ var configs = map[string]func() cluster.Config{
 		c := mission()
 		c.Directors = []cluster.Director{{Address: addr("10.10.10.30")}, {Address: addr("10.10.10.33")}}
 		c.VRRP = &cluster.VRRP{Interval: cluster.Duration(100 * time.Millisecond)}
+		c.Sync = &cluster.Sync{Interface: "eth0"}
 		c.Services = append(c.Services, cluster.Service{VIP: addr("fd00:10::22"), Ports: web, RealServers: servers("fd00:10::41")})
+		for i := range c.Services {
+			c.Services[i].Scheduler = "mh"
+		}
 		return c
 	},
 	"30 services": func() cluster.Config {

@@ -55,6 +55,16 @@ func (v VRRP) TakesOver(priority int) time.Duration {
 	return 3*interval + interval*time.Duration(256-priority)/256
 }
 
+// PreemptDelay is how long a director of higher priority waits before it takes the VIPs
+// from another one: with [Config.Sync] until it has been told of all connections that
+// have packets, which is done again every ten seconds, and two seconds later at the most.
+func (c Config) PreemptDelay() time.Duration {
+	if c.VRRP == nil || c.Sync == nil || !*c.VRRP.Full().Preempt {
+		return 0
+	}
+	return 13 * time.Second
+}
+
 // Priorities are those of the directors. With [Config.VRRP] one that has none given has
 // 100 less ten for each director before it: the first is the master.
 func (c Config) Priorities() []int {

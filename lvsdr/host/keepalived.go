@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
@@ -61,6 +62,11 @@ type VRRP interface {
 	// Stop stops it, and returns when it has ended and the VIPs are given up; none there
 	// is no error.
 	Stop(ctx context.Context) error
+	// Quiet has the host leave unanswered what comes over TCP to these addresses and
+	// ports, its own or not, and IPVS does not take: a reset would end a connection that
+	// another director is about to tell of. Where that cannot be had it answers as ever.
+	// Answer ends it, after a while, and returns then.
+	Quiet(ctx context.Context, at []netip.AddrPort) (answer func(after time.Duration), err error)
 }
 
 // A KeepalivedError is what keepalived -t says against a configuration.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"net/netip"
+	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
@@ -279,4 +280,8 @@ func (v vrrpVia) Stop(ctx context.Context) error {
 
 func (v vrrpVia) Reload(ctx context.Context) error {
 	return v.via(ctx, "VRRP.Reload", func() error { return v.of.Reload(ctx) })
+}
+
+func (v vrrpVia) Quiet(ctx context.Context, at []netip.AddrPort) (answer func(time.Duration), err error) {
+	return get(ctx, v.via, "VRRP.Quiet", func() (func(time.Duration), error) { return v.of.Quiet(ctx, at) })
 }

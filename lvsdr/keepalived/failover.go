@@ -19,6 +19,21 @@ func (im *importer) failover() {
 		im.vrrp()
 	}
 	im.sync()
+	for _, i := range im.instances {
+		im.patience(find(i.Directive, "preempt_delay"))
+	}
+}
+
+// patience tells of a preempt_delay, unless lvsdr waits as long.
+func (im *importer) patience(d Directive) {
+	waits := strconv.Itoa(int(im.config.PreemptDelay().Seconds()))
+	switch {
+	case d.Words == nil || d.arg() == waits:
+	case waits != "0":
+		im.note(d, "%s: with sync lvsdr waits %s s, until it knows the connections", shown(d.text()), waits)
+	default:
+		im.remark(d, alone.lost, "%s: %s", []any{d.Keyword(), alone.text})
+	}
 }
 
 // withoutOthers tells of each instance that its failover is lost.

@@ -50,6 +50,8 @@ func TestFailover(t *testing.T) {
 		{"what else it follows", instanceText("track_script {\nx\n}\npreempt_delay 9\ngarp_master_delay 1"), both, twoOfThem + "vrrp: {}",
 			"!k:14: track_script: left out: with vrrp the VIPs follow"},
 		{"patience", instanceText("preempt_delay 9\ngarp_master_delay 1"), both, twoOfThem + "vrrp: {}", "!k:14: preempt_delay: left out"},
+		{"patience with sync", "global_defs {\nlvs_sync_daemon eth1 inst A id 51\n}\n" + instanceText("preempt_delay 9"), both,
+			twoOfThem + "vrrp: {}\nsync: {interface: eth1, id: 51}", "k:17: preempt_delay 9: with sync lvsdr waits 13 s"},
 		{"masters by turns", instanceText("") + "vrrp_instance B {\ninterface eth0\nvirtual_router_id 52\npriority 90\n}\n", both,
 			twoOfThem + "vrrp: {}", "!k:16: vrrp_instance B: lvsdr moves all VIPs together, to one director, as vrrp_instance A says"},
 		{"in a group", "vrrp_sync_group G {\ngroup {\nA\n}\nnotify /x\n}\n" + instanceText(""), both, twoOfThem + "vrrp: {}", "!k:5: notify: left out"},

@@ -84,7 +84,7 @@ var checkFates = fatesOf(map[*fate][]string{
 // instanceKeywords are those of a vrrp_instance that [importer.failover] carries over, or
 // tells of.
 var instanceKeywords = []string{
-	"state", "virtual_router_id", "priority", "advert_int", "authentication", "nopreempt", "preempt", "unicast_src_ip", "mcast_src_ip", "unicast_peer",
+	"state", "virtual_router_id", "priority", "advert_int", "authentication", "nopreempt", "preempt", "preempt_delay", "unicast_src_ip", "mcast_src_ip", "unicast_peer",
 	"interface", "virtual_ipaddress", "virtual_ipaddress_excluded", "track_interface", "lvs_sync_daemon_interface", "version", "native_ipv6",
 }
 
@@ -93,7 +93,6 @@ var instanceFates = fatesOf(map[*fate][]string{
 	&noRoutes:   {"virtual_routes", "virtual_rules"},
 	&noScripts:  {"notify", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_deleted", "notify_master_rx_lower_pri", "notify_priority_changes"},
 	&noTracking: {"track_script", "track_file", "track_process", "track_bfd", "track_src_ip", "dont_track_primary"},
-	&alone:      {"preempt_delay"},
 	&throughNAT: {"unicast_ttl"},
 	&noMail:     {"smtp_alert"},
 	&idle:       {"debug", "kernel_rx_buf_size"},

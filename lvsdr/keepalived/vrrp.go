@@ -68,6 +68,9 @@ func (x *exporter) advertised() []Directive {
 	if !*v.Preempt {
 		all = append(all, one("nopreempt"))
 	}
+	if wait := x.PreemptDelay(); wait > 0 {
+		all = append(all, one("preempt_delay", strconv.Itoa(int(wait.Seconds()))).beside("until it has been told of the connections"))
+	}
 	if v.Auth != "" {
 		all = append(all, Directive{Words: []string{"authentication"}, Block: []Directive{
 			one("auth_type", "PASS").beside("in clear text"), one("auth_pass", v.Auth),

@@ -9,6 +9,7 @@ import (
 // second director's configuration then has and has not.
 var vrrpCases = []struct{ name, vrrp, vips, has, hasNot string }{
 	{"nothing said", "{}", "10.10.10.22", "state BACKUP|virtual_router_id 51|priority 90|advert_int 1|10.10.10.22/32 dev eth0", "nopreempt|unicast|authentication|vrrp_version|vrrp_sync_group"},
+	{"with synchronisation", "{}\nsync: {interface: eth0}", "10.10.10.22", "preempt_delay 13", "nopreempt"},
 	{"all said", "{routerId: 7, interval: 2s, auth: geheim, preempt: false}", "10.10.10.22", "virtual_router_id 7|advert_int 2|auth_pass geheim|nopreempt", "vrrp_version"},
 	{"parts of a second", "{interval: 250ms}", "10.10.10.22", "vrrp_version 3|advert_int 0.25", ""},
 	{"unicast", "{unicast: true}", "10.10.10.22", "unicast_src_ip 10.10.10.33|unicast_peer|10.10.10.30", ""},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
@@ -27,7 +28,7 @@ func TestSyncedConnectionsLiveOn(t *testing.T) {
 	c.Sync = &cluster.Sync{Interface: "eth0"}
 	for _, h := range []*lab.Host{l.Director, second} {
 		closeAll(t, h)
-		sh(t, h, "modprobe ip_vs; sysctl -qw net.ipv4.vs.sync_threshold='3 10'")
+		sh(t, h, "modprobe ip_vs")
 	}
 	setUp(t, l, c)
 	role, err := lvsdr.Director(c)
@@ -52,6 +53,7 @@ func TestSyncedConnectionsLiveOn(t *testing.T) {
 	if got := answers(t, l, "10.10.10.22", 4); got["dev-2"] != 2 || got["dev-3"] != 2 {
 		t.Errorf("afterwards four requests went %v", got)
 	}
+	renamed(t, second, role)
 	for _, h := range []*lab.Host{second} {
 		if _, err := role.Down(t.Context(), h.LVS()); err != nil {
 			t.Error(err)
@@ -60,6 +62,18 @@ func TestSyncedConnectionsLiveOn(t *testing.T) {
 			t.Errorf("after teardown: %s", out)
 		}
 	}
+}
+
+// renamed gives an interface another name: the daemons go on there, and the doctor says so.
+func renamed(t *testing.T, h *lab.Host, role lvsdr.Role) {
+	t.Helper()
+	sh(t, h, "ip link set eth0 down; ip link set eth0 name lan0; ip link set lan0 up")
+	for _, f := range role.Doctor(t.Context(), h.LVS()) {
+		if f.Check == "sync-daemon" && (f.Severity != doctor.Warning || !strings.Contains(f.What, "is called lan0 now")) {
+			t.Errorf("with its interface renamed: %s %s", f.Severity, f.What)
+		}
+	}
+	sh(t, h, "ip link set lan0 down; ip link set lan0 name eth0; ip link set eth0 up")
 }
 
 // waitForConnection asks over a connection until a director knows it by being told.

@@ -16,13 +16,15 @@ import (
 // namespace.
 type procSys struct{}
 
+// Get has one blank between the numbers of a key that has several, where the kernel has a
+// tab: as people write them.
 func (procSys) Get(key string) (string, error) {
 	if !strings.Contains(key, ".") {
 		value, err := gosysctl.Get(key)
-		return value, explainSysctl(err)
+		return strings.Join(strings.Fields(value), " "), explainSysctl(err)
 	}
 	data, err := os.ReadFile(procSysPath(key)) // go-sysctl takes dots for slashes
-	return strings.TrimSpace(string(data)), explainSysctl(err)
+	return strings.Join(strings.Fields(string(data)), " "), explainSysctl(err)
 }
 
 func (procSys) Set(key, value string) error {

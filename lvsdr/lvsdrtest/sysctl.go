@@ -39,7 +39,7 @@ var (
 		"expire_quiescent_template": "0", "ignore_tunneled": "0", "nat_icmp_send": "0", "pmtu_disc": "1",
 		"run_estimation": "1", "schedule_icmp": "0", "secure_tcp": "0", "sloppy_sctp": "0", "sloppy_tcp": "0",
 		"snat_reroute": "1", "sync_persist_mode": "0", "sync_ports": "1", "sync_refresh_period": "0",
-		"sync_retries": "0", "sync_sock_size": "0", "sync_threshold": "3\t50", "sync_version": "1",
+		"sync_retries": "0", "sync_sock_size": "0", "sync_threshold": "3 50", "sync_version": "1",
 	}
 )
 
@@ -131,7 +131,7 @@ func (s sysctls) Set(key, value string) error {
 			return sysctlError("write", key, syscall.EINVAL)
 		}
 	}
-	value = strings.Join(numbers, "\t")
+	value = strings.Join(numbers, " ")
 	s.sysctls[name] = value
 	if value != before {
 		s.forwardingChanged(name, value)

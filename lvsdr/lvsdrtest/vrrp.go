@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	conf "github.com/lvsdr/toolkit/lvsdr/keepalived"
@@ -35,6 +37,11 @@ func (s vrrpEngine) Reload(context.Context) error {
 		return fmt.Errorf("keepalived: %w", os.ErrProcessDone)
 	}
 	return s.readVRRP()
+}
+
+// Quiet takes no time here.
+func (s vrrpEngine) Quiet(context.Context, []netip.AddrPort) (answer func(time.Duration), err error) {
+	return func(time.Duration) {}, nil
 }
 
 func (s vrrpEngine) Stop(context.Context) error {

@@ -16,6 +16,8 @@ type Sysctl struct {
 	Also  []string // values found that serve as well and are left alone
 	Unset string   // what the kernel has it at boot; empty: 0
 	IPv4  bool     // needed only with an IPv4 VIP: ARP, and the mission's forwarding
+	Sync  bool     // needed only where the directors tell each other of their connections
+	Hash  bool     // needed only with [cluster.Config.VRRP] where a hash alone picks the real server
 	Why   string   // goes to the drop-in and the documentation
 }
 
@@ -70,6 +72,17 @@ var (
 		Key: "net/ipv4/vs/conn_reuse_mode", Value: "2", Also: []string{"3"}, Unset: "1",
 		Why: "A client's new connection from a port used before is scheduled anew. Under direct routing " +
 			"the director sees FIN_WAIT last, which the default (1) leaves out: it would stick to the old real server.",
+	}, {
+		Key: "net/ipv4/vs/sync_threshold", Value: "3 0", Unset: "3 50", Sync: true,
+		Why: "Other directors are told of a connection as soon as it is established, and again by " +
+			"sync_refresh_period. By default they are at its 3rd, 53rd, 103rd, ... packet: one of few packets is forgotten there.",
+	}, {
+		Key: "net/ipv4/vs/sync_refresh_period", Value: "10", Sync: true,
+		Why: "And again every ten seconds while it has packets, so that a director that comes back soon knows all that are in use.",
+	}, {
+		Key: "net/ipv4/vs/sloppy_tcp", Value: "1", Hash: true,
+		Why: "A director that takes over forwards also the connections that it does not know: " +
+			"the scheduler's hash gives them the real server that they are on. By default it resets them.",
 	}}
 )
 
@@ -77,11 +90,30 @@ var (
 // it is set.
 func SysctlsOf(role string, c cluster.Config) []Sysctl {
 	ipv4 := slices.ContainsFunc(c.Services, func(s cluster.Service) bool { return s.VIP.Unmap().Is4() })
-	all := slices.DeleteFunc(RoleSysctls(role), func(s Sysctl) bool { return s.IPv4 && !ipv4 })
+	all := slices.DeleteFunc(RoleSysctls(role), func(s Sysctl) bool {
+		return s.IPv4 && !ipv4 || s.Sync && c.Sync == nil || s.Hash && !movedAndHashed(c)
+	})
 	if role == cluster.RealServerRole && len(c.ARPInterfaces) > 0 {
 		all = onInterfaces(all, c.ARPInterfaces)
 	}
 	return all
+}
+
+// movedAndHashed tells whether another director would pick the same real server for each
+// TCP connection that it does not know. The key is one for all services: one that
+// schedules otherwise would send it anywhere.
+func movedAndHashed(c cluster.Config) bool {
+	hashed := false
+	for _, s := range c.Services {
+		if !slices.ContainsFunc(s.AllPorts(), func(p cluster.Port) bool { return p.Protocol == cluster.TCP }) {
+			continue
+		}
+		if s.Scheduler != "sh" && s.Scheduler != "mh" {
+			return false
+		}
+		hashed = true
+	}
+	return hashed && c.VRRP != nil
 }
 
 // arpOfAll is the folder of what counts on every interface beside its own value.

@@ -273,7 +273,9 @@ func (s movedVIPs) keepalived(ctx context.Context, v *vipView, now vrrpNow, want
 		write.To = c.To
 		return []Change{write, start}, nil
 	}
-	reload := v.change(Present, c.Op, c.Object, func(ctx context.Context) error { return reloadVRRP(ctx, v.host, now, text, want.Carried()) })
+	reload := v.change(Present, c.Op, c.Object, func(ctx context.Context) error {
+		return s.takeOver(ctx, v, want.Carried(), func() error { return reloadVRRP(ctx, v.host, now, text, want.Carried()) })
+	})
 	reload.To = c.To
 	reload.Late = slices.ContainsFunc(now.carried, func(c keepalived.Carried) bool { return !slices.Contains(want.Carried(), c) })
 	return []Change{reload}, nil
