@@ -4,7 +4,6 @@ package lab_test
 
 import (
 	"context"
-	"net/netip"
 	"regexp"
 	"strings"
 	"sync"
@@ -125,53 +124,6 @@ var processNumbers = regexp.MustCompile(`(?m)^.*/run/lvsdr/keepalived\S*\.pid.*\
 
 func (n numberless) Dump() string { return processNumbers.ReplaceAllString(n.box.Dump(), "") }
 
-// A change of the cluster under load.
-type change struct {
-	name string
-	make func(*cluster.Config)
-	// refuses: the kernel itself refuses new connections for a moment, see
-	// docs/performance.md.
-	refuses bool
-}
-
-func scheduled(name string, flags ...string) func(*cluster.Config) {
-	return func(c *cluster.Config) { c.Services[0].Scheduler, c.Services[0].SchedulerFlags = name, flags }
-}
-
-func without(c *cluster.Config) { c.Services[0].RealServers = c.Services[0].RealServers[:1] }
-
-// changes are made one after the other, each over the ones before.
-var changes = []change{
-	{"a weight", func(c *cluster.Config) { three := 3; c.Services[0].RealServers[0].Weight = &three }, false},
-	{"a real server out", without, false},
-	{"a real server in", func(c *cluster.Config) {
-		c.Services[0].RealServers = describe("10.10.10.22", 3, 1).Services[0].RealServers
-	}, false},
-	{"a VIP in, its port opened", func(c *cluster.Config) {
-		s := describe("10.10.10.22", 1, 1).Services[0]
-		s.VIP = netip.MustParseAddr("10.10.10.23")
-		c.Services = append(c.Services, s)
-	}, false},
-	{"a VIP out, its port closed", func(c *cluster.Config) { c.Services = c.Services[:1] }, false},
-	{"a port in, opened", func(c *cluster.Config) {
-		c.Services[0].Ports = []cluster.Port{{Number: 80, Protocol: cluster.TCP}, {Number: 53, Protocol: cluster.UDP}}
-	}, false},
-	{"a port out, closed", func(c *cluster.Config) { c.Services[0].Ports = c.Services[0].Ports[:1] }, false},
-	{"persistence on", func(c *cluster.Config) { c.Services[0].Persistence = seconds(20) }, false},
-	{"persistence off", func(c *cluster.Config) { c.Services[0].Persistence = 0 }, false},
-	{"the scheduler lc", scheduled("lc"), true},
-	{"the scheduler sh", scheduled("sh", "sh-port"), true},
-	{"a real server out under sh", without, false},
-	{"a real server in under sh", func(c *cluster.Config) {
-		c.Services[0].RealServers = describe("10.10.10.22", 1, 1).Services[0].RealServers
-	}, false},
-	{"the scheduler mh", scheduled("mh", "mh-port"), true},
-	{"a real server out under mh", without, false},
-	{"a real server in under mh", func(c *cluster.Config) {
-		c.Services[0].RealServers = describe("10.10.10.22", 1, 1).Services[0].RealServers
-	}, false},
-}
-
 // With each engine the cluster is changed in every way under load, behind a firewall, and
 // nobody notices: neither whoever has a connection nor who makes a new one.
 func TestChangesUnderLoad(t *testing.T) {
@@ -188,8 +140,8 @@ func TestChangesUnderLoad(t *testing.T) {
 			c.Drain = &drain
 			setUp(t, l, c)
 			defer giveBack(t, l, c)
-			for _, x := range changes {
-				x.make(&c)
+			for _, x := range lab.Changes() {
+				x.Make(&c)
 				c = on(engine, c)
 				underChange(t, l, x, func() { changeAll(t, l, c) })
 			}
@@ -240,7 +192,7 @@ func changeAll(t *testing.T, l *lab.Lab, c cluster.Config) {
 const leaves = "dev-3"
 
 // underChange makes a change while connections are kept and new ones made.
-func underChange(t *testing.T, l *lab.Lab, x change, do func()) {
+func underChange(t *testing.T, l *lab.Lab, x lab.Change, do func()) {
 	t.Helper()
 	var kept []*keptConnection
 	for range 4 {
@@ -270,12 +222,12 @@ func underChange(t *testing.T, l *lab.Lab, x change, do func()) {
 	end()
 	asking.Wait()
 	n := stop()
-	t.Logf("%s: %v, %d new connections, %d failed", x.name, took.Round(time.Millisecond), n, failed.Load())
-	if failed.Load() > 0 && !x.refuses {
-		t.Errorf("%s: %d of %d new connections failed", x.name, failed.Load(), n)
+	t.Logf("%s: %v, %d new connections, %d failed", x.Name, took.Round(time.Millisecond), n, failed.Load())
+	if failed.Load() > 0 && !x.Refuses {
+		t.Errorf("%s: %d of %d new connections failed", x.Name, failed.Load(), n)
 	}
 	for i, err := range broken {
-		t.Errorf("%s: kept connection %d: %v", x.name, i, err)
+		t.Errorf("%s: kept connection %d: %v", x.Name, i, err)
 	}
 	for _, k := range kept {
 		k.Close()

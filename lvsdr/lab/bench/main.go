@@ -6,8 +6,8 @@
 //	umlexec bench LVSDR IPVS.TEST [PART...]
 //
 // LVSDR is the command to measure, IPVS.TEST the test binary of package ipvs,
-// whose benchmarks know the kernel's floor and moby/ipvs. The parts are process,
-// program, setup, traffic and path; all of them when none is named.
+// whose benchmarks know the kernel's floor and moby/ipvs. The parts are those of the
+// list below; all of them when none is named.
 //
 // LVSDR_BENCH_PROXIES is a folder with nginx and haproxy to measure, see .ci/proxies.
 //
@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
@@ -38,12 +39,21 @@ var parts = []struct {
 }{
 	{"process", process}, // first: a child's peak memory counts what its parent had
 	{"program", program},
+	{"calls", calls},
 	{"setup", setup},
-	{"traffic", traffic},
+	{"changes", changes},
 	{"path", path},
+	{"rows", rows}, // in a guest of its own
 }
 
 func main() {
+	if role := os.Getenv(pathRole); role != "" {
+		if err := pathProcess(role, os.Args[1:]); err != nil {
+			fmt.Fprintf(os.Stderr, "bench's %s: %v\n", role, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(context.Background(), os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -87,5 +97,8 @@ func withHost(ctx context.Context, f func(*lab.Host) error) error {
 	if out, err := l.Director.Run(ctx, "modprobe", "-a", "ip_vs", "ip_vs_wrr"); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
+	// The kernel takes down the namespaces of the host before in the background. Under
+	// qemu with LVSDR_QEMU_ICOUNT idle time costs nothing.
+	time.Sleep(time.Second)
 	return f(l.Director)
 }

@@ -19,54 +19,69 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
-var sizes = []size{{1, 2}, {100, 10}, {1, 1000}, {1000, 10}}
-
 // program measures filling an empty table.
 func program(ctx context.Context, b *bench) error {
+	whole, err := b.programSizes(ctx, size{1, 2}, size{100, 10}, size{1, 1000}, size{1000, 10})
+	if err != nil {
+		return err
+	}
+	return b.linear(ctx, whole)
+}
+
+// calls is the short of it, for a kernel where a system call is dear.
+func calls(ctx context.Context, b *bench) error {
+	_, err := b.programSizes(ctx, size{100, 10}, size{1, 1000})
+	return err
+}
+
+// programSizes makes the table, and returns what the whole step took.
+func (b *bench) programSizes(ctx context.Context, sizes ...size) (steps map[size]time.Duration, err error) {
 	b.report.table("Programming an empty table, time relative to `ipvsadm -R`",
 		"services x real servers", "`ipvsadm -R`", "keepalived, start to complete table", "moby/ipvs in sequence",
 		"lvsdr/ipvs, one stream of batches", "the kernel's floor: no acknowledgement", "lvsdr/ipvs over the floor",
 		"set-up of the service step, reading back included")
+	steps = map[size]time.Duration{}
 	for _, s := range sizes {
 		unit, err := ipvsadmRestore(ctx, s)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		keepalived, err := keepalivedStart(ctx, s)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		library, err := b.benchmarks(ctx, s, "^BenchmarkProgram")
 		if err != nil {
-			return err
+			return nil, err
 		}
-		whole, err := serviceStep(ctx, s)
-		if err != nil {
-			return err
+		if steps[s], err = serviceStep(ctx, s); err != nil {
+			return nil, err
 		}
 		ours, floor := library["Program"], library["ProgramFloor"]
 		b.report.row(s.String(), fmt.Sprintf("1 (%v)", unit.Round(10*time.Microsecond)), ratio(keepalived, unit), ratio(library["ProgramMoby"], unit),
-			ratio(ours, unit), ratio(floor, unit), fmt.Sprintf("%+.1f %%", 100*(float64(ours)/float64(floor)-1)), ratio(whole, unit))
+			ratio(ours, unit), ratio(floor, unit), fmt.Sprintf("%+.1f %%", 100*(float64(ours)/float64(floor)-1)), ratio(steps[s], unit))
 	}
-	return linear(ctx, b)
+	return steps, nil
 }
 
 // linear shows that the cost of a rule does not grow with the table.
-func linear(ctx context.Context, b *bench) error {
+func (b *bench) linear(ctx context.Context, steps map[size]time.Duration) (err error) {
 	b.report.table("Set-up of the service step from empty, time a rule relative to 100x10", "services x real servers", "time a rule")
-	var unit time.Duration
-	for _, s := range []size{{100, 10}, {1000, 10}, {1000, 100}} {
-		t, err := serviceStep(ctx, s)
-		if err != nil {
-			return err
+	sizes := []size{{100, 10}, {1000, 10}, {1000, 100}}
+	for _, s := range sizes {
+		if steps[s] == 0 { // not in the table before
+			if steps[s], err = serviceStep(ctx, s); err != nil {
+				return err
+			}
 		}
-		t /= time.Duration(s.services * (s.servers + 1))
-		if unit == 0 {
-			unit = t
-		}
-		b.report.row(s.String(), ratio(t, unit))
+		b.report.row(s.String(), ratio(s.rule(steps[s]), sizes[0].rule(steps[sizes[0]])))
 	}
 	return nil
+}
+
+// rule is what one of the size's services and real servers takes of a time.
+func (s size) rule(t time.Duration) time.Duration {
+	return t / time.Duration(s.services*(s.servers+1))
 }
 
 func ipvsadmRestore(ctx context.Context, s size) (took time.Duration, err error) {

@@ -44,7 +44,7 @@ func setup(ctx context.Context, b *bench) error {
 
 // samples is how often a set-up over a complete table is measured; the fastest
 // counts, since the kernel may still be taking down the namespace used before.
-const samples = 5
+const samples = 3
 
 // again sets up over a complete table: with no change, and with one.
 func again(ctx context.Context, s size) (none, one time.Duration, err error) {
