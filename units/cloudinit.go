@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 
@@ -97,7 +98,7 @@ func (c CloudConfig) command() string {
 	}, " && ")
 }
 
-var sha256Sum = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
+var sha256Sum = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-fA-F]{64}$`) })
 
 // Check tells what is wrong with the download; nothing is with the zero value.
 func (d Download) Check() error {
@@ -116,7 +117,7 @@ func (d Download) Check() error {
 		return fmt.Errorf("%s: an https address is wanted: https://HOST/PATH", d.URL)
 	case u.Path == "" || strings.HasSuffix(u.Path, "/"):
 		return fmt.Errorf("%s: the address of a file is wanted: https://HOST/PATH", d.URL)
-	case !sha256Sum.MatchString(d.SHA256):
+	case !sha256Sum().MatchString(d.SHA256):
 		return fmt.Errorf("%q: a SHA-256 sum has 64 hexadecimal digits, as sha256sum prints them", d.SHA256)
 	}
 	return nil

@@ -3,9 +3,10 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 )
 
 // arrange rewrites a command line so that flags may stand anywhere, as the users
@@ -52,17 +53,27 @@ func spell(word string, known []cli.Flag) (flags []string, wants string, err err
 	name, value, hasValue := strings.Cut(strings.TrimLeft(word, "-"), "=")
 	if f := lookup(known, name); f != nil {
 		switch {
+		case hasValue && !takesValue(f):
+			return yesOrNo(f.Names()[0], value)
 		case hasValue:
-			return []string{"--" + namesOf(f)[0] + "=" + value}, "", nil
+			return []string{"--" + f.Names()[0] + "=" + value}, "", nil
 		case takesValue(f):
-			return nil, namesOf(f)[0], nil
+			return nil, f.Names()[0], nil
 		}
-		return []string{"--" + namesOf(f)[0]}, "", nil
+		return []string{"--" + f.Names()[0]}, "", nil
 	}
 	if strings.HasPrefix(word, "--") || lookup(known, name[:min(1, len(name))]) == nil {
 		return nil, "", unknownFlag(word, known)
 	}
 	return spellCluster(word, known)
+}
+
+// yesOrNo is a flag that takes no value, with one.
+func yesOrNo(name, value string) (flags []string, wants string, err error) {
+	if _, err := strconv.ParseBool(value); err != nil {
+		return nil, "", usage("--%s %q: true or false is wanted, or nothing", name, value)
+	}
+	return []string{"--" + name + "=" + value}, "", nil
 }
 
 // spellCluster writes out single letters behind one dash: "-nq", "-rADDR".
@@ -72,7 +83,7 @@ func spellCluster(word string, known []cli.Flag) (flags []string, wants string, 
 		if f == nil {
 			return flags, "", unknownFlag(word, known)
 		}
-		name := namesOf(f)[0]
+		name := f.Names()[0]
 		if !takesValue(f) {
 			flags = append(flags, "--"+name)
 			continue
@@ -87,25 +98,11 @@ func spellCluster(word string, known []cli.Flag) (flags []string, wants string, 
 
 func lookup(flags []cli.Flag, name string) cli.Flag {
 	for _, f := range flags {
-		if slices.Contains(namesOf(f), name) {
+		if slices.Contains(f.Names(), name) {
 			return f
 		}
 	}
 	return nil
-}
-
-// namesOf is f.Names() without the two regular expressions that it runs for each of
-// them, on every flag of every command.
-func namesOf(f cli.Flag) []string {
-	switch f := f.(type) {
-	case *cli.BoolFlag:
-		return append([]string{f.Name}, f.Aliases...)
-	case *cli.StringFlag:
-		return append([]string{f.Name}, f.Aliases...)
-	case *cli.StringSliceFlag:
-		return append([]string{f.Name}, f.Aliases...)
-	}
-	return f.Names()
 }
 
 func takesValue(f cli.Flag) bool {

@@ -1,9 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 )
@@ -26,7 +27,7 @@ envsubst <lvsdr.yaml.in | lvsdr check -c -`,
 	}
 }
 
-func (s *session) check(c *cli.Context) error {
+func (s *session) check(ctx context.Context, c *cli.Command) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}

@@ -1,10 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -48,7 +49,7 @@ type cloudDocument struct {
 	Content string `json:"content"`
 }
 
-func (s *session) cloudInit(c *cli.Context) error {
+func (s *session) cloudInit(ctx context.Context, c *cli.Command) error {
 	if err := checkOutput(c); err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (s *session) cloudInit(c *cli.Context) error {
 	return err
 }
 
-func (s *session) cloudConfig(c *cli.Context) (units.CloudConfig, error) {
+func (s *session) cloudConfig(c *cli.Command) (units.CloudConfig, error) {
 	name, err := roleArgument(c, roleNames)
 	if err != nil {
 		return units.CloudConfig{}, err
@@ -114,7 +115,7 @@ func (src *source) does(role string) error {
 }
 
 // parseDownload reads --binary and --sha256, which go together.
-func parseDownload(c *cli.Context) (units.Download, error) {
+func parseDownload(c *cli.Command) (units.Download, error) {
 	d := units.Download{URL: c.String("binary"), SHA256: c.String("sha256")}
 	switch {
 	case c.IsSet("binary") && !c.IsSet("sha256"):

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
@@ -15,18 +15,18 @@ import (
 // completeCommand is what the completion scripts ask: given the words of a
 // command line up to the cursor it prints the candidates for the last one, one a
 // line, with a description behind a tab; ":files" asks for the names of files.
-func completeCommand(s *session, app *cli.App) *cli.Command {
+func completeCommand(s *session, app *cli.Command) *cli.Command {
 	return &cli.Command{
 		Name:   "__complete",
 		Usage:  "print the candidates for the last word of a command line",
 		Hidden: true,
-		Action: func(c *cli.Context) error {
+		Action: func(ctx context.Context, c *cli.Command) error {
 			words := c.Args().Slice()
 			if len(words) == 0 {
 				return nil
 			}
 			last := len(words) - 1
-			for _, candidate := range s.candidates(c.Context, app, words[:last], words[last]) {
+			for _, candidate := range s.candidates(ctx, app, words[:last], words[last]) {
 				s.printf("%s", candidate)
 			}
 			return nil
@@ -35,7 +35,7 @@ func completeCommand(s *session, app *cli.App) *cli.Command {
 }
 
 // candidates returns those that begin with what is typed of the last word.
-func (s *session) candidates(ctx context.Context, app *cli.App, before []string, word string) []string {
+func (s *session) candidates(ctx context.Context, app *cli.Command, before []string, word string) []string {
 	if len(before) == 0 {
 		return matching(word, commandNames(app))
 	}
@@ -147,7 +147,7 @@ func (s *session) interfaces(ctx context.Context) []string {
 }
 
 // argumentsOf are the words a command may have besides flags.
-func argumentsOf(app *cli.App, command *cli.Command, before []string) []string {
+func argumentsOf(app *cli.Command, command *cli.Command, before []string) []string {
 	var all []string
 	switch command.Name {
 	case "setup", "plan", "teardown", "units", "cloud-init", "doctor":
@@ -182,7 +182,7 @@ func argumentsOf(app *cli.App, command *cli.Command, before []string) []string {
 	return all
 }
 
-func commandNames(app *cli.App) []string {
+func commandNames(app *cli.Command) []string {
 	var names []string
 	for _, c := range app.Commands {
 		if !c.Hidden {

@@ -1,10 +1,11 @@
 package main
 
 import (
+	"context"
 	"embed"
 	"slices"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 )
 
 //go:embed completion
@@ -24,7 +25,7 @@ shell, write it where the shell looks for it:
     fish    /etc/fish/completions/lvsdr.fish`,
 		UsageText: `source <(lvsdr completion bash)
 lvsdr completion fish | source`,
-		Action: func(c *cli.Context) error {
+		Action: func(ctx context.Context, c *cli.Command) error {
 			shell := c.Args().First()
 			if c.NArg() != 1 || !slices.Contains(shells, shell) {
 				return usage("lvsdr completion needs one shell: bash, zsh or fish")

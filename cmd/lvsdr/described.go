@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 )
 
 // described is the cluster for a command on a role of this host, of whatever role it is
@@ -11,7 +11,7 @@ import (
 // the unit: all of it where nothing describes the cluster, and what is about this host
 // (--interface, --arp-interface, --firewall, --ignore) beside any description. The unit's own command
 // line, with --runtime, is complete.
-func (s *session) described(c *cli.Context, role string) (source, error) {
+func (s *session) described(c *cli.Command, role string) (source, error) {
 	unit, err := s.installed(role)
 	if err != nil {
 		return s.readSource(c)
@@ -39,13 +39,13 @@ func (s *session) described(c *cli.Context, role string) (source, error) {
 }
 
 // isGiven tells whether the command line describes the cluster.
-func isGiven(c *cli.Context) bool {
+func isGiven(c *cli.Command) bool {
 	return c.IsSet("config") || len(givenFlags(c, serviceFlags())) > 0
 }
 
 // told is the command line that has a flag about this host: the one given, else the one
 // that set-up was given; nil when neither has it.
-func (src *source) told(c *cli.Context, flag string) *cli.Context {
+func (src *source) told(c *cli.Command, flag string) *cli.Command {
 	switch {
 	case c.IsSet(flag):
 		return c

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 	"golang.org/x/sys/unix"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -46,7 +46,7 @@ lvsdr doctor --wait 5m`,
 
 func doctorFlags() []cli.Flag {
 	return slices.Concat(serviceFlags(), thisHostFlags(), []cli.Flag{
-		&cli.StringSliceFlag{Name: "only", Category: hostFlags,
+		&cli.StringSliceFlag{Config: trimmed, Name: "only", Category: hostFlags,
 			Usage: "`CODE` run this check and those it needs, no others; repeatable"},
 		passiveFlag(),
 		&cli.StringFlag{Name: "client", Category: hostFlags,
@@ -74,7 +74,7 @@ type diagnosis struct {
 	Summary  summary          `json:"summary"`
 }
 
-func (s *session) doctor(c *cli.Context) error {
+func (s *session) doctor(ctx context.Context, c *cli.Command) error {
 	s.report = &report{} // for an error
 	if c.Bool("list") {
 		return s.list(c)
@@ -83,17 +83,17 @@ func (s *session) doctor(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.findPatient(c)
+	p, err := s.findPatient(ctx, c)
 	if err != nil {
 		return err
 	}
 	s.mentionRights(p)
 	d := diagnosis{Role: p.role.Name}
-	if d.Findings, err = s.examineUntil(c.Context, p, wait); err != nil {
+	if d.Findings, err = s.examineUntil(ctx, p, wait); err != nil {
 		return err
 	}
 	if c.Bool("fix") {
-		if err := s.fix(c.Context, p, &d, c.Bool("dry-run")); err != nil {
+		if err := s.fix(ctx, p, &d, c.Bool("dry-run")); err != nil {
 			return err
 		}
 	}
@@ -142,7 +142,7 @@ func (s *session) examineUntil(ctx context.Context, p *patient, wait time.Durati
 }
 
 // waitOf reads --wait.
-func waitOf(c *cli.Context) (time.Duration, error) {
+func waitOf(c *cli.Command) (time.Duration, error) {
 	if !c.IsSet("wait") {
 		return 0, nil
 	}
@@ -157,7 +157,7 @@ func waitOf(c *cli.Context) (time.Duration, error) {
 }
 
 // list prints the checks of the role that is named, or of all.
-func (s *session) list(c *cli.Context) error {
+func (s *session) list(c *cli.Command) error {
 	role := c.Args().First()
 	if c.NArg() > 1 || role != "" && !slices.Contains(examinedRoles, role) {
 		return usage("lvsdr doctor --list takes one role at most: %s", strings.Join(examinedRoles, ", "))
@@ -176,7 +176,7 @@ func (s *session) mentionRights(p *patient) {
 }
 
 // codes are the values of a flag that names checks.
-func codes(c *cli.Context, flag string) ([]string, error) {
+func codes(c *cli.Command, flag string) ([]string, error) {
 	all := c.StringSlice(flag)
 	for _, code := range all {
 		if slices.Contains(allCodes(), code) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -60,11 +61,13 @@ func hint(ctx context.Context, err error, r *report) string {
 	if r == nil || r.root == "" {
 		return text
 	}
-	return changing.ReplaceAllString(text, "$0 --root "+strings.ReplaceAll(host.ShellWord(r.root), "$", "$$"))
+	return changing().ReplaceAllString(text, "$0 --root "+strings.ReplaceAll(host.ShellWord(r.root), "$", "$$"))
 }
 
 // changing are the commands that are about an image too.
-var changing = regexp.MustCompile(`lvsdr (setup|plan|teardown)( director| realserver)?`)
+var changing = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`lvsdr (setup|plan|teardown)( director| realserver)?`)
+})
 
 func hintOf(ctx context.Context, err error, r *report) string {
 	var wrong *usageError

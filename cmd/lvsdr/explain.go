@@ -1,9 +1,10 @@
 package main
 
 import (
+	"context"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/docs"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
@@ -22,7 +23,7 @@ lvsdr doctor --list`,
 	}
 }
 
-func (s *session) explain(c *cli.Context) error {
+func (s *session) explain(ctx context.Context, c *cli.Command) error {
 	if c.NArg() != 1 {
 		return &usageError{text: "say which check: lvsdr explain CODE", hint: "lvsdr doctor --list has the codes"}
 	}

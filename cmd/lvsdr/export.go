@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
@@ -30,7 +31,7 @@ func exportCommand(s *session) *cli.Command {
 				Usage: "`NAME` keepalived: the LAN interface that carries the VIP (default: the file's, or this host's whose subnet holds the VIP)"},
 			&cli.StringFlag{Name: "director", Category: hostFlags,
 				Usage: "`ADDR` keepalived: which of the file's directors it is for (default: the one whose address this host has)"},
-			&cli.IntFlag{Name: "router-id", Category: hostFlags, Value: usualRouterID,
+			&cli.StringFlag{Name: "router-id", Category: hostFlags,
 				Usage: "`NUMBER` keepalived: the virtual_router_id, 1 to 255, no other router's on the LAN (default: that of the file's vrrp, or 51)"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: outputFlags,
 				Usage: "do not tell what has no place there"},
@@ -45,7 +46,7 @@ servers are set up as ever. Nothing is changed.`,
 	}
 }
 
-func (s *session) export(c *cli.Context) error {
+func (s *session) export(ctx context.Context, c *cli.Command) error {
 	form := c.Args().First()
 	if c.NArg() != 1 || form != "ipvsadm" && form != "keepalived" {
 		return usage("say in whose words: lvsdr export ipvsadm or lvsdr export keepalived")
@@ -64,7 +65,7 @@ func (s *session) export(c *cli.Context) error {
 		s.exportIpvsadm(src.Config)
 		return nil
 	}
-	return s.exportKeepalived(c, &src)
+	return s.exportKeepalived(ctx, c, &src)
 }
 
 func (s *session) exportIpvsadm(c cluster.Config) {
@@ -88,17 +89,31 @@ func (s *session) exportIpvsadm(c cluster.Config) {
 	}
 }
 
-func (s *session) exportKeepalived(c *cli.Context, src *source) error {
-	address, err := s.whichDirector(c, src)
+// routerID is the one given, else that of the file.
+func routerID(c *cli.Command, src *source) (int, error) {
+	if !c.IsSet("router-id") {
+		if src.VRRP != nil {
+			return *src.VRRP.Full().RouterID, nil
+		}
+		return usualRouterID, nil
+	}
+	return parseOne(c, "router-id", func(text string) (int, error) {
+		id, err := strconv.ParseUint(text, 0, 8)
+		if err != nil || id == 0 {
+			return 0, errors.New("a virtual_router_id is 1 to 255")
+		}
+		return int(id), nil
+	})
+}
+
+func (s *session) exportKeepalived(ctx context.Context, c *cli.Command, src *source) error {
+	address, err := s.whichDirector(ctx, c, src)
 	if err != nil {
 		return err
 	}
-	id := c.Int("router-id")
-	if src.VRRP != nil && !c.IsSet("router-id") {
-		id = *src.VRRP.Full().RouterID
-	}
-	if id < 1 || id > 255 {
-		return usage("--router-id %d: a virtual_router_id is 1 to 255", id)
+	id, err := routerID(c, src)
+	if err != nil {
+		return err
 	}
 	from := src.name
 	if src.file == "" {
@@ -106,7 +121,7 @@ func (s *session) exportKeepalived(c *cli.Context, src *source) error {
 	}
 	conf, remarks, err := keepalived.FromCluster(src.Config, keepalived.Host{
 		Address: address, RouterID: id, From: from,
-		Interface: func(vip netip.Addr) string { return s.interfaceOf(c.Context, src, vip) },
+		Interface: func(vip netip.Addr) string { return s.interfaceOf(ctx, src, vip) },
 	})
 	if err != nil {
 		return src.tell(err)
@@ -119,7 +134,7 @@ func (s *session) exportKeepalived(c *cli.Context, src *source) error {
 }
 
 // whichDirector is the one that the configuration is for, of those that are listed.
-func (s *session) whichDirector(c *cli.Context, src *source) (netip.Addr, error) {
+func (s *session) whichDirector(ctx context.Context, c *cli.Command, src *source) (netip.Addr, error) {
 	if text := c.String("director"); c.IsSet("director") {
 		a, err := cluster.ParseAddress(text)
 		if err != nil {
@@ -133,7 +148,7 @@ func (s *session) whichDirector(c *cli.Context, src *source) (netip.Addr, error)
 	if len(src.Directors) == 0 {
 		return netip.Addr{}, nil
 	}
-	own, err := s.sys.host().Links.Addresses(c.Context)
+	own, err := s.sys.host().Links.Addresses(ctx)
 	if err != nil {
 		return netip.Addr{}, err
 	}

@@ -3,7 +3,7 @@ package main
 import (
 	"slices"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/units"
 )
@@ -44,17 +44,20 @@ func setupFlags() []cli.Flag {
 	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{verifyFlag(), rootFlag(), passiveFlag(), forceFlag(), reassertFlag()}, messageFlags())
 }
 
+// trimmed is for flags whose values may be several in a word: "-r ADDR, ADDR".
+var trimmed = cli.StringConfig{TrimSpace: true}
+
 // serviceFlags describe the service, as the configuration file does: with a file
 // they are refused.
 func serviceFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "vip", Category: clusterFlags,
+		&cli.StringSliceFlag{Config: trimmed, Name: "vip", Category: clusterFlags,
 			Usage: "`ADDR` the virtual IP; repeatable"},
-		&cli.StringSliceFlag{Name: "port", Aliases: []string{"p"}, Category: clusterFlags,
+		&cli.StringSliceFlag{Config: trimmed, Name: "port", Aliases: []string{"p"}, Category: clusterFlags,
 			Usage: "`PORT[/PROTO]` the port that is balanced: 80, 53/udp, 2905/sctp; repeatable (default: 80)"},
-		&cli.StringSliceFlag{Name: "real-server", Aliases: []string{"r"}, Category: clusterFlags,
+		&cli.StringSliceFlag{Config: trimmed, Name: "real-server", Aliases: []string{"r"}, Category: clusterFlags,
 			Usage: "`ADDR[=WEIGHT]` a real server and its share; repeatable, required for a director (default weight: 1)"},
-		&cli.StringSliceFlag{Name: "drained", Category: clusterFlags,
+		&cli.StringSliceFlag{Config: trimmed, Name: "drained", Category: clusterFlags,
 			Usage: "`ADDR` this real server gets no new connections, see lvsdr drain; repeatable"},
 		&cli.StringFlag{Name: "scheduler", Aliases: []string{"s"}, Category: clusterFlags,
 			Usage: "`NAME` the scheduler, as in ipvsadm(8): rr, wrr, lc, wlc, sh, mh, … (default: wrr)"},
@@ -80,13 +83,13 @@ func thisHostFlags() []cli.Flag {
 			Usage: "`FILE` the cluster as YAML instead of the flags above (default: " + defaultConfig + " when it exists and none of them is given)"},
 		&cli.StringFlag{Name: "interface", Aliases: []string{"i"}, Category: hostFlags,
 			Usage: "`NAME` the LAN interface that carries the VIP on a director (default: the one whose subnet holds the VIP, or whose route reaches the real servers)"},
-		&cli.StringSliceFlag{Name: "arp-interface", Category: hostFlags,
+		&cli.StringSliceFlag{Config: trimmed, Name: "arp-interface", Category: hostFlags,
 			Usage: "`NAME` be silent for the VIP on this LAN interface of a real server alone, or on all; repeatable (default: all)"},
-		&cli.StringSliceFlag{Name: "address", Category: hostFlags,
+		&cli.StringSliceFlag{Config: trimmed, Name: "address", Category: hostFlags,
 			Usage: "`ADDR` which of the file's real servers this host is; repeatable (default: those whose address it has)"},
 		&cli.StringFlag{Name: "firewall", Category: hostFlags,
 			Usage: "`NAME` who opens the ports: auto, firewalld, ufw, nftables, iptables or none (default: auto)"},
-		&cli.StringSliceFlag{Name: "ignore", Category: hostFlags,
+		&cli.StringSliceFlag{Config: trimmed, Name: "ignore", Category: hostFlags,
 			Usage: "`CODE` count what this check finds as a warning, see lvsdr explain CODE; repeatable"},
 	}
 }

@@ -1,23 +1,24 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 )
 
 // The help texts are written here rather than by urfave/cli's templates: groups
 // of flags in the order in which a newcomer needs them, and the example before
 // the flags.
 
-func helpCommand(s *session, app *cli.App) *cli.Command {
+func helpCommand(s *session, app *cli.Command) *cli.Command {
 	return &cli.Command{
 		Name:      "help",
 		Usage:     "explain a command",
 		ArgsUsage: "[COMMAND]",
 		UsageText: "lvsdr help setup",
-		Action: func(c *cli.Context) error {
+		Action: func(ctx context.Context, c *cli.Command) error {
 			name := c.Args().First()
 			if name == "" {
 				s.printf("%s", strings.TrimSuffix(appHelp(app), "\n"))
@@ -33,7 +34,7 @@ func helpCommand(s *session, app *cli.App) *cli.Command {
 	}
 }
 
-func appHelp(app *cli.App) string {
+func appHelp(app *cli.Command) string {
 	var b strings.Builder
 	b.WriteString(`lvsdr makes Linux hosts an LVS direct-routing cluster: a director, which has the
 virtual IP (VIP) on the LAN and forwards every connection, and real servers, which

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/boot"
@@ -23,7 +23,7 @@ func rootFlag() cli.Flag {
 
 // enterImage has the rest of the command be about the tree of --root: the files are its
 // files, and of this host nothing is looked at.
-func (s *session) enterImage(c *cli.Context) error {
+func (s *session) enterImage(c *cli.Command) error {
 	if !c.IsSet("root") {
 		return nil
 	}

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -25,7 +25,7 @@ func importCommand(s *session) *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config-id", Category: clusterFlags,
 				Usage: "`NAME` what the conditions @NAME of keepalived.conf ask for (default: this host's name, as keepalived has it)"},
-			&cli.StringSliceFlag{Name: "director", Category: clusterFlags,
+			&cli.StringSliceFlag{Config: trimmed, Name: "director", Category: clusterFlags,
 				Usage: "`ADDR[=PRIORITY]` keepalived: one of the directors, the master first where no priority is given; repeatable, as a keepalived.conf does not tell all of them"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: outputFlags,
 				Usage: "tell only what changes what serves"},
@@ -52,7 +52,7 @@ type taken struct {
 	from    string
 }
 
-func (s *session) importCluster(c *cli.Context) error {
+func (s *session) importCluster(ctx context.Context, c *cli.Command) error {
 	form, file := c.Args().Get(0), c.Args().Get(1)
 	if !slices.Contains(importers, form) || c.NArg() > 2 {
 		return usage("say what to import: lvsdr import ipvsadm FILE, lvsdr import kernel or lvsdr import keepalived [FILE]; - is standard input")
@@ -63,7 +63,7 @@ func (s *session) importCluster(c *cli.Context) error {
 	if c.IsSet("director") && form != "keepalived" {
 		return usage("--director is for keepalived.conf only")
 	}
-	t, err := s.take(c, form, file)
+	t, err := s.take(ctx, c, form, file)
 	if err != nil {
 		return err
 	}
@@ -77,12 +77,12 @@ func (s *session) importCluster(c *cli.Context) error {
 	return s.tellRemarks(t)
 }
 
-func (s *session) take(c *cli.Context, form, file string) (taken, error) {
+func (s *session) take(ctx context.Context, c *cli.Command, form, file string) (taken, error) {
 	switch {
 	case form == "kernel" && file != "":
 		return taken{}, usage("lvsdr import kernel reads this host's table and no file")
 	case form == "kernel":
-		return s.takeKernel(c.Context)
+		return s.takeKernel(ctx)
 	case form == "keepalived":
 		directors, err := parseEach(c, "director", parseDirector)
 		if err != nil {

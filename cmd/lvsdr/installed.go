@@ -1,12 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/step"
@@ -18,7 +17,7 @@ type installedUnit struct {
 	units.Unit
 	source
 	path  string       // of the unit's file
-	told  *cli.Context // its command line
+	told  *cli.Command // its command line
 	plain source       // of it, without what is about this host
 }
 
@@ -76,21 +75,16 @@ func (s *session) refusedAtBoot(role string) error {
 }
 
 // parseWords reads the flags of a command that was once given.
-func parseWords(command string, args []string) (*cli.Context, error) {
+func parseWords(command string, args []string) (*cli.Command, error) {
 	flags := setupFlags()
 	words, err := arrange(append([]string{command}, args...), flags)
 	if err != nil {
 		return nil, err
 	}
-	set := flag.NewFlagSet(command, flag.ContinueOnError)
-	set.SetOutput(io.Discard)
-	for _, f := range flags {
-		if err := f.Apply(set); err != nil {
-			return nil, err
-		}
+	told := &cli.Command{
+		Name: command, Flags: flags, HideHelp: true,
+		Action:       func(context.Context, *cli.Command) error { return nil },
+		OnUsageError: func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err },
 	}
-	if err := set.Parse(words[1:]); err != nil {
-		return nil, err
-	}
-	return cli.NewContext(nil, set, nil), nil
+	return told, told.Run(context.Background(), words)
 }

@@ -1,19 +1,20 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 )
 
 // manCommand prints lvsdr(8), made of the texts of help, for packages.
-func manCommand(s *session, app *cli.App) *cli.Command {
+func manCommand(s *session, app *cli.Command) *cli.Command {
 	return &cli.Command{
 		Name:   "__man",
 		Usage:  "print the manual page, for packages",
 		Hidden: true,
-		Action: func(c *cli.Context) error {
+		Action: func(ctx context.Context, c *cli.Command) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
@@ -23,7 +24,7 @@ func manCommand(s *session, app *cli.App) *cli.Command {
 	}
 }
 
-func manPage(app *cli.App) string {
+func manPage(app *cli.Command) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, ".TH LVSDR 8 \"\" %q \"System administration\"\n", "lvsdr "+thisBuild().Version)
 	b.WriteString(".SH NAME\nlvsdr \\- makes Linux hosts an LVS direct\\-routing cluster\n")

@@ -7,14 +7,14 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 )
 
 // parseFlags makes a configuration of the flags: every VIP with all ports and
 // with the real servers of its address family.
-func parseFlags(c *cli.Context) (source, error) {
+func parseFlags(c *cli.Command) (source, error) {
 	var src source
 	for _, f := range serviceFlags() {
 		src.repeat(c, f)
@@ -51,7 +51,7 @@ func parseFlags(c *cli.Context) (source, error) {
 }
 
 // parseService reads what all services of a command line have in common.
-func parseService(c *cli.Context) (s cluster.Service, err error) {
+func parseService(c *cli.Command) (s cluster.Service, err error) {
 	var errs [4]error
 	s.Ports, errs[0] = parseEach(c, "port", cluster.ParsePort)
 	s.RealServers, errs[1] = parseEach(c, "real-server", cluster.ParseRealServer)
@@ -77,7 +77,7 @@ func parseService(c *cli.Context) (s cluster.Service, err error) {
 }
 
 // markDrained reads --drained.
-func markDrained(c *cli.Context, servers []cluster.RealServer) error {
+func markDrained(c *cli.Command, servers []cluster.RealServer) error {
 	drained, err := parseEach(c, "drained", cluster.ParseAddress)
 	for _, a := range drained {
 		i := slices.IndexFunc(servers, func(r cluster.RealServer) bool { return r.Address == a })
@@ -100,7 +100,7 @@ func ofFamily(vip netip.Addr, vips []netip.Addr, servers []cluster.RealServer) [
 }
 
 // repeat writes the flag down as it was given.
-func (src *source) repeat(c *cli.Context, f cli.Flag) {
+func (src *source) repeat(c *cli.Command, f cli.Flag) {
 	name := f.Names()[0]
 	if !c.IsSet(name) {
 		return
@@ -117,7 +117,7 @@ func (src *source) repeat(c *cli.Context, f cli.Flag) {
 	}
 }
 
-func parseEach[T any](c *cli.Context, flag string, parse func(string) (T, error)) ([]T, error) {
+func parseEach[T any](c *cli.Command, flag string, parse func(string) (T, error)) ([]T, error) {
 	var all []T
 	for _, text := range c.StringSlice(flag) {
 		value, err := parse(text)
@@ -130,7 +130,7 @@ func parseEach[T any](c *cli.Context, flag string, parse func(string) (T, error)
 }
 
 // parseOne leaves the zero value where the flag is not given.
-func parseOne[T any](c *cli.Context, flag string, parse func(string) (T, error)) (value T, err error) {
+func parseOne[T any](c *cli.Command, flag string, parse func(string) (T, error)) (value T, err error) {
 	if !c.IsSet(flag) {
 		return value, nil
 	}

@@ -8,7 +8,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -47,7 +47,7 @@ func (p *patient) exam() *doctor.Exam {
 
 // findPatient finds the role and the description of the cluster: what is given,
 // else what lvsdr left on this host, else what the host shows.
-func (s *session) findPatient(c *cli.Context) (*patient, error) {
+func (s *session) findPatient(ctx context.Context, c *cli.Command) (*patient, error) {
 	p := &patient{host: s.sys.host(), passive: c.Bool("passive"), link: c.String("interface")}
 	name, err := s.begin(c, examinedRoles)
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *session) findPatient(c *cli.Context) (*patient, error) {
 			why = "lvsdr set it up"
 		}
 	}
-	if err := s.fillIn(c, p, name, why); err != nil {
+	if err := s.fillIn(ctx, c, p, name, why); err != nil {
 		return nil, err
 	}
 	s.report.Role = p.role.Name
@@ -97,7 +97,7 @@ func (s *session) roleToName() (string, error) {
 
 // fillIn fills in the role and the source, and tells what of it was not given. Why
 // is how the name of the role was found, when it was not given.
-func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err error) {
+func (s *session) fillIn(ctx context.Context, c *cli.Command, p *patient, name, why string) (err error) {
 	p.src, err = s.described(c, name)
 	given := isGiven(c)
 	installed, unitErr := s.installed(name)
@@ -105,7 +105,7 @@ func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err erro
 	case err == nil && name == "" && !given && unitErr == nil:
 		name = installed.Role
 	case err == nil && name == "":
-		name, why, err = doctor.Recognise(c.Context, s.sys.host(), p.src.Config)
+		name, why, err = doctor.Recognise(ctx, s.sys.host(), p.src.Config)
 	case !errors.Is(err, errNothingGiven):
 	default:
 		if !errors.Is(unitErr, fs.ErrNotExist) {
@@ -114,7 +114,7 @@ func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err erro
 		if name == "" {
 			why = "it has virtual services"
 		}
-		name, p.src, err = s.found(c.Context, name, err)
+		name, p.src, err = s.found(ctx, name, err)
 		p.found = true
 	}
 	if err == nil {
@@ -127,7 +127,7 @@ func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err erro
 		s.note("this host is examined as a %s%s, the cluster is described in %s", spoken(name), inBrackets(why), p.src.where())
 	}
 	p.atBoot = func() error { return s.refusedAtBoot(name) }
-	if p.role, err = s.roleToExamine(c.Context, name, p); err != nil || name == cluster.ClientRole || p.found {
+	if p.role, err = s.roleToExamine(ctx, name, p); err != nil || name == cluster.ClientRole || p.found {
 		return err
 	}
 	return s.addUnit(p, installed, unitErr == nil)
@@ -135,7 +135,7 @@ func (s *session) fillIn(c *cli.Context, p *patient, name, why string) (err erro
 
 // asBefore heeds what set-up was told of this host. What the doctor alone is told to
 // ignore is not written anywhere.
-func (p *patient) asBefore(c *cli.Context) error {
+func (p *patient) asBefore(c *cli.Command) error {
 	if from := p.src.told(c, "interface"); from != nil {
 		p.link = from.String("interface")
 	}

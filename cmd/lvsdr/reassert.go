@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
@@ -38,7 +38,7 @@ func (s *session) pause(ctx context.Context, role string, args []string) error {
 var errUnitGone = errors.New("no unit says what this host is")
 
 // unitText is what the unit of a role says, for a set-up that systemd runs by itself.
-func (s *session) unitText(c *cli.Context, role string) ([]byte, error) {
+func (s *session) unitText(c *cli.Command, role string) ([]byte, error) {
 	switch {
 	case role == "" || !c.Bool("runtime"):
 		return nil, usage("--reassert wants the role, and --runtime")
@@ -70,12 +70,12 @@ func (s *session) outdated(p *patient) bool {
 // network manager writes what it has made before it takes away what is not its own, and
 // what it, or a person in the file, writes meanwhile starts nothing. Err is how the first
 // one ended.
-func (s *session) settled(c *cli.Context, err error) error {
+func (s *session) settled(ctx context.Context, c *cli.Command, err error) error {
 	if err == nil {
 		select {
 		case <-time.After(s.sys.settling):
-			err = s.lookAgain(c)
-		case <-c.Context.Done():
+			err = s.lookAgain(ctx, c)
+		case <-ctx.Done():
 		}
 	}
 	if errors.Is(err, host.ErrLocked) || errors.Is(err, errUnitGone) {
@@ -84,10 +84,10 @@ func (s *session) settled(c *cli.Context, err error) error {
 	return err
 }
 
-func (s *session) lookAgain(c *cli.Context) error {
-	p, err := s.prepare(c)
+func (s *session) lookAgain(ctx context.Context, c *cli.Command) error {
+	p, err := s.prepare(ctx, c)
 	if err != nil {
 		return err
 	}
-	return s.change(c.Context, p.host, func(ctx context.Context, h *host.Host) error { return s.bring(ctx, p, h) })
+	return s.change(ctx, p.host, func(ctx context.Context, h *host.Host) error { return s.bring(ctx, p, h) })
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -17,7 +17,7 @@ var roleNames = []string{cluster.DirectorRole, cluster.RealServerRole}
 
 // roleArgument is the role on the command line, empty when there is none. A client
 // is a host that is only examined.
-func roleArgument(c *cli.Context, known []string) (string, error) {
+func roleArgument(c *cli.Command, known []string) (string, error) {
 	if c.NArg() > 1 {
 		return "", usage("unexpected argument %q: one role a command", c.Args().Get(1))
 	}
@@ -30,7 +30,7 @@ func roleArgument(c *cli.Context, known []string) (string, error) {
 		e.hint = "did you mean " + near + "?"
 	}
 	if word == cluster.ClientRole {
-		e = usage("lvsdr %s client: a client has nothing to be set up", c.Command.Name)
+		e = usage("lvsdr %s client: a client has nothing to be set up", c.Name)
 		e.hint = "it can be examined: lvsdr doctor client"
 	}
 	return "", e

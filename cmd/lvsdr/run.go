@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 )
 
 // The exit statuses.
@@ -29,14 +29,14 @@ func run(ctx context.Context, args []string, sys *system, stdout, stderr io.Writ
 		words, err = choose(app, words)
 	}
 	if err == nil {
-		err = alone(app, words[0]).RunContext(ctx, append([]string{app.Name}, words...))
+		err = alone(app, words[0]).Run(ctx, append([]string{app.Name}, words...))
 	}
 	return s.finish(ctx, err)
 }
 
 // alone is the app with one of its commands: urfave/cli prepares the help of every
 // command that an app has, which is most of what a short command takes.
-func alone(app *cli.App, name string) *cli.App {
+func alone(app *cli.Command, name string) *cli.Command {
 	one := *app
 	one.Commands = []*cli.Command{app.Command(name)}
 	return &one
@@ -50,7 +50,7 @@ type session struct {
 }
 
 // choose checks the command and its flags, and gives the words to the app.
-func choose(app *cli.App, words []string) ([]string, error) {
+func choose(app *cli.Command, words []string) ([]string, error) {
 	name, rest := words[0], words[1:]
 	flags := rest[:slices.Index(rest, "--")]
 	switch {
@@ -79,7 +79,7 @@ func choose(app *cli.App, words []string) ([]string, error) {
 	return words, nil
 }
 
-func unknownCommand(app *cli.App, name string) error {
+func unknownCommand(app *cli.Command, name string) error {
 	var names []string
 	for _, c := range app.Commands {
 		if !c.Hidden {

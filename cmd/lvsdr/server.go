@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -67,11 +67,11 @@ func undrainCommand(s *session) *cli.Command {
 
 // serverFlags are those of the commands on one real server.
 func serverFlags() []cli.Flag {
-	return append([]cli.Flag{&cli.StringSliceFlag{Name: "service", Category: clusterFlags,
+	return append([]cli.Flag{&cli.StringSliceFlag{Config: trimmed, Name: "service", Category: clusterFlags,
 		Usage: "`VIP[:PORT]` in this service only; repeatable (default: in all that have it)"}}, changeFlags()...)
 }
 
-func (s *session) weight(c *cli.Context) error {
+func (s *session) weight(ctx context.Context, c *cli.Command) error {
 	edit, err := s.serverEdit(c, 2)
 	if err != nil {
 		return err
@@ -82,20 +82,20 @@ func (s *session) weight(c *cli.Context) error {
 	}
 	undrained := false
 	edit.Weight, edit.Drained = &n, &undrained
-	return s.edit(c, edit, fmt.Sprintf("%s has weight %d", edit.Address, n))
+	return s.edit(ctx, c, edit, fmt.Sprintf("%s has weight %d", edit.Address, n))
 }
 
-func (s *session) undrain(c *cli.Context) error {
+func (s *session) undrain(ctx context.Context, c *cli.Command) error {
 	edit, err := s.serverEdit(c, 1)
 	if err != nil {
 		return err
 	}
 	undrained := false
 	edit.Drained = &undrained
-	return s.edit(c, edit, edit.Address.String()+" is not drained")
+	return s.edit(ctx, c, edit, edit.Address.String()+" is not drained")
 }
 
-func (s *session) drain(c *cli.Context) error {
+func (s *session) drain(ctx context.Context, c *cli.Command) error {
 	edit, err := s.serverEdit(c, 1)
 	if err != nil {
 		return err
@@ -111,13 +111,13 @@ func (s *session) drain(c *cli.Context) error {
 	drained := true
 	edit.Drained = &drained
 	edit.gone = then == "remove"
-	if err := s.edit(c, edit, edit.Address.String()+" is drained"); err != nil || s.report.DryRun {
+	if err := s.edit(ctx, c, edit, edit.Address.String()+" is drained"); err != nil || s.report.DryRun {
 		return err
 	}
 	if !c.IsSet("timeout") {
 		wait = cluster.Duration(edit.patience)
 	}
-	left, err := s.awaitIdle(c.Context, edit, time.Duration(wait))
+	left, err := s.awaitIdle(ctx, edit, time.Duration(wait))
 	s.report.goOn = ""
 	switch {
 	case err != nil:
@@ -125,7 +125,7 @@ func (s *session) drain(c *cli.Context) error {
 		return err
 	case edit.gone:
 		edit.Remove = true
-		return s.edit(c, edit, edit.Address.String()+" is in no service")
+		return s.edit(ctx, c, edit, edit.Address.String()+" is in no service")
 	case len(left) > 0:
 		s.report.Draining = busyOnes(left)
 		return &hintError{
@@ -159,15 +159,15 @@ type serverEdit struct {
 }
 
 // serverEdit reads what the commands on a real server have in common.
-func (s *session) serverEdit(c *cli.Context, args int) (*serverEdit, error) {
+func (s *session) serverEdit(c *cli.Command, args int) (*serverEdit, error) {
 	s.report = &report{Role: cluster.DirectorRole, DryRun: c.Bool("dry-run")}
 	if err := checkOutput(c); err != nil {
 		return nil, err
 	}
 	s.sys.host().Runtime = c.Bool("runtime")
 	if c.NArg() != args {
-		e := usage("lvsdr %s %s: %d arguments are given", c.Command.Name, c.Command.ArgsUsage, c.NArg())
-		e.hint = "for instance: lvsdr " + c.Command.Name + " 10.10.10.31" + map[int]string{1: "", 2: " 3"}[args]
+		e := usage("lvsdr %s %s: %d arguments are given", c.Name, c.ArgsUsage, c.NArg())
+		e.hint = "for instance: lvsdr " + c.Name + " 10.10.10.31" + map[int]string{1: "", 2: " 3"}[args]
 		return nil, e
 	}
 	address, err := cluster.ParseAddress(c.Args().First())
@@ -190,10 +190,10 @@ func reasonOf(err error) string {
 
 // edit makes the change in the table and where the cluster is described, as the only
 // lvsdr on the host. Already is what to say when there is nothing to do.
-func (s *session) edit(c *cli.Context, edit *serverEdit, already string) error {
+func (s *session) edit(ctx context.Context, c *cli.Command, edit *serverEdit, already string) error {
 	s.report.already = already
 	all := func(ctx context.Context, h *host.Host) error {
-		steps, err := s.editSteps(c, edit)
+		steps, err := s.editSteps(ctx, c, edit)
 		if err != nil {
 			return err
 		}
@@ -205,12 +205,12 @@ func (s *session) edit(c *cli.Context, edit *serverEdit, already string) error {
 		return nil
 	}
 	if s.report.DryRun {
-		return all(c.Context, s.sys.host())
+		return all(ctx, s.sys.host())
 	}
-	if err := s.pause(c.Context, cluster.DirectorRole, nil); err != nil {
+	if err := s.pause(ctx, cluster.DirectorRole, nil); err != nil {
 		return err
 	}
-	return s.change(c.Context, s.sys.host(), all)
+	return s.change(ctx, s.sys.host(), all)
 }
 
 // makeOf plans one step and makes its changes, unless they are only to be told.
@@ -250,16 +250,16 @@ func oneByOne(ctx context.Context, changes []step.Change) (int, error) {
 }
 
 // editSteps are the table and the description.
-func (s *session) editSteps(c *cli.Context, edit *serverEdit) ([]step.Step, error) {
+func (s *session) editSteps(ctx context.Context, c *cli.Command, edit *serverEdit) ([]step.Step, error) {
 	if roles, err := step.Roles(s.sys.host()); err != nil {
 		return nil, err
 	} else if slices.Contains(roles, cluster.RealServerRole) {
 		return nil, &hintError{errors.New("this host is a real server, and weights are the director's"),
-			"run it on the director: " + host.ShellLine("lvsdr", c.Command.Name, c.Args().First())}
+			"run it on the director: " + host.ShellLine("lvsdr", c.Name, c.Args().First())}
 	}
 	src, err := s.described(c, cluster.DirectorRole)
 	if errors.Is(err, errNothingGiven) || errors.Is(err, fs.ErrNotExist) {
-		return s.editTable(c.Context, edit)
+		return s.editTable(ctx, edit)
 	}
 	if err != nil {
 		return nil, err

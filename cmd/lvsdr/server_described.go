@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -78,7 +78,7 @@ func (e *serverEdit) weightInTable() int32 {
 
 // editDescribed changes the table to what the changed description says, and writes the
 // description.
-func (s *session) editDescribed(c *cli.Context, edit *serverEdit, src source) ([]step.Step, error) {
+func (s *session) editDescribed(c *cli.Command, edit *serverEdit, src source) ([]step.Step, error) {
 	edit.patience = src.DrainTime()
 	parts := edit.partly(src.Config)
 	if len(parts) > 0 && src.Keepalived() {
@@ -219,7 +219,7 @@ func (e *serverEdit) wanted(before, changed cluster.Config) (all []step.ServerWe
 }
 
 // rewrite is the step that writes the description down.
-func (s *session) rewrite(c *cli.Context, edit *serverEdit, src source) (step.Step, error) {
+func (s *session) rewrite(c *cli.Command, edit *serverEdit, src source) (step.Step, error) {
 	if src.file != "" {
 		return fileStep{s: s, edit: edit, file: src.file, text: src.text}, nil
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
@@ -21,7 +21,7 @@ func setupCommand(s *session) *cli.Command {
 		Usage:     "bring this host to its role, now and after every reboot",
 		ArgsUsage: "[director|realserver]",
 		Flags:     setupFlags(),
-		Action:    func(c *cli.Context) error { return s.setup(c, c.Bool("dry-run")) },
+		Action:    func(ctx context.Context, c *cli.Command) error { return s.setup(ctx, c, c.Bool("dry-run")) },
 		Description: `Makes exactly the changes that "lvsdr plan" prints. Run again it makes none; run
 again with another description of the cluster it makes the difference, without
 breaking connections. "lvsdr teardown" gives everything back.
@@ -49,7 +49,7 @@ func planCommand(s *session) *cli.Command {
 		Usage:     "print the changes that setup would make, make none",
 		ArgsUsage: "[director|realserver]",
 		Flags:     planFlags(),
-		Action:    func(c *cli.Context) error { return s.setup(c, true) },
+		Action:    func(ctx context.Context, c *cli.Command) error { return s.setup(ctx, c, true) },
 		Description: `One line a change: the step, what is done, the object, the value before -> after.
 The same as "lvsdr setup --dry-run". It changes nothing; where the firewall or IPVS can be read by
 root only, it needs root too.`,
@@ -58,9 +58,9 @@ root only, it needs root too.`,
 }
 
 // setup prints (dryRun) or makes the changes that bring the host to its role.
-func (s *session) setup(c *cli.Context, dryRun bool) error {
+func (s *session) setup(ctx context.Context, c *cli.Command, dryRun bool) error {
 	s.report = &report{DryRun: dryRun, reassert: c.Bool("reassert")}
-	p, err := s.prepare(c)
+	p, err := s.prepare(ctx, c)
 	if s.report.reassert && errors.Is(err, errUnitGone) {
 		return nil
 	}
@@ -69,31 +69,31 @@ func (s *session) setup(c *cli.Context, dryRun bool) error {
 	}
 	if dryRun {
 		if !p.host.Image {
-			s.foresee(p.exam().Foresee(c.Context))
+			s.foresee(p.exam().Foresee(ctx))
 		}
-		s.report.Changes, err = p.role.Plan(c.Context, p.host, step.Present)
+		s.report.Changes, err = p.role.Plan(ctx, p.host, step.Present)
 		return err
 	}
-	if err := s.pause(c.Context, p.role.Name, p.src.allArgs()); err != nil {
+	if err := s.pause(ctx, p.role.Name, p.src.allArgs()); err != nil {
 		return err
 	}
-	err = s.change(c.Context, p.host, func(ctx context.Context, h *host.Host) error { return s.bring(ctx, p, h) })
+	err = s.change(ctx, p.host, func(ctx context.Context, h *host.Host) error { return s.bring(ctx, p, h) })
 	if s.report.reassert {
-		err = s.settled(c, err)
+		err = s.settled(ctx, c, err)
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.startUnit(c.Context); err != nil {
+	if err := s.startUnit(ctx); err != nil {
 		return err
 	}
 	if p.host.Image {
 		return s.warnOfImage()
 	}
 	if p.host.Runtime || s.sys.unproved { // at boot, the other hosts may boot later
-		return s.warnOfConflicts(c.Context)
+		return s.warnOfConflicts(ctx)
 	}
-	return s.prove(c.Context, p)
+	return s.prove(ctx, p)
 }
 
 // onlyProves tells whether nothing is due, so that nothing can be touched and the proof
@@ -135,7 +135,7 @@ func (s *session) warnOfConflicts(ctx context.Context) error {
 }
 
 // prepare reads everything there is to know before the host is touched.
-func (s *session) prepare(c *cli.Context) (*patient, error) {
+func (s *session) prepare(ctx context.Context, c *cli.Command) (*patient, error) {
 	name, err := s.begin(c, roleNames)
 	if err != nil {
 		return nil, err
@@ -165,19 +165,19 @@ func (s *session) prepare(c *cli.Context) (*patient, error) {
 		return nil, err
 	}
 	if name == "" {
-		if name, err = s.findRole(c.Context, p.src); err != nil {
+		if name, err = s.findRole(ctx, p.src); err != nil {
 			return nil, err
 		}
 		s.report.Role = name
 	}
-	if err := s.interfacesThere(c.Context, p, name); err != nil {
+	if err := s.interfacesThere(ctx, p, name); err != nil {
 		return nil, err
 	}
 	drain := p.src.Drain
 	if c.Bool("force") { // this time only: the unit does not repeat it
 		p.src.Drain = new(cluster.Duration)
 	}
-	p.role, err = s.makeRole(c.Context, name, &p.src)
+	p.role, err = s.makeRole(ctx, name, &p.src)
 	p.src.Drain = drain
 	p.role.Steps = append(p.role.Steps, s.unitStep(name, p.src))
 	return p, err
@@ -196,7 +196,7 @@ func (s *session) warnUnlessLasting(src *source) error {
 }
 
 // begin reads what the commands on roles have in common.
-func (s *session) begin(c *cli.Context, roles []string) (role string, err error) {
+func (s *session) begin(c *cli.Command, roles []string) (role string, err error) {
 	if err := checkOutput(c); err != nil {
 		return "", err
 	}
@@ -232,7 +232,7 @@ func (s *session) change(ctx context.Context, h *host.Host, do func(context.Cont
 }
 
 // checkOutput refuses a format that is neither text nor json nor one of more.
-func checkOutput(c *cli.Context, more ...string) error {
+func checkOutput(c *cli.Command, more ...string) error {
 	formats := append([]string{"text", "json"}, more...)
 	format := c.String("output")
 	if !c.IsSet("output") || slices.Contains(formats, format) {

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/units"
@@ -26,7 +26,7 @@ type source struct {
 
 	given  []string     // flags of the command line that describe the cluster, for other hosts
 	origin string       // where the flags stand when they were not given
-	before *cli.Context // the command line that set-up was given; nil when it has no say
+	before *cli.Command // the command line that set-up was given; nil when it has no say
 
 	addresses []netip.Addr // those by which this host says to be a real server
 	listed    []netip.Addr // those of this host that the description lists
@@ -44,7 +44,7 @@ var errNothingGiven = &usageError{
 }
 
 // readSource reads the cluster from the file or the flags of the command line.
-func (s *session) readSource(c *cli.Context) (source, error) {
+func (s *session) readSource(c *cli.Command) (source, error) {
 	src, err := s.readFileOrFlags(c)
 	if err != nil {
 		return source{}, err
@@ -53,7 +53,7 @@ func (s *session) readSource(c *cli.Context) (source, error) {
 	return src, src.thisHost(c)
 }
 
-func (s *session) readFileOrFlags(c *cli.Context) (source, error) {
+func (s *session) readFileOrFlags(c *cli.Command) (source, error) {
 	given := givenFlags(c, serviceFlags())
 	switch {
 	case c.IsSet("config") && len(given) > 0:
@@ -98,7 +98,7 @@ func (s *session) parseConfigFile(full, name string, data []byte) (source, error
 }
 
 // thisHost lets the flags about this host override what the file says for all.
-func (src *source) thisHost(c *cli.Context) error {
+func (src *source) thisHost(c *cli.Command) error {
 	src.args = slices.Clip(src.args)
 	if from := src.told(c, "interface"); from != nil {
 		src.Interface = from.String("interface")
@@ -157,7 +157,7 @@ func (src *source) formerAddresses() ([]netip.Addr, error) {
 }
 
 // verify reads --verify, which the unit keeps.
-func (src *source) verify(c *cli.Context) error {
+func (src *source) verify(c *cli.Command) error {
 	from := src.told(c, "verify")
 	if from == nil {
 		return nil
@@ -171,7 +171,7 @@ func (src *source) verify(c *cli.Context) error {
 }
 
 // ignore reads --ignore, which the unit repeats at boot.
-func (src *source) ignore(c *cli.Context) ([]string, error) {
+func (src *source) ignore(c *cli.Command) ([]string, error) {
 	from := src.told(c, "ignore")
 	if from == nil {
 		return nil, nil
@@ -184,10 +184,10 @@ func (src *source) ignore(c *cli.Context) ([]string, error) {
 }
 
 // givenFlags are those of the flags that stand on the command line.
-func givenFlags(c *cli.Context, flags []cli.Flag) []string {
+func givenFlags(c *cli.Command, flags []cli.Flag) []string {
 	var given []string
 	for _, f := range flags {
-		if name := namesOf(f)[0]; c.IsSet(name) {
+		if name := f.Names()[0]; c.IsSet(name) {
 			given = append(given, "--"+name)
 		}
 	}

@@ -1,9 +1,10 @@
 package main
 
 import (
+	"context"
 	"slices"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr/status"
 )
@@ -46,7 +47,7 @@ func statusFlags() []cli.Flag {
 	}, quietFlags())
 }
 
-func (s *session) status(c *cli.Context) error {
+func (s *session) status(ctx context.Context, c *cli.Command) error {
 	if err := noArguments(c, prometheus); err != nil {
 		return err
 	}
@@ -58,9 +59,9 @@ func (s *session) status(c *cli.Context) error {
 		return usage("--tuning goes with one look, as text or JSON: neither with --watch nor with -o prometheus")
 	}
 	if every > 0 {
-		return s.watchStatus(c.Context, every)
+		return s.watchStatus(ctx, every)
 	}
-	st, err := status.Look(c.Context, s.sys.host())
+	st, err := status.Look(ctx, s.sys.host())
 	switch {
 	case err != nil:
 		return err
@@ -69,7 +70,7 @@ func (s *session) status(c *cli.Context) error {
 		return nil
 	}
 	if c.Bool("tuning") {
-		if st.Tuning, err = status.Tuning(c.Context, s.sys.host(), st); err != nil {
+		if st.Tuning, err = status.Tuning(ctx, s.sys.host(), st); err != nil {
 			return err
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/status"
@@ -18,7 +18,7 @@ import (
 const shortestInterval = 100 * time.Millisecond
 
 // intervalOf is how often to look, 0 for once.
-func intervalOf(c *cli.Context) (time.Duration, error) {
+func intervalOf(c *cli.Command) (time.Duration, error) {
 	switch {
 	case !c.Bool("watch") && c.IsSet("interval"):
 		return 0, usage("--interval is how often --watch looks: it does not go alone")

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr"
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -28,20 +28,20 @@ lvsdr teardown director --dry-run`,
 	}
 }
 
-func (s *session) teardown(c *cli.Context) error {
+func (s *session) teardown(ctx context.Context, c *cli.Command) error {
 	s.report = &report{DryRun: c.Bool("dry-run"), teardown: true}
-	role, err := s.leaving(c)
+	role, err := s.leaving(ctx, c)
 	if err != nil {
 		return err
 	}
 	if s.report.DryRun {
-		s.report.Changes, err = role.Plan(c.Context, s.sys.host(), step.Absent)
+		s.report.Changes, err = role.Plan(ctx, s.sys.host(), step.Absent)
 		return err
 	}
-	if err := s.pause(c.Context, role.Name, nil); err != nil {
+	if err := s.pause(ctx, role.Name, nil); err != nil {
 		return err
 	}
-	return s.change(c.Context, s.sys.host(), func(ctx context.Context, h *host.Host) error {
+	return s.change(ctx, s.sys.host(), func(ctx context.Context, h *host.Host) error {
 		ctx, done := s.draining(ctx)
 		defer done()
 		s.report.Changes, err = role.Down(ctx, h)
@@ -51,7 +51,7 @@ func (s *session) teardown(c *cli.Context) error {
 
 // leaving is the role that is to be given back; its steps are empty where there
 // is none.
-func (s *session) leaving(c *cli.Context) (lvsdr.Role, error) {
+func (s *session) leaving(ctx context.Context, c *cli.Command) (lvsdr.Role, error) {
 	name, err := s.begin(c, roleNames)
 	if err != nil {
 		return lvsdr.Role{}, err
@@ -63,7 +63,7 @@ func (s *session) leaving(c *cli.Context) (lvsdr.Role, error) {
 		s.note("%s is a %s", here(s.sys.image), spoken(name))
 		s.report.Role = name
 	}
-	if err := s.whole(c, name); err != nil {
+	if err := s.whole(ctx, c, name); err != nil {
 		return lvsdr.Role{}, err
 	}
 	config, err := s.formerConfig(c, name)
@@ -97,7 +97,7 @@ func (s *session) roleHere() (string, error) {
 
 // formerConfig is what is known of the cluster. What is given must be right; the
 // default file may be missing or damaged, as teardown can do without.
-func (s *session) formerConfig(c *cli.Context, role string) (cluster.Config, error) {
+func (s *session) formerConfig(c *cli.Command, role string) (cluster.Config, error) {
 	src, err := s.described(c, role)
 	switch {
 	case err == nil || isGiven(c):

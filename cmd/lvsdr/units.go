@@ -5,7 +5,7 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/units"
@@ -43,9 +43,9 @@ type unitFile struct {
 	Content string `json:"content"`
 }
 
-func (s *session) units(c *cli.Context) error {
+func (s *session) units(ctx context.Context, c *cli.Command) error {
 	s.report = &report{}
-	unit, err := s.unit(c)
+	unit, err := s.unit(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func helperFiles(unit units.Unit) (files []unitFile, err error) {
 }
 
 // unit is the one that setup would write with the same command line.
-func (s *session) unit(c *cli.Context) (units.Unit, error) {
+func (s *session) unit(ctx context.Context, c *cli.Command) (units.Unit, error) {
 	name, err := s.begin(c, roleNames)
 	if err != nil {
 		return units.Unit{}, err
@@ -101,11 +101,11 @@ func (s *session) unit(c *cli.Context) (units.Unit, error) {
 		return s.unitOf(name, src), err
 	}
 	if name == "" {
-		if name, err = s.findRole(c.Context, src); err != nil {
+		if name, err = s.findRole(ctx, src); err != nil {
 			return units.Unit{}, err
 		}
 	}
-	if _, err = s.makeRole(c.Context, name, &src); errors.Is(err, errNotListed) {
+	if _, err = s.makeRole(ctx, name, &src); errors.Is(err, errNotListed) {
 		err = nil // for another host, or for many
 	}
 	return s.unitOf(name, src), err

@@ -1,10 +1,11 @@
 package main
 
 import (
+	"context"
 	"runtime"
 	"runtime/debug"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 )
 
 // Set with -ldflags "-X main.version=v1.2.3 -X main.commit=… -X main.date=…";
@@ -30,7 +31,7 @@ type build struct {
 	Platform string `json:"platform"`
 }
 
-func (s *session) version(c *cli.Context) error {
+func (s *session) version(ctx context.Context, c *cli.Command) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
@@ -77,9 +78,9 @@ func thisBuild() build {
 
 // noArguments refuses words behind a command that has none, and checks --output, which
 // may have more formats than the usual two.
-func noArguments(c *cli.Context, formats ...string) error {
+func noArguments(c *cli.Command, formats ...string) error {
 	if c.NArg() > 0 {
-		return usage("unexpected argument %q: lvsdr %s has none", c.Args().First(), c.Command.Name)
+		return usage("unexpected argument %q: lvsdr %s has none", c.Args().First(), c.Name)
 	}
 	return checkOutput(c, formats...)
 }

@@ -2,12 +2,13 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	"github.com/urfave/cli/v3"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -16,7 +17,7 @@ import (
 
 // whole refuses flags of teardown that describe something else than all that is set up:
 // it gives the whole role back.
-func (s *session) whole(c *cli.Context, role string) error {
+func (s *session) whole(ctx context.Context, c *cli.Command, role string) error {
 	if len(givenFlags(c, serviceFlags())) == 0 {
 		return nil
 	}
@@ -24,7 +25,7 @@ func (s *session) whole(c *cli.Context, role string) error {
 	if err != nil {
 		return err
 	}
-	known, unit, err := s.setUpHere(c, role)
+	known, unit, err := s.setUpHere(ctx, c, role)
 	if err != nil || len(known.Services) == 0 {
 		return err
 	}
@@ -45,7 +46,7 @@ func (s *session) whole(c *cli.Context, role string) error {
 }
 
 // setUpHere is the cluster as set-up was told it, or of it the VIPs alone.
-func (s *session) setUpHere(c *cli.Context, role string) (cluster.Config, installedUnit, error) {
+func (s *session) setUpHere(ctx context.Context, c *cli.Command, role string) (cluster.Config, installedUnit, error) {
 	unit, err := s.installedAs(role)
 	if err == nil {
 		return unit.Config, unit, nil
@@ -53,7 +54,7 @@ func (s *session) setUpHere(c *cli.Context, role string) (cluster.Config, instal
 	if s.sys.image != "" {
 		return cluster.Config{}, unit, nil
 	}
-	addresses, err := step.VIPsOf(c.Context, s.sys.host())
+	addresses, err := step.VIPsOf(ctx, s.sys.host())
 	var known cluster.Config
 	for _, a := range addresses {
 		known.Services = append(known.Services, cluster.Service{VIP: a.Prefix.Addr()})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -104,7 +105,7 @@ func (v serviceValidation) question(c Check) {
 		v.add("check.name", "", "the type dns needs a name that the real servers can answer for, such as name: www.example.org")
 	case c.Name != "" && c.Type != CheckDNS && c.Type != CheckSMTP:
 		v.add("check.name", c.Name, "only the types dns and smtp have a name")
-	case c.Name != "" && c.Name != "." && !domainName.MatchString(c.Name):
+	case c.Name != "" && c.Name != "." && !domainName().MatchString(c.Name):
 		v.add("check.name", c.Name, "a domain name is wanted, such as www.example.org")
 	}
 	if c.Record != "" && c.Type != CheckDNS {
@@ -115,9 +116,11 @@ func (v serviceValidation) question(c Check) {
 }
 
 var (
-	domainName = regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?$`)
-	userName   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
-	braced     = regexp.MustCompile(`\{[^{}]*\}`)
+	domainName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?$`)
+	})
+	userName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`) })
+	braced   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{[^{}]*\}`) })
 )
 
 // script checks what misc has.
@@ -140,7 +143,7 @@ func (v serviceValidation) script(c Check) {
 	default:
 		v.placeholders(c.Script)
 	}
-	if c.User != "" && !userName.MatchString(c.User) {
+	if c.User != "" && !userName().MatchString(c.User) {
 		v.add("check.user", c.User, "the name of a user is wanted, such as "+DefaultScriptUser)
 	}
 }
@@ -148,7 +151,7 @@ func (v serviceValidation) script(c Check) {
 // placeholders refuses those that nothing stands for.
 func (v serviceValidation) placeholders(script string) {
 	known := []string{ScriptAddress, ScriptPort, ScriptVIP}
-	left := braced.ReplaceAllStringFunc(script, func(name string) string {
+	left := braced().ReplaceAllStringFunc(script, func(name string) string {
 		if slices.Contains(known, name) {
 			return ""
 		}

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/godbus/dbus/v5"
 
@@ -25,7 +26,7 @@ const ourService = "Written by lvsdr, which removes it with lvsdr teardown."
 func hadNoFile(zone string) string { return "lvsdr:before zone " + zone + ": no file in /etc" }
 
 // noFile finds these notes. firewalld makes blanks of line breaks.
-var noFile = regexp.MustCompile(`lvsdr:before zone \S+: no file in /etc`)
+var noFile = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`lvsdr:before zone \S+: no file in /etc`) })
 
 // parseService are the openings of a service of ours.
 func parseService(s settings) (all []host.Opening) {
@@ -106,7 +107,7 @@ func (d *firewalldBus) disk() (*firewalldDisk, error) {
 			continue
 		}
 		disk.services[name] = parseService(s)
-		for _, note := range noFile.FindAllString(s.word("description"), -1) {
+		for _, note := range noFile().FindAllString(s.word("description"), -1) {
 			if !slices.Contains(disk.notes, note) {
 				disk.notes = append(disk.notes, note)
 			}

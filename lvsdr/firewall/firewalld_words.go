@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -28,12 +29,14 @@ func richRule(o host.Opening) string {
 	return rule + fmt.Sprintf(`port port="%d" protocol="%s" accept`, o.Port, o.Protocol)
 }
 
-var richOpening = regexp.MustCompile(`^rule priority="` + strconv.Itoa(richPriority) +
-	`" family="ipv[46]" destination address="([^"]+)" (?:port port="([0-9]+)" protocol|protocol value)="([a-z]+)" accept$`)
+var richOpening = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^rule priority="` + strconv.Itoa(richPriority) +
+		`" family="ipv[46]" destination address="([^"]+)" (?:port port="([0-9]+)" protocol|protocol value)="([a-z]+)" accept$`)
+})
 
 // parseRichRule reads a rule of ours.
 func parseRichRule(text string) (o host.Opening, ok bool) {
-	m := richOpening.FindStringSubmatch(text)
+	m := richOpening().FindStringSubmatch(text)
 	if m == nil {
 		return o, false
 	}

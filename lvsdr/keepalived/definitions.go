@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // definition is $NAME=VALUE: a text, or the lines of a block.
@@ -13,8 +14,10 @@ type definition struct {
 }
 
 var (
-	defining = regexp.MustCompile(`^\$([A-Za-z_][A-Za-z0-9_]*)=(.*)$`)
-	using    = regexp.MustCompile(`\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)(?:\s|$))`)
+	defining = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\$([A-Za-z_][A-Za-z0-9_]*)=(.*)$`) })
+	using    = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)(?:\s|$))`)
+	})
 )
 
 // maxRounds bounds definitions that hold each other.
@@ -43,7 +46,7 @@ func (r *reader) value(name, file string) (definition, bool) {
 // begins: at the replacement, which may hold names itself.
 func (r *reader) substitute(text, file string, from int) (replaced string, lines []string, next int, found bool) {
 	for from < len(text) {
-		m := using.FindStringSubmatchIndex(text[from:])
+		m := using().FindStringSubmatchIndex(text[from:])
 		if m == nil {
 			break
 		}

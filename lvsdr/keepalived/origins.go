@@ -4,9 +4,10 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
-var lineNumber = regexp.MustCompile(`^\(\S*: Line (\d+)\) `)
+var lineNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\(\S*: Line (\d+)\) `) })
 
 // Origins says, before each line of keepalived -t, of which part of the description the
 // block is that it is about: the comments above the blocks of text tell.
@@ -14,7 +15,7 @@ func Origins(text []byte, said []string) []string {
 	lines := strings.Split(string(text), "\n")
 	var all []string
 	for _, s := range said {
-		m := lineNumber.FindStringSubmatch(s)
+		m := lineNumber().FindStringSubmatch(s)
 		if m == nil {
 			all = append(all, s)
 			continue

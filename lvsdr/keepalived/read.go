@@ -134,7 +134,7 @@ func (r *reader) line(at line, text string, continued bool, depth int) (rest, er
 			text, from = strings.TrimLeft(behind, " \t"), 0
 			continue
 		}
-		if m := defining.FindStringSubmatch(text); m != nil {
+		if m := defining().FindStringSubmatch(text); m != nil {
 			return r.define(at, m[1], m[2], continued)
 		}
 		if reason := notRead(text); reason != "" {

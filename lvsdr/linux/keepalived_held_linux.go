@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -57,8 +58,8 @@ func (k keepalived) Held(ctx context.Context) ([]host.HeldServer, error) {
 const endOfServers = "< Health checkers >"
 
 var (
-	heldVIP = regexp.MustCompile(`^ VS VIP = (\S+), VPORT = (\d+)$`)
-	heldRIP = regexp.MustCompile(`^   RIP = (\S+), RPORT = (\d+),`)
+	heldVIP = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^ VS VIP = (\S+), VPORT = (\d+)$`) })
+	heldRIP = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^   RIP = (\S+), RPORT = (\d+),`) })
 )
 
 // heldIn reads the state: the lines of a service, among them its protocol, and then those
@@ -69,10 +70,10 @@ func heldIn(text string) (held []host.HeldServer) {
 	var server netip.AddrPort
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
-		if m := heldVIP.FindStringSubmatch(line); m != nil {
+		if m := heldVIP().FindStringSubmatch(line); m != nil {
 			vip := addrPort(m)
 			of, server = ipvs.ID{Addr: vip.Addr(), Port: vip.Port()}, netip.AddrPort{}
-		} else if m := heldRIP.FindStringSubmatch(line); m != nil {
+		} else if m := heldRIP().FindStringSubmatch(line); m != nil {
 			server = addrPort(m)
 		} else if name, ok := strings.CutPrefix(line, "   protocol = "); ok {
 			of.Protocol = protocolNamed[name]
