@@ -295,6 +295,8 @@ func directorsTakeOver(t *testing.T, p *pair) {
 	})
 	if p.preempt {
 		p.switchOver(t, p.second, [2]int{100, 110})
+	}
+	if p.preempt && failoverShare == "" {
 		p.switchOver(t, p.Director, [2]int{120, 110})
 	}
 	p.fail(t)
@@ -306,6 +308,9 @@ func directorsTakeOver(t *testing.T, p *pair) {
 // fail has the master fail in each way, and come back.
 func (p *pair) fail(t *testing.T) {
 	master, other := p.Director, p.second
+	if p.prefer[1] > p.prefer[0] {
+		master, other = other, master
+	}
 	fails := func(name string, do func(), state string, again string, undo func()) {
 		t.Helper()
 		p.lives(t, p.during(t, name, func() { do(); p.has(t, other, state) }), name)
