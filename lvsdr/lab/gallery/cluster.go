@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -49,9 +50,12 @@ func NewCluster(ctx context.Context, flags string, realServers int) (*Cluster, e
 	for _, h := range l.RealServers {
 		err = errors.Join(err, c.Serve(h.Name, ":80"))
 	}
-	if flags == twoServices {
+	if flags == twoDirectors {
+		err = errors.Join(err, c.addSecond(ctx))
+	}
+	if text, ok := files[flags]; ok {
 		for _, h := range l.Hosts() {
-			err = errors.Join(err, c.Sh(ctx, h.Name, "cat >/etc/two-services.yaml <<'E'\n"+twoServicesFile+"E"))
+			err = errors.Join(err, c.Sh(ctx, h.Name, "cat >"+strings.TrimPrefix(flags, "-c ")+" <<'E'\n"+text+"E"))
 		}
 	}
 	if err == nil && flags != "-" {
@@ -63,6 +67,9 @@ func NewCluster(ctx context.Context, flags string, realServers int) (*Cluster, e
 	}
 	return c, nil
 }
+
+// files are the descriptions of the clusters that have one.
+var files = map[string]string{twoServices: twoServicesFile, twoDirectors: twoDirectorsFile}
 
 // flagsOf are the flags of a cluster of so many real servers.
 func flagsOf(realServers int) string {
@@ -91,7 +98,11 @@ func (c *Cluster) SetUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.Sh(ctx, c.Director.Name, "lvsdr setup director -q --passive "+c.Flags)
+	err = c.Sh(ctx, c.Director.Name, "lvsdr setup director -q --passive "+c.Flags)
+	if err == nil && c.hasSecond() {
+		err = c.Sh(ctx, secondDirector, "lvsdr setup director -q --passive "+c.Flags)
+	}
+	return err
 }
 
 // each calls f with every host, a few at a time, and returns the first error.
@@ -189,7 +200,7 @@ func (c *Cluster) Role(host string) string {
 	switch host {
 	case c.Client.Name:
 		return cluster.ClientRole
-	case c.Director.Name:
+	case c.Director.Name, secondDirector:
 		return cluster.DirectorRole
 	}
 	return cluster.RealServerRole

@@ -76,7 +76,7 @@ type Healthy struct {
 // Faults returns every fault.
 func Faults() []Fault {
 	return slices.Concat(arpFaults, vipFaults, linkFaults, sourceFaults, ipv6Faults,
-		claimFaults, lanFaults, serverFaults, pathFaults, wayBackFaults, networkFaults, largeFaults, requestFaults, tableFaults, ownFaults, firewallFaults, containerFaults, bootFaults, twoFaults, keepalivedFaults)
+		claimFaults, lanFaults, serverFaults, pathFaults, wayBackFaults, networkFaults, largeFaults, requestFaults, tableFaults, ownFaults, firewallFaults, containerFaults, bootFaults, twoFaults, keepalivedFaults, directorsFaults)
 }
 
 // Variants returns every healthy cluster: the traps and the unusual.
@@ -110,6 +110,9 @@ func (f Fault) wanted(host string) []string {
 // some.
 func (c *Cluster) names() []string {
 	names := []string{c.Client.Name, c.Director.Name}
+	if c.hasSecond() {
+		names = append(names, secondDirector)
+	}
 	for i, h := range c.RealServers {
 		if some := len(c.RealServers) / 4; some == 0 || i%some == 0 {
 			names = append(names, h.Name)

@@ -94,7 +94,7 @@ func TestCases(t *testing.T) {
 			t.Errorf("%s: nothing sets up its cluster", f.Name)
 		}
 		for _, s := range f.Sights {
-			role := map[string]string{"client": cluster.ClientRole, "dev-1": cluster.DirectorRole}[s.Host]
+			role := map[string]string{"client": cluster.ClientRole, "dev-1": cluster.DirectorRole, secondDirector: cluster.DirectorRole}[s.Host]
 			if !slices.ContainsFunc(doctor.Checks(cmp.Or(role, cluster.RealServerRole)), func(c *doctor.Check) bool { return c.Code == s.Code }) {
 				t.Errorf("%s: the doctor on %s has no check %s", f.Name, s.Host, s.Code)
 			}
