@@ -50,6 +50,12 @@ var directorsFaults = []Fault{{
 	Sights: []Sight{{Host: "dev-1", Code: "vrrp"}, {Host: secondDirector, Code: "vrrp"}, {Host: "client", Code: "vip-claim"}},
 	Heal:   on(secondDirector, "lvsdr setup director -q --passive "+twoDirectors),
 }, {
+	Name: "checks-not-running", Catalogue: "K16", Setup: twoDirectors, Needs: []lab.Feature{lab.Keepalived, lab.Ipvsadm},
+	Title: "the keepalived that looks after the real servers has crashed, and somebody has the sync daemon hear another cluster",
+	Inject: on("dev-1", `kill -9 $(cat /run/lvsdr/keepalived.pid /run/lvsdr/keepalived-checkers.pid)
+ipvsadm --stop-daemon backup; ipvsadm --start-daemon backup --mcast-interface eth0 --syncid 9`),
+	Sights: []Sight{{Host: "dev-1", Code: "keepalived"}, {Host: "dev-1", Code: "sync-daemon", Severity: doctor.Warning}},
+}, {
 	Name: "check-refused", Catalogue: "R9", Setup: twoDirectors, Needs: []lab.Feature{lab.Keepalived},
 	Title:  "a real server serves the VIP, and not the address that its check asks",
 	Inject: all(serving("dev-3", "10.10.10.22:80"), on("dev-1", untilOut), on(secondDirector, untilOut)),
