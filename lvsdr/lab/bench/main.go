@@ -38,6 +38,7 @@ var parts = []struct {
 	run  func(context.Context, *bench) error
 }{
 	{"process", process}, // first: a child's peak memory counts what its parent had
+	{"doctor", doctor},   // as well
 	{"program", program},
 	{"calls", calls},
 	{"setup", setup},
