@@ -106,7 +106,7 @@ const (
 	hintRoot     = "run it as root: sudo lvsdr …"
 	hintRootless = "this is root without these rights, as in a container or a user namespace: " +
 		"run it on the host itself, or give the container CAP_NET_ADMIN and CAP_NET_RAW and a network of its own"
-	hintNoKeepalived = "nothing was changed; install it: apt-get install keepalived (Debian, Ubuntu), dnf install keepalived (Fedora, RHEL); " +
+	hintNoKeepalived = "nothing was changed; have set-up install it: --install; or do so yourself: apt-get install keepalived (Debian, Ubuntu), dnf install keepalived (Fedora, RHEL); " +
 		"or leave out what needs it: engine: keepalived, vrrp"
 	hintNoIPVS = "install the kernel package that has the module ip_vs " +
 		"(Debian: linux-image-amd64; Ubuntu: linux-modules-extra-$(uname -r); " +

@@ -20,7 +20,7 @@ const defaultConfig = units.ConfigFile
 
 // planFlags are the flags of plan.
 func planFlags() []cli.Flag {
-	return append(teardownFlags(), verifyFlag())
+	return append(teardownFlags(), verifyFlag(), installFlag())
 }
 
 // teardownFlags are the flags of teardown.
@@ -41,7 +41,7 @@ func allUnitsFlag() cli.Flag {
 
 // setupFlags are the flags of setup.
 func setupFlags() []cli.Flag {
-	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{verifyFlag(), rootFlag(), passiveFlag(), forceFlag(), reassertFlag()}, messageFlags())
+	return slices.Concat(serviceFlags(), thisHostFlags(), changeFlags(), []cli.Flag{verifyFlag(), rootFlag(), passiveFlag(), forceFlag(), installFlag(), reassertFlag()}, messageFlags())
 }
 
 // trimmed is for flags whose values may be several in a word: "-r ADDR, ADDR".
@@ -122,6 +122,11 @@ func passiveFlag() cli.Flag {
 func forceFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "force", Category: hostFlags,
 		Usage: "cut the connections of what is taken out or replaced, instead of waiting for their end"}
+}
+
+func installFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "install", Category: hostFlags,
+		Usage: "install the package that is missing, keepalived, by apt-get, dnf or zypper"}
 }
 
 func messageFlags() []cli.Flag {

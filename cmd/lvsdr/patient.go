@@ -32,6 +32,7 @@ type patient struct {
 	atBoot        func() error // why set-up is refused what the unit tells it
 	unitText      []byte       // of the unit that set-up is told by
 	found         bool         // the description was found on the host itself: set-up might refuse it
+	install       bool         // what is missing
 }
 
 // exam is a fresh look.

@@ -67,6 +67,15 @@ func (s *session) setup(ctx context.Context, c *cli.Command, dryRun bool) error 
 	if err != nil {
 		return err
 	}
+	p.install = c.Bool("install")
+	if err := s.mayInstall(p.install, p.host.Runtime); err != nil {
+		return err
+	}
+	if dryRun && p.install {
+		if told, err := s.planInstall(ctx, p); told || err != nil {
+			return err
+		}
+	}
 	if dryRun {
 		if !p.host.Image {
 			s.foresee(p.exam().Foresee(ctx))
@@ -110,6 +119,11 @@ func (s *session) onlyProves(ctx context.Context, h *host.Host, p *patient) bool
 func (s *session) bring(ctx context.Context, p *patient, h *host.Host) error {
 	if s.report.reassert && s.outdated(p) {
 		return nil
+	}
+	if p.install {
+		if err := s.install(ctx, p, h); err != nil {
+			return err
+		}
 	}
 	if !p.host.Image && !s.onlyProves(ctx, h, p) {
 		if err := s.preflight(ctx, p); err != nil {

@@ -35,6 +35,9 @@ type Host struct {
 	Keepalived Keepalived
 	// VRRP moves the VIPs between the directors; nil where it cannot be had.
 	VRRP VRRP
+	// Packages is for who is asked to install what is missing; no step does it unasked.
+	// Nil where it cannot be had.
+	Packages Packages
 
 	// Observer and Wire are for the doctor alone.
 	Observer Observer

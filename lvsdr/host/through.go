@@ -36,6 +36,9 @@ func (h *Host) Through(via Via) *Host {
 	if h.VRRP != nil {
 		through.VRRP = vrrpVia{via, h.VRRP}
 	}
+	if h.Packages != nil {
+		through.Packages = packagesVia{via, h.Packages}
+	}
 	if h.Observer != nil {
 		through.Observer = observerVia{via, h.Observer}
 	}
@@ -284,4 +287,17 @@ func (v vrrpVia) Reload(ctx context.Context) error {
 
 func (v vrrpVia) Quiet(ctx context.Context, at []netip.AddrPort) (answer func(time.Duration), err error) {
 	return get(ctx, v.via, "VRRP.Quiet", func() (func(time.Duration), error) { return v.of.Quiet(ctx, at) })
+}
+
+type packagesVia struct {
+	via Via
+	of  Packages
+}
+
+func (v packagesVia) Command(name string) (string, error) {
+	return get(context.Background(), v.via, "Packages.Command", func() (string, error) { return v.of.Command(name) })
+}
+
+func (v packagesVia) Install(ctx context.Context, name string) error {
+	return v.via(ctx, "Packages.Install", func() error { return v.of.Install(ctx, name) })
 }

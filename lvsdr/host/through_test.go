@@ -24,6 +24,7 @@ func TestThroughTakesEveryCall(t *testing.T) {
 	}
 	h := &host.Host{Firewalls: []host.Firewall{names{}}}
 	h.Keepalived, h.Sync, h.VRRP = struct{ host.Keepalived }{}, struct{ host.Sync }{}, struct{ host.VRRP }{}
+	h.Packages = struct{ host.Packages }{}
 	h.Observer, h.Wire = h.Examined().Observer, h.Examined().Wire
 	h = h.Through(via)
 	views := reflect.ValueOf(*h)

@@ -53,6 +53,7 @@ func here() *host.Host {
 		Observer:   linuxObserver{},
 		Keepalived: checks,
 		VRRP:       vips,
+		Packages:   packages{},
 		Wire:       linuxWire{},
 	}
 }

@@ -55,6 +55,9 @@ func Record(h *host.Host) *Recorder {
 	if h.VRRP != nil {
 		r.host.VRRP = recVRRP{reads.VRRP, r, h.VRRP}
 	}
+	if h.Packages != nil {
+		r.host.Packages = recPackages{reads.Packages, r, h.Packages}
+	}
 	for i, f := range h.Firewalls {
 		r.host.Firewalls[i] = recFirewall{r.host.Firewalls[i], r, f}
 	}

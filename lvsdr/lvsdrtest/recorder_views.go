@@ -24,6 +24,7 @@ type (
 
 	syncView       = host.Sync
 	keepalivedView = host.Keepalived
+	packagesView   = host.Packages
 	vrrpView       = host.VRRP
 )
 
@@ -209,6 +210,16 @@ func (v recKeepalived) Start(ctx context.Context) error {
 
 func (v recKeepalived) Stop(ctx context.Context) error {
 	return v.r.edit("Keepalived.Stop", "keepalived kill", func() error { return v.of.Stop(ctx) })
+}
+
+type recPackages struct {
+	packagesView
+	r  *Recorder
+	of host.Packages
+}
+
+func (v recPackages) Install(ctx context.Context, name string) error {
+	return v.r.edit("Packages.Install", "apt-get install "+name, func() error { return v.of.Install(ctx, name) })
 }
 
 type recVRRP struct {

@@ -24,7 +24,7 @@ type (
 func (s *state) views() *host.Host {
 	h := &host.Host{
 		Files: files{s}, Sysctl: sysctls{s}, Modules: modules{s}, Links: links{s}, Routes: routes{s}, IPVS: table{s},
-		Sync: syncDaemons{s}, Keepalived: keepalivedEngine{s}, VRRP: vrrpEngine{s}, Observer: observer{s}, Wire: wire{s},
+		Sync: syncDaemons{s}, Keepalived: keepalivedEngine{s}, VRRP: vrrpEngine{s}, Packages: packages{s}, Observer: observer{s}, Wire: wire{s},
 	}
 	for _, f := range s.firewalls {
 		h.Firewalls = append(h.Firewalls, f)
