@@ -65,7 +65,9 @@ func ExampleRole_Plan_director() {
 	// add tcp 10.10.10.22:80: wrr persistent 20
 	// add tcp 10.10.10.22:80 -> 10.10.10.31:80: route weight 1
 	// add tcp 10.10.10.22:80 -> 10.10.10.32:80: route weight 1
+	// add fragmentation-needed 10.10.10.22 in nftables inet filter input: accept
 	// add tcp 10.10.10.22:80 in nftables inet filter input: accept
+	// add fragmentation-needed 10.10.10.22 in nftables inet lvsdr prerouting: notrack
 	// add tcp 10.10.10.22:80 in nftables inet lvsdr prerouting: notrack
 	// add 10.10.10.22/32 dev eth0 label eth0:0
 }
@@ -92,6 +94,7 @@ func ExampleRole_Plan_realServer() {
 	// set net.ipv4.conf.all.arp_announce: 0 -> 2
 	// set net.ipv4.conf.lo.arp_ignore: 0 -> 1
 	// set net.ipv4.conf.lo.arp_announce: 0 -> 2
+	// add fragmentation-needed 10.10.10.22 in nftables inet filter input: accept
 	// add tcp 10.10.10.22:80 in nftables inet filter input: accept
 	// add blackhole 10.10.10.22/32
 	// add 10.10.10.22/32 dev lo label lo:0
@@ -121,7 +124,7 @@ func ExampleRole_Up() {
 	}
 	fmt.Println("as before:", world.Dump() == before)
 	// Output:
-	// 9 changes
+	// 10 changes
 	// 0 changes
 	// as before: true
 }

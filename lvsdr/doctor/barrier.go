@@ -140,14 +140,14 @@ func (b *barriers) add(r filter.Rule, severity Severity, o host.Opening, does st
 	}
 	b.found[i].openings = append(b.found[i].openings, o)
 	b.found[i].let = append(b.found[i].let, let...)
-	b.found[i].byHand = b.found[i].byHand || !slices.Contains(let, inward(o)) && !slices.Contains(let, outward(o))
+	b.found[i].byHand = b.found[i].byHand || !o.IsTooBig() && !slices.Contains(let, inward(o)) && !slices.Contains(let, outward(o))
 }
 
 func (b *barriers) problems(ctx context.Context) []Problem {
 	var all []Problem
 	for _, f := range b.found {
 		p := Problem{Severity: f.severity, What: fmt.Sprintf("%q %s %s", f.rule, f.does, f.to())}
-		if f.openings[0].Protocol != 0 && !f.byHand && b.e.portsMend(ctx, f.rule) {
+		if f.openings[0].Protocol != 0 && !f.byHand && b.e.portsMend(ctx, f.rule, f.openings[0].IsTooBig()) {
 			p.Fix = b.e.SetUpCommand()
 		} else {
 			p.Fix, p.Advice = f.mend()
@@ -158,7 +158,7 @@ func (b *barriers) problems(ctx context.Context) []Problem {
 }
 
 // warnings are the problems of what breaks only some of the traffic, where it is
-// certain. Set-up opens services alone: they are mended by hand.
+// certain.
 func (b *barriers) warnings(ctx context.Context) []Problem {
 	b.certain()
 	for _, f := range b.found {
@@ -172,8 +172,13 @@ func (b *barriers) certain() {
 	b.found = slices.DeleteFunc(b.found, func(f *barrier) bool { return f.severity != Failure })
 }
 
-// portsMend tells whether set-up's next openings come before the rule.
-func (e *Exam) portsMend(ctx context.Context, r filter.Rule) bool {
+// portsMend tells whether set-up's next openings come before the rule: those of
+// services, or those for what routers say. On a host made by hand the latter is no
+// reason to set up everything.
+func (e *Exam) portsMend(ctx context.Context, r filter.Rule, tooBig bool) bool {
+	if here, err := e.WasSetUp(); tooBig && (!here || err != nil) {
+		return false
+	}
 	due, err := e.seen.openings.get(ctx, func() ([]step.Change, error) {
 		for _, s := range e.Steps {
 			if s.Name() == step.Ports {
@@ -187,13 +192,14 @@ func (e *Exam) portsMend(ctx context.Context, r filter.Rule) bool {
 	}
 	gate, keeper := firewall.GateOf(r), firewall.KeeperOf(r)
 	return slices.ContainsFunc(due, func(c step.Change) bool {
-		return c.Op == step.Add && (c.Gate == gate || keeper != "" && c.Gate.Firewall == keeper)
+		o, _ := c.Data.(host.Opening)
+		return c.Op == step.Add && o.IsTooBig() == tooBig && (c.Gate == gate || keeper != "" && c.Gate.Firewall == keeper)
 	})
 }
 
 // to names what the rule stops: openings, or addresses.
 func (f *barrier) to() string {
-	if f.openings[0].Protocol != 0 {
+	if o := f.openings[0]; o.Protocol != 0 && !o.IsTooBig() {
 		return host.JoinOpenings(f.openings)
 	}
 	var texts []string
@@ -218,7 +224,7 @@ const mostCommands = 20
 // mend is the command that lets the packets through before the rule's chain looks
 // at them, or what to do where there is none.
 func (f *barrier) mend() (fix, advice string) {
-	if keeper := firewall.KeeperOf(f.rule); keeper != "" && f.openings[0].Protocol != 0 {
+	if keeper := firewall.KeeperOf(f.rule); keeper != "" && f.openings[0].Protocol != 0 && !f.openings[0].IsTooBig() {
 		return "", fmt.Sprintf("%s has loaded the rule: have it admit them, with %s.", keeper, cluster.OpenByHand(keeper, f.services()))
 	}
 	if f.rule.Owned {

@@ -109,7 +109,7 @@ func foundOpenings(ctx context.Context, h *host.Host) (cluster.Config, error) {
 		}
 		for _, g := range gates {
 			for _, o := range g.Openings {
-				if p := (cluster.Port{Number: o.Port, Protocol: o.Protocol}); !slices.Contains(ports[o.VIP], p) {
+				if p := (cluster.Port{Number: o.Port, Protocol: o.Protocol}); !o.IsTooBig() && !slices.Contains(ports[o.VIP], p) {
 					ports[o.VIP] = append(ports[o.VIP], p)
 				}
 			}

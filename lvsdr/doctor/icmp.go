@@ -27,6 +27,7 @@ var firewallICMP = &Check{
 	Title: "the packet filter lets in what routers say about the size of packets",
 	Why: "A router on the way to a client tells the VIP when packets are too big for it; without that, large replies never arrive " +
 		"while small ones do.",
+	Step:  step.Ports,
 	Needs: []*Check{linkUsable},
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		if e.Stage == BeforeSetUp {
@@ -48,8 +49,8 @@ var firewallICMP = &Check{
 			pkt, let := p.tooBig()
 			v := p.receive(pkt)
 			what := "what routers tell about the size of packets (" + tooBigName(vip) + ") to"
-			if !b.judge(v, host.Opening{VIP: vip}, what, let) && p.director {
-				b.judge(p.send(p.onward(v.Packet)), host.Opening{VIP: vip}, what+" the real servers of", let)
+			if !b.judge(v, host.TooBig(vip), what, let) && p.director {
+				b.judge(p.send(p.onward(v.Packet)), host.TooBig(vip), what+" the real servers of", let)
 			}
 		}
 		return b.warnings(ctx), nil

@@ -49,8 +49,14 @@ func (r *Ruleset) Chains() []Chain {
 // from senders that they name, by themselves or through chains that let nothing
 // pass, and what is above a rate. What [Ruleset.Trace] finds dropped in the chain,
 // and not because of its sender, this rule or a later one drops.
-func (c Chain) Closes() (first int, closes bool) {
-	for _, p := range c.base.services() {
+func (c Chain) Closes() (first int, closes bool) { return c.closes(tcp, udp, sctp) }
+
+// ClosesToTooBig is [Chain.Closes] for what routers say of the size of packets: ICMP
+// fragmentation-needed, ICMPv6 packet-too-big.
+func (c Chain) ClosesToTooBig() (first int, closes bool) { return c.closes(icmp4) }
+
+func (c Chain) closes(protocols ...uint8) (first int, closes bool) {
+	for _, p := range c.base.anyOf(protocols) {
 		at, ok := c.base.closes(p)
 		if ok && (!closes || at < first) {
 			first, closes = at, true
@@ -59,21 +65,29 @@ func (c Chain) Closes() (first int, closes bool) {
 	return first, closes
 }
 
-// services are the packets of every service, in the families that come by.
-func (b *baseChain) services() []Packet {
+// anyOf are the packets of these protocols, whatever else they are, in the families
+// that come by; of ICMP those that tell the size of packets.
+func (b *baseChain) anyOf(protocols []uint8) []Packet {
 	var all []Packet
 	for _, six := range []bool{false, true} {
 		if six && !b.v6 || !six && !b.v4 {
 			continue
 		}
-		for _, protocol := range []uint8{tcp, udp, sctp} {
-			all = append(all, Packet{Hook: b.hook, Protocol: protocol, six: six, any: true, doubtful: doubtful{mark: true}})
+		for _, protocol := range protocols {
+			p := Packet{Hook: b.hook, Protocol: protocol, six: six, any: true, doubtful: doubtful{mark: true}}
+			switch {
+			case protocol == icmp4 && six:
+				p.Protocol, p.ICMPType = icmp6, 2
+			case protocol == icmp4:
+				p.ICMPType, p.ICMPCode = 3, 4
+			}
+			all = append(all, p)
 		}
 	}
 	return all
 }
 
-// closes is [Chain.Closes] for one of the services' packets.
+// closes is [Chain.Closes] for one of the packets.
 func (b *baseChain) closes(p Packet) (at int, ok bool) {
 	t := &tally{flow: &flow{packet: p, base: b, rules: most - mostOfServices}, within: map[*chain]bool{b.chain: true}}
 	for i, rule := range b.rules {

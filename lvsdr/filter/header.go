@@ -80,7 +80,7 @@ func address(a netip.Addr, size int, d doubt) bits {
 }
 
 func (p Packet) transport() bits {
-	if p.any {
+	if p.any && p.Protocol != icmp4 && p.Protocol != icmp6 {
 		return blank(20, aboutOther)
 	}
 	ports := known(binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, p.SrcPort), p.DstPort)...)

@@ -3,6 +3,7 @@ package firewall
 import (
 	"slices"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
@@ -20,18 +21,35 @@ func traversed(c filter.Chain) bool {
 type place struct {
 	openings []host.Opening // sorted
 	own      []int          // lvsdr's rules, by their indexes
-	at       int            // the rule that they belong before; the number of rules: the end
-	filters  bool           // the chain may drop a service's packets
+	services door           // for the services' packets
+	tooBig   door           // for what routers say of the size of packets
 	shadowed bool           // some of lvsdr's rules come after one that can drop
+}
+
+// A door is where lvsdr's rules of one kind belong.
+type door struct {
+	at      int  // the rule that they belong before; the number of rules: the end
+	filters bool // the chain may drop such packets
+}
+
+func newDoor(c filter.Chain, closes func() (int, bool)) door {
+	if at, filters := closes(); filters {
+		return door{at, true}
+	}
+	return door{at: len(c.Rules)}
+}
+
+// door is that of the opening.
+func (p place) door(o host.Opening) door {
+	if o.IsTooBig() {
+		return p.tooBig
+	}
+	return p.services
 }
 
 // placeIn reads the chain; openings reads a rule of lvsdr's.
 func placeIn(c filter.Chain, openings func(filter.ChainRule) []host.Opening) place {
-	var p place
-	p.at, p.filters = c.Closes()
-	if !p.filters {
-		p.at = len(c.Rules)
-	}
+	p := place{services: newDoor(c, c.Closes), tooBig: newDoor(c, c.ClosesToTooBig)}
 	for i, r := range c.Rules {
 		if r.Comment != firewallMark {
 			continue
@@ -42,7 +60,7 @@ func placeIn(c filter.Chain, openings func(filter.ChainRule) []host.Opening) pla
 		}
 		p.own = append(p.own, i)
 		p.openings = append(p.openings, own...)
-		p.shadowed = p.shadowed || i > p.at
+		p.shadowed = p.shadowed || i > p.door(own[0]).at
 	}
 	p.openings = host.SortOpenings(p.openings)
 	return p
@@ -55,9 +73,22 @@ func (p place) is(openings []host.Opening) bool {
 
 // gate is the chain as package host knows it.
 func (p place) gate(name string, c filter.Chain) host.Gate {
-	g := host.Gate{Name: name, Filters: p.filters, Output: c.Hook == filter.Output, Openings: p.openings, Shadowed: p.shadowed}
+	g := host.Gate{Name: name, Output: c.Hook == filter.Output, Openings: p.openings, Shadowed: p.shadowed}
+	g.Filters, g.Admits = filters(p.services.filters, p.tooBig.filters)
 	if c.Family != "inet" {
 		g.Family = c.Family
 	}
 	return g
+}
+
+// filters tells what a gate is that may drop services' packets, or those of ICMP, or
+// both.
+func filters(services, tooBig bool) (filters bool, admits []cluster.Protocol) {
+	if !services {
+		admits = append(admits, cluster.TCP, cluster.UDP, cluster.SCTP, host.VRRPProtocol)
+	}
+	if !tooBig {
+		admits = append(admits, host.ICMP, host.ICMPv6)
+	}
+	return services || tooBig, admits
 }

@@ -178,9 +178,15 @@ func (d *firewalldBus) zoneLater(zone string, disk *firewalldDisk) (host.Gate, e
 	if err := d.zone(zone, ".getSettings2", &s); err != nil {
 		return host.Gate{}, err
 	}
-	g := host.Gate{Name: zone + permanent, Filters: s.filters(), Lasts: true, Later: true}
+	g := host.Gate{Name: zone + permanent, Lasts: true, Later: true}
+	g.Filters, g.Admits = s.filters()
 	for _, name := range disk.zones[zone] {
 		g.Openings = append(g.Openings, disk.services[name]...)
+	}
+	for _, text := range s.words("rules_str") {
+		if o, ok := parseRichRule(text); ok {
+			g.Openings = append(g.Openings, o)
+		}
 	}
 	g.Openings = host.SortOpenings(g.Openings)
 	return g, nil
@@ -199,7 +205,7 @@ func (d *firewalldBus) setLater(zone string, openings []host.Opening) error {
 		}
 	}
 	var wanted []string
-	for _, of := range byVIP(openings) {
+	for _, of := range byVIP(slices.DeleteFunc(slices.Clone(openings), host.Opening.IsTooBig)) {
 		name := disk.nameFor(of[0].VIP, wanted)
 		wanted = append(wanted, name)
 		if err := d.write(name, service(of, disk.notes), disk); err != nil {
@@ -209,7 +215,40 @@ func (d *firewalldBus) setLater(zone string, openings []host.Opening) error {
 	if err := d.use(zone, disk.zones[zone], wanted); err != nil {
 		return err
 	}
+	if err := d.richLater(zone, openings); err != nil {
+		return err
+	}
 	return d.clean(zone, wanted, disk)
+}
+
+// richLater brings the zone's rich rules of ours to the openings that no service can
+// have: those of a type of ICMP.
+func (d *firewalldBus) richLater(zone string, openings []host.Opening) error {
+	s := settings{}
+	if err := d.zone(zone, ".getSettings2", &s); err != nil {
+		return err
+	}
+	has := map[host.Opening]bool{}
+	for _, text := range s.words("rules_str") {
+		o, ok := parseRichRule(text)
+		if !ok {
+			continue
+		}
+		if has[o] = o.IsTooBig() && slices.Contains(openings, o); has[o] {
+			continue
+		}
+		if err := d.zone(zone, ".removeRichRule", nil, text); err != nil {
+			return err
+		}
+	}
+	for _, o := range openings {
+		if o.IsTooBig() && !has[o] {
+			if err := d.zone(zone, ".addRichRule", nil, richRule(o)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // nameFor is the service that the VIP has, else the first free name.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
@@ -177,8 +178,14 @@ func (s settings) word(name string) string {
 	return word
 }
 
-// filters tells whether the zone drops or rejects what it is not told of.
-func (s settings) filters() bool { return s.word("target") != "ACCEPT" }
+// filters tells whether the zone drops or rejects what it is not told of, and what it
+// lets in all the same: with the target "default" that is ICMP (firewalld.zone(5)).
+func (s settings) filters() (filters bool, admits []cluster.Protocol) {
+	if s.word("target") == "default" {
+		admits = []cluster.Protocol{host.ICMP, host.ICMPv6}
+	}
+	return s.word("target") != "ACCEPT", admits
+}
 
 // zoneNow is the zone as it is in force.
 func (d *firewalldBus) zoneNow(zone string) (host.Gate, error) {
@@ -186,7 +193,8 @@ func (d *firewalldBus) zoneNow(zone string) (host.Gate, error) {
 	if err := d.call(firewalldPath, ".zone.getZoneSettings2", &s, zone); err != nil {
 		return host.Gate{}, err
 	}
-	g := host.Gate{Name: zone, Filters: s.filters()}
+	g := host.Gate{Name: zone}
+	g.Filters, g.Admits = s.filters()
 	for _, text := range s.words("rules_str") {
 		if o, ok := parseRichRule(text); ok {
 			g.Openings = append(g.Openings, o)

@@ -23,6 +23,9 @@ const richPriority = host.RouteProtocol
 func richRule(o host.Opening) string {
 	family := map[bool]string{true: "ipv4", false: "ipv6"}[o.VIP.Is4()]
 	rule := fmt.Sprintf(`rule priority="%d" family="%s" destination address="%s" `, richPriority, family, o.VIP)
+	if o.IsTooBig() {
+		return rule + fmt.Sprintf(`icmp-type name="%s" accept`, host.TooBigName(o.VIP))
+	}
 	if o.Port == 0 {
 		return rule + fmt.Sprintf(`protocol value="%s" accept`, host.ProtocolName(o.Protocol))
 	}
@@ -31,7 +34,7 @@ func richRule(o host.Opening) string {
 
 var richOpening = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^rule priority="` + strconv.Itoa(richPriority) +
-		`" family="ipv[46]" destination address="([^"]+)" (?:port port="([0-9]+)" protocol|protocol value)="([a-z]+)" accept$`)
+		`" family="ipv[46]" destination address="([^"]+)" (?:(?:port port="([0-9]+)" protocol|protocol value)="([a-z]+)"|icmp-type name="(fragmentation-needed|packet-too-big)") accept$`)
 })
 
 // parseRichRule reads a rule of ours.
@@ -43,6 +46,9 @@ func parseRichRule(text string) (o host.Opening, ok bool) {
 	vip, err := netip.ParseAddr(m[1])
 	if err != nil {
 		return o, false
+	}
+	if m[4] != "" {
+		return host.TooBig(vip), m[4] == host.TooBigName(vip)
 	}
 	return openingOf(vip, m[2], m[3])
 }

@@ -3,6 +3,7 @@ package firewall
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,9 @@ func iptablesOpenings(r filter.ChainRule) []host.Opening {
 		return nil
 	}
 	o := host.Opening{VIP: prefix.Addr()}
+	if big := iptablesTooBig(o.VIP); r.Line.After(big.option) == big.value {
+		return []host.Opening{host.TooBig(o.VIP)}
+	}
 	for _, p := range []cluster.Protocol{cluster.TCP, cluster.UDP, cluster.SCTP, host.VRRPProtocol} {
 		if name := r.Line.After("-p"); name == host.ProtocolName(p) || name == strconv.Itoa(int(p)) {
 			o.Protocol = p
@@ -31,6 +35,17 @@ func iptablesOpenings(r filter.ChainRule) []host.Opening {
 		return nil
 	}
 	return []host.Opening{o}
+}
+
+// An icmpMatch is how iptables has a type of ICMP.
+type icmpMatch struct{ protocol, match, option, value string }
+
+// iptablesTooBig matches what [host.TooBig] lets in, as iptables-save writes it.
+func iptablesTooBig(vip netip.Addr) icmpMatch {
+	if vip.Is4() {
+		return icmpMatch{"icmp", "icmp", "--icmp-type", "3/4"}
+	}
+	return icmpMatch{"ipv6-icmp", "icmp6", "--icmpv6-type", "2"}
 }
 
 // iptablesEdit returns the input for iptables-restore that leaves exactly these
@@ -47,7 +62,7 @@ func iptablesEdit(c filter.Chain, openings []host.Opening) string {
 	}
 	var b strings.Builder
 	b.WriteString("*" + c.Table + "\n")
-	number := p.at + 1 // where the next rule comes, from 1
+	gone := []int{}
 	for _, i := range p.own {
 		r := c.Rules[i]
 		if own := iptablesOpenings(r); len(own) == 1 && wanted[own[0]] {
@@ -55,29 +70,52 @@ func iptablesEdit(c filter.Chain, openings []host.Opening) string {
 			continue
 		}
 		b.WriteString("-D " + c.Name + " " + r.Line.Text + "\n")
-		if i < p.at {
-			number--
-		}
+		gone = append(gone, i)
 	}
-	for _, o := range openings {
-		if _, due := wanted[o]; due {
-			fmt.Fprintf(&b, "-I %s %d %s\n", c.Name, number, iptablesOpening(o))
-			number++
+	for _, at := range p.places() {
+		number := at + 1 // where the next rule comes, from 1
+		for _, i := range gone {
+			if i < at {
+				number--
+			}
+		}
+		for _, o := range openings {
+			if _, due := wanted[o]; due && p.door(o).at == at {
+				fmt.Fprintf(&b, "-I %s %d %s\n", c.Name, number, iptablesOpening(o))
+				number++
+			}
 		}
 	}
 	b.WriteString("COMMIT\n")
 	return b.String()
 }
 
+// places are where rules of ours belong, the last first: what is inserted there moves
+// no other.
+func (p place) places() []int {
+	all := []int{p.services.at, p.tooBig.at}
+	slices.Sort(all)
+	slices.Reverse(all)
+	return slices.Compact(all)
+}
+
 // iptablesOpening is the rule that lets a service's packets pass.
 func iptablesOpening(o host.Opening) string {
-	protocol := o.Protocol.String()
-	if o.Protocol == host.VRRPProtocol { // its name stands in /etc/protocols alone
-		protocol = strconv.Itoa(int(o.Protocol))
-	}
-	rule := fmt.Sprintf("-d %s -p %s", netip.PrefixFrom(o.VIP, o.VIP.BitLen()), protocol)
+	rule := fmt.Sprintf("-d %s -p %s", netip.PrefixFrom(o.VIP, o.VIP.BitLen()), iptablesProtocol(o))
 	if o.Port != 0 {
 		rule += fmt.Sprintf(" -m %s --dport %d", o.Protocol, o.Port)
 	}
 	return rule + " -m comment --comment " + firewallMark + " -j ACCEPT"
+}
+
+// iptablesProtocol is the opening's protocol, with the type where it is ICMP.
+func iptablesProtocol(o host.Opening) string {
+	switch {
+	case o.IsTooBig():
+		m := iptablesTooBig(o.VIP)
+		return fmt.Sprintf("%s -m %s %s %s", m.protocol, m.match, m.option, m.value)
+	case o.Protocol == host.VRRPProtocol: // its name stands in /etc/protocols alone
+		return strconv.Itoa(int(o.Protocol))
+	}
+	return o.Protocol.String()
 }

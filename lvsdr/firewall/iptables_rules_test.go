@@ -64,6 +64,8 @@ func TestIptablesEdit(t *testing.T) {
 	web := host.Opening{VIP: netip.MustParseAddr("10.10.10.22"), Protocol: cluster.TCP, Port: 80}
 	dns := host.Opening{VIP: netip.MustParseAddr("10.10.10.22"), Protocol: cluster.UDP, Port: 53}
 	all := host.Opening{VIP: netip.MustParseAddr("fd00::22"), Protocol: cluster.SCTP, Port: 0}
+	big, big6 := host.TooBig(web.VIP), host.TooBig(all.VIP)
+	const tooBig = "-d 10.10.10.22/32 -p icmp -m icmp --icmp-type 3/4 -m comment --comment lvsdr -j ACCEPT"
 	const ours = "-d 10.10.10.22/32 -p tcp -m tcp --dport 80 -m comment --comment lvsdr -j ACCEPT"
 	tests := []struct {
 		name, listing string
@@ -81,6 +83,12 @@ func TestIptablesEdit(t *testing.T) {
 		{"none", "-A INPUT " + ours + "\n-A INPUT -j DROP\n", nil, "-D INPUT " + ours},
 		{"moved", "-A INPUT -j DROP\n-A INPUT " + ours + "\n", []host.Opening{web}, "-D INPUT " + ours + "\n-I INPUT 1 " + ours},
 		{"twice", "-A INPUT " + ours + "\n-A INPUT " + ours + "\n", nil, "-D INPUT " + ours + "\n-D INPUT " + ours},
+		{"what routers say", "-P INPUT DROP\n-A INPUT -p icmp -m icmp --icmp-type 8 -j ACCEPT\n", []host.Opening{big, web}, "-I INPUT 2 " + tooBig + "\n-I INPUT 3 " + ours},
+		{"what routers say in IPv6", "-A INPUT -j DROP\n", []host.Opening{big6}, "-I INPUT 1 -d fd00::22/128 -p ipv6-icmp -m icmp6 --icmpv6-type 2 -m comment --comment lvsdr -j ACCEPT"},
+		{"what routers say, dropped first", "-A INPUT -i lo -j ACCEPT\n-A INPUT -p icmp -j DROP\n-A INPUT -s 192.0.2.1/32 -j DROP\n-A INPUT -j DROP\n", []host.Opening{big, web},
+			"-I INPUT 4 " + ours + "\n-I INPUT 2 " + tooBig},
+		{"what routers say, dropped last", "-A INPUT " + ours + "\n-A INPUT -p tcp -j DROP\n-A INPUT " + tooBig + "\n-A INPUT -p icmp -j DROP\n", []host.Opening{big, web}, ""},
+		{"what routers say, behind a drop", "-A INPUT " + ours + "\n-A INPUT -j DROP\n-A INPUT " + tooBig + "\n", nil, "-D INPUT " + ours + "\n-D INPUT " + tooBig},
 		{"as it is", "-A INPUT " + ours + "\n-A INPUT -j DROP\n", []host.Opening{web}, ""},
 	}
 	for _, tt := range tests {

@@ -14,6 +14,8 @@ var openings = []host.Opening{
 	{VIP: netip.MustParseAddr("10.10.10.22"), Protocol: cluster.TCP, Port: 80},
 	{VIP: netip.MustParseAddr("10.10.10.22"), Protocol: cluster.UDP},
 	{VIP: netip.MustParseAddr("fd00::22"), Protocol: cluster.SCTP, Port: 2905},
+	host.TooBig(netip.MustParseAddr("10.10.10.22")),
+	host.TooBig(netip.MustParseAddr("fd00::22")),
 }
 
 func TestRichRule(t *testing.T) {
@@ -21,6 +23,8 @@ func TestRichRule(t *testing.T) {
 		`rule priority="76" family="ipv4" destination address="10.10.10.22" port port="80" protocol="tcp" accept`,
 		`rule priority="76" family="ipv4" destination address="10.10.10.22" protocol value="udp" accept`,
 		`rule priority="76" family="ipv6" destination address="fd00::22" port port="2905" protocol="sctp" accept`,
+		`rule priority="76" family="ipv4" destination address="10.10.10.22" icmp-type name="fragmentation-needed" accept`,
+		`rule priority="76" family="ipv6" destination address="fd00::22" icmp-type name="packet-too-big" accept`,
 	} {
 		if got := richRule(openings[i]); got != want {
 			t.Errorf("%v: %s", openings[i], got)
@@ -40,6 +44,7 @@ func TestRichRuleOfOthers(t *testing.T) {
 		`rule priority="76" family="ipv4" destination address="10.10.10.22" port port="80" protocol="tcp" reject`,
 		`rule priority="76" family="ipv4" destination address="10.10.10.0/24x" protocol value="tcp" accept`,
 		`rule priority="76" family="ipv4" destination address="10.10.10.22" protocol value="ah" accept`,
+		`rule priority="76" family="ipv4" destination address="10.10.10.22" icmp-type name="packet-too-big" accept`,
 	} {
 		if o, ok := parseRichRule(text); ok {
 			t.Errorf("%s: %v", text, o)
@@ -109,7 +114,7 @@ func TestKeeperOf(t *testing.T) {
 
 func TestByVIP(t *testing.T) {
 	got := byVIP([]host.Opening{openings[2], openings[1], openings[0], openings[0]})
-	if len(got) != 2 || !slices.Equal(got[0], openings[:2]) || !slices.Equal(got[1], openings[2:]) {
+	if len(got) != 2 || !slices.Equal(got[0], openings[:2]) || !slices.Equal(got[1], openings[2:3]) {
 		t.Errorf("%v", got)
 	}
 }

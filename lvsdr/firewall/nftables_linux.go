@@ -36,13 +36,14 @@ func (nftFirewall) Gates(ctx context.Context) ([]host.Gate, error) {
 	}
 	var gates []host.Gate
 	tracking := host.Gate{Name: nftName(ownTracking), Untracked: true}
+	var services, tooBig bool // may be dropped somewhere
 	for _, c := range rules.Chains() {
 		switch p := placeIn(c, nftOpenings); {
 		case isOwn(c):
 			tracking.Openings = p.openings
 		case !traversed(c):
 		default:
-			tracking.Filters = tracking.Filters || p.filters
+			services, tooBig = services || p.services.filters, tooBig || p.tooBig.filters
 			// Rules of ours would be unreadable to iptables: its chains are left to it.
 			if c.Tool == filter.ByNftables {
 				gates = append(gates, nftGate(c, p))
@@ -50,6 +51,7 @@ func (nftFirewall) Gates(ctx context.Context) ([]host.Gate, error) {
 		}
 	}
 	slices.SortFunc(gates, func(a, b host.Gate) int { return strings.Compare(a.Name, b.Name) })
+	tracking.Filters, tracking.Admits = filters(services, tooBig)
 	if tracking.Filters || len(tracking.Openings) > 0 {
 		gates = append(gates, tracking)
 	}
@@ -109,8 +111,11 @@ func setChain(c filter.Chain, openings []host.Opening) error {
 		return nil
 	}
 	return nftTransaction(c, func(edit *nftEdit) error {
-		if p.at < len(c.Rules) {
-			edit.before = c.Rules[p.at].Handle
+		edit.before = func(o host.Opening) uint64 {
+			if at := p.door(o).at; at < len(c.Rules) {
+				return c.Rules[at].Handle
+			}
+			return 0
 		}
 		if err := edit.add(openings, nftAccept); err != nil {
 			return err

@@ -33,7 +33,7 @@ type nftEdit struct {
 	conn   *nftables.Conn
 	table  *nftables.Table
 	chain  filter.Chain
-	before uint64 // the rule to insert before; 0: append
+	before func(host.Opening) uint64 // the rule to insert before; 0: append
 	sets   uint32
 }
 
@@ -44,7 +44,7 @@ func nftTransaction(c filter.Chain, edit func(*nftEdit) error) error {
 		return err
 	}
 	defer conn.CloseLasting()
-	if err := edit(&nftEdit{conn: conn, table: &nftables.Table{Family: nftFamilies[c.Family], Name: c.Table}, chain: c}); err != nil {
+	if err := edit(&nftEdit{conn: conn, table: &nftables.Table{Family: nftFamilies[c.Family], Name: c.Table}, chain: c, before: func(host.Opening) uint64 { return 0 }}); err != nil {
 		return err
 	}
 	return conn.Flush()
@@ -59,13 +59,14 @@ func nftSocket(c *netlink.Conn) error {
 	return c.SetDeadline(time.Now().Add(30 * time.Second))
 }
 
-// add adds at most four rules whatever the number of openings: each is one
-// look-up in a set, of IPv4 or IPv6 addresses, with or without a port.
+// add adds at most six rules whatever the number of openings: each is one
+// look-up in a set, of IPv4 or IPv6 addresses, with a port or without one, or of those
+// that get what routers say of the size of packets.
 func (e *nftEdit) add(openings []host.Opening, verdict expr.Any) error {
-	groups := map[nftShape][]nftables.SetElement{}
+	groups, before := map[nftShape][]nftables.SetElement{}, map[nftShape]uint64{}
 	for _, o := range openings {
-		s := nftShape{v6: !o.VIP.Is4(), anyPort: o.Port == 0}
-		groups[s] = append(groups[s], nftables.SetElement{Key: nftKey(o)})
+		s := nftShape{v6: !o.VIP.Is4(), anyPort: o.Port == 0, tooBig: o.IsTooBig()}
+		groups[s], before[s] = append(groups[s], nftables.SetElement{Key: nftKey(o)}), e.before(o)
 	}
 	for _, s := range nftShapes {
 		if len(groups[s]) == 0 {
@@ -77,10 +78,10 @@ func (e *nftEdit) add(openings []host.Opening, verdict expr.Any) error {
 		}
 		rule := &nftables.Rule{
 			Table: e.table, Chain: &nftables.Chain{Name: e.chain.Name},
-			Position: e.before, UserData: nftMark,
+			Position: before[s], UserData: nftMark,
 			Exprs: append(s.match(e.table.Family, set), verdict),
 		}
-		if e.before == 0 {
+		if before[s] == 0 {
 			e.conn.AddRule(rule)
 		} else {
 			e.conn.InsertRule(rule)
@@ -127,21 +128,24 @@ func (e *nftEdit) addSet(s nftShape, elements []nftables.SetElement) (*nftables.
 }
 
 // An nftShape is what the keys of one set are made of.
-type nftShape struct{ v6, anyPort bool }
+type nftShape struct{ v6, anyPort, tooBig bool }
 
-var nftShapes = []nftShape{{false, false}, {false, true}, {true, false}, {true, true}}
-
-var nftKeys = map[nftShape]nftables.SetDatatype{
-	{false, false}: nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeInetProto, nftables.TypeInetService),
-	{false, true}:  nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeInetProto),
-	{true, false}:  nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetProto, nftables.TypeInetService),
-	{true, true}:   nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetProto),
+var nftShapes = []nftShape{
+	{}, {anyPort: true}, {anyPort: true, tooBig: true},
+	{v6: true}, {v6: true, anyPort: true}, {v6: true, anyPort: true, tooBig: true},
 }
 
-func (s nftShape) key() nftables.SetDatatype { return nftKeys[s] }
+var nftKeys = map[nftShape]nftables.SetDatatype{
+	{}:                        nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeInetProto, nftables.TypeInetService),
+	{anyPort: true}:           nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeInetProto),
+	{v6: true}:                nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetProto, nftables.TypeInetService),
+	{v6: true, anyPort: true}: nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetProto),
+}
 
-// match is "ip daddr . meta l4proto . th dport { … }" as nft compiles it, with
-// the check of the family that a table of family inet needs. Registers are 16
+func (s nftShape) key() nftables.SetDatatype { return nftKeys[nftShape{s.v6, s.anyPort, false}] }
+
+// match is "ip daddr . meta l4proto . th dport { … }" as nft compiles it, of ICMP
+// behind its type and code and without a port, with the check of the family that a table of family inet needs. Registers are 16
 // bytes from 1 on, or 4 bytes from 8 on for the same ones.
 func (s nftShape) match(family nftables.TableFamily, set *nftables.Set) []expr.Any {
 	proto, offset, length, next := byte(nftables.TableFamilyIPv4), uint32(16), uint32(4), uint32(9)
@@ -153,6 +157,9 @@ func (s nftShape) match(family nftables.TableFamily, set *nftables.Set) []expr.A
 		exprs = append(exprs, &expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
 			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{proto}})
 	}
+	if s.tooBig {
+		exprs = append(exprs, s.icmp()...)
+	}
 	exprs = append(exprs,
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: length},
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: next})
@@ -160,6 +167,25 @@ func (s nftShape) match(family nftables.TableFamily, set *nftables.Set) []expr.A
 		exprs = append(exprs, &expr.Payload{DestRegister: next + 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2})
 	}
 	return append(exprs, &expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID})
+}
+
+// icmp is "icmp type destination-unreachable icmp code frag-needed", or "icmpv6 type
+// packet-too-big".
+func (s nftShape) icmp() []expr.Any {
+	protocol, header := host.ICMP, []byte{3, 4}
+	if s.v6 {
+		protocol, header = host.ICMPv6, []byte{2}
+	}
+	exprs := []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{byte(protocol)}},
+	}
+	for i, value := range header {
+		exprs = append(exprs,
+			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: uint32(i), Len: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{value}})
+	}
+	return exprs
 }
 
 // nftKey is the opening as an element: address, protocol and, unless it is every

@@ -46,6 +46,9 @@ func (u ufw) Gates(ctx context.Context) ([]host.Gate, error) {
 		Name: ufwGate, Filters: active, Lasts: true, Openings: openings,
 		// It knows no ports of SCTP, and VRRP from its version 0.36.2 on alone.
 		Unable: []cluster.Protocol{cluster.SCTP, host.VRRPProtocol},
+		// Its own rules let in what routers say (before.rules), and that alone of ICMP
+		// could be told by its command.
+		Admits: []cluster.Protocol{host.ICMP, host.ICMPv6},
 	}}, nil
 }
 

@@ -250,6 +250,8 @@ type Gate struct {
 	Later bool
 	// Unable are protocols that the gate cannot be opened for.
 	Unable []cluster.Protocol
+	// Admits are protocols that need no opening: nothing there can drop them.
+	Admits []cluster.Protocol
 }
 
 // A Place names a gate among those of all firewalls of a host.

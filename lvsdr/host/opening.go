@@ -49,9 +49,40 @@ type Opening struct {
 	Port     uint16 // 0: every port
 }
 
+// The protocols of what routers say of the size of packets.
+const (
+	ICMP   cluster.Protocol = 1
+	ICMPv6 cluster.Protocol = 58
+)
+
+// TooBig is the opening for what a router on the way to a client tells the VIP when a
+// packet is too big for it, and for nothing else: ICMP fragmentation-needed (RFC 792,
+// type 3 code 4), ICMPv6 packet-too-big (RFC 4443, type 2).
+func TooBig(vip netip.Addr) Opening {
+	if vip.Is4() {
+		return Opening{VIP: vip, Protocol: ICMP}
+	}
+	return Opening{VIP: vip, Protocol: ICMPv6}
+}
+
+// IsTooBig tells whether the opening is that of [TooBig].
+func (o Opening) IsTooBig() bool { return o == TooBig(o.VIP) }
+
+// TooBigName is its name in the words of iptables, nft and firewalld.
+func TooBigName(vip netip.Addr) string {
+	if vip.Is4() {
+		return "fragmentation-needed"
+	}
+	return "packet-too-big"
+}
+
 // String renders the opening as "tcp 10.10.10.22:80", "udp [fd00::22]:53", and
-// "tcp 10.10.10.22" when it is every port.
+// "tcp 10.10.10.22" when it is every port; one of [TooBig] as "fragmentation-needed
+// 10.10.10.22".
 func (o Opening) String() string {
+	if o.IsTooBig() {
+		return TooBigName(o.VIP) + " " + o.VIP.String()
+	}
 	if o.Port == 0 {
 		return ProtocolName(o.Protocol) + " " + o.VIP.String()
 	}

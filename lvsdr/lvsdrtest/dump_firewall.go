@@ -50,7 +50,12 @@ func (g *gate) openingText(f *firewall, o host.Opening) string {
 		return fmt.Sprintf("nft insert rule %s %s accept comment \"lvsdr\"", g.name, nftMatch(o))
 	}
 	match := fmt.Sprintf("-p %s --dport %d", o.Protocol, o.Port)
-	if o.Port == 0 {
+	switch {
+	case o.IsTooBig() && o.VIP.Is4():
+		match = "-p icmp --icmp-type " + host.TooBigName(o.VIP)
+	case o.IsTooBig():
+		match = "-p ipv6-icmp --icmpv6-type " + host.TooBigName(o.VIP)
+	case o.Port == 0:
 		match = "-p " + host.ProtocolName(o.Protocol)
 	}
 	return fmt.Sprintf("%stables -I %s -d %s %s -m comment --comment lvsdr -j ACCEPT", g.family, g.chain(), o.VIP, match)
@@ -60,6 +65,12 @@ func nftMatch(o host.Opening) string {
 	family := "ip"
 	if o.VIP.Is6() {
 		family = "ip6"
+	}
+	if o.IsTooBig() && o.VIP.Is4() {
+		return fmt.Sprintf("ip daddr %s icmp code frag-needed", o.VIP)
+	}
+	if o.IsTooBig() {
+		return fmt.Sprintf("ip6 daddr %s icmpv6 type packet-too-big", o.VIP)
 	}
 	if o.Port == 0 {
 		return fmt.Sprintf("%s daddr %s meta l4proto %s", family, o.VIP, host.ProtocolName(o.Protocol))

@@ -83,7 +83,12 @@ func parseOpening(words []string) (o host.Opening, err error) {
 		switch word {
 		case "-d", "daddr":
 			o.VIP, err = netip.ParseAddr(next)
+		case "--icmp-type", "--icmpv6-type", "icmp", "icmpv6":
+			return host.TooBig(o.VIP), nil
 		case "-p", "l4proto":
+			if next == "icmp" || next == "ipv6-icmp" {
+				continue // the type says it
+			}
 			o.Protocol, err = host.ParseProtocol(next)
 		case "tcp", "udp", "sctp":
 			o.Protocol, err = ipvs.ParseProtocol(word)

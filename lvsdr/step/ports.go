@@ -30,6 +30,16 @@ func OpeningsOf(c cluster.Config) []host.Opening {
 	return slices.Compact(all)
 }
 
+// TooBigOf is what routers tell the VIPs of the size of packets, which a firewall must
+// let pass, or large answers stall on the way to some clients.
+func TooBigOf(c cluster.Config) []host.Opening {
+	var all []host.Opening
+	for _, vip := range c.VIPs() {
+		all = append(all, host.TooBig(vip))
+	}
+	return host.SortOpenings(all)
+}
+
 // SyncOf is where the directors tell each other of their connections, which their
 // firewalls must let pass, both in and out.
 func SyncOf(c cluster.Config) []host.Opening {
@@ -68,15 +78,16 @@ func AdvertisementsOf(c cluster.Config) []host.Opening {
 // of the input hook; on the way out, because IPVS sends them on through the
 // output hook (net/netfilter/ipvs/ip_vs_xmit.c); and past connection tracking,
 // which never sees the real servers' answers and takes the clients' packets for
-// invalid. What cannot drop is not touched.
+// invalid. So it does with what routers tell the VIP of the size of packets, which IPVS
+// hands on to the real server. What cannot drop is not touched.
 func DirectorPorts(c cluster.Config) Step {
-	return ports{host.SortOpenings(slices.Concat(OpeningsOf(c), SyncOf(c), AdvertisementsOf(c))), c.Firewall, c.DrainTime(), true}
+	return ports{host.SortOpenings(slices.Concat(OpeningsOf(c), TooBigOf(c), SyncOf(c), AdvertisementsOf(c))), c.Firewall, c.DrainTime(), true}
 }
 
 // RealServerPorts is the step that lets the services' packets pass the real
 // server's firewalls on the way in. What cannot drop is not touched.
 func RealServerPorts(c cluster.Config) Step {
-	return ports{OpeningsOf(c), c.Firewall, c.DrainTime(), false}
+	return ports{host.SortOpenings(slices.Concat(OpeningsOf(c), TooBigOf(c))), c.Firewall, c.DrainTime(), false}
 }
 
 type ports struct {
@@ -176,6 +187,7 @@ func (p ports) letIn(all []seen, runtime bool) map[string]map[host.Opening]bool 
 			if p.chooses(f.Name()) && !(runtime && g.Lasts) {
 				then = p.wanted(g)
 			}
+			then = slices.Concat(then, p.admitted(g))
 			if let[f.Name()] == nil {
 				let[f.Name()] = map[host.Opening]bool{}
 			}
@@ -226,11 +238,22 @@ func (p ports) wanted(g host.Gate) []host.Opening {
 		if g.Untracked && (o.VIP.IsMulticast() || o.Protocol == host.VRRPProtocol) {
 			continue // nobody answers it, or it is seen both ways
 		}
-		if (g.Family == "" || g.Family == o.Family()) && !slices.Contains(g.Unable, o.Protocol) {
+		if (g.Family == "" || g.Family == o.Family()) && !slices.Contains(g.Unable, o.Protocol) && !slices.Contains(g.Admits, o.Protocol) {
 			wanted = append(wanted, o)
 		}
 	}
 	return wanted
+}
+
+// admitted returns the openings that a gate has no need of.
+func (p ports) admitted(g host.Gate) []host.Opening {
+	var all []host.Opening
+	for _, o := range p.openings {
+		if slices.Contains(g.Admits, o.Protocol) {
+			all = append(all, o)
+		}
+	}
+	return all
 }
 
 // A gateEdit brings one gate from the openings it has to those wanted.

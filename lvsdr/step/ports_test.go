@@ -46,6 +46,9 @@ var (
 	web6Opening = host.Opening{VIP: netip.MustParseAddr("fd00::22"), Protocol: cluster.TCP, Port: 80}
 )
 
+// icmp is what many firewalls let in.
+var icmp = []cluster.Protocol{host.ICMP, host.ICMPv6}
+
 func portsConfig(openings ...host.Opening) cluster.Config {
 	var c cluster.Config
 	for _, o := range openings {
@@ -55,9 +58,10 @@ func portsConfig(openings ...host.Opening) cluster.Config {
 }
 
 func TestPortsPlan(t *testing.T) {
+	services := []cluster.Protocol{cluster.TCP, cluster.UDP, cluster.SCTP}
 	named := func(name string, c cluster.Config) cluster.Config { c.Firewall = name; return c }
-	in, out := host.Gate{Name: "in", Filters: true}, host.Gate{Name: "out", Filters: true, Output: true}
-	track := host.Gate{Name: "track", Filters: true, Untracked: true}
+	in, out := host.Gate{Name: "in", Filters: true, Admits: icmp}, host.Gate{Name: "out", Filters: true, Output: true, Admits: icmp}
+	track := host.Gate{Name: "track", Filters: true, Untracked: true, Admits: icmp}
 	with := func(g host.Gate, openings ...host.Opening) host.Gate { g.Openings = openings; return g }
 	shadowed := with(in, webOpening)
 	shadowed.Shadowed = true
@@ -81,8 +85,13 @@ func TestPortsPlan(t *testing.T) {
 		{"filters no more", step.RealServerPorts(portsConfig(webOpening)), step.Present, []host.Gate{{Name: "in", Openings: []host.Opening{webOpening}}},
 			[]string{"remove tcp 10.10.10.22:80 in fake in: accept"}},
 		{"family", step.RealServerPorts(portsConfig(webOpening, web6Opening)), step.Present,
-			[]host.Gate{{Name: "v4", Family: "ip", Filters: true}, {Name: "v6", Family: "ip6", Filters: true}},
-			[]string{"add tcp 10.10.10.22:80 in fake v4: accept", "add tcp [fd00::22]:80 in fake v6: accept"}},
+			[]host.Gate{{Name: "v4", Family: "ip", Filters: true}, {Name: "v6", Family: "ip6", Filters: true}}, []string{
+				"add fragmentation-needed 10.10.10.22 in fake v4: accept", "add tcp 10.10.10.22:80 in fake v4: accept",
+				"add tcp [fd00::22]:80 in fake v6: accept", "add packet-too-big fd00::22 in fake v6: accept",
+			}},
+		{"what routers say alone", step.DirectorPorts(portsConfig(webOpening)), step.Present,
+			[]host.Gate{{Name: "in", Filters: true, Admits: services}, {Name: "track", Filters: true, Untracked: true, Admits: services}},
+			[]string{"add fragmentation-needed 10.10.10.22 in fake in: accept", "add fragmentation-needed 10.10.10.22 in fake track: notrack"}},
 		{"teardown", step.DirectorPorts(portsConfig()), step.Absent, []host.Gate{with(in, webOpening), with(track, webOpening)}, []string{
 			"remove tcp 10.10.10.22:80 in fake track: notrack", "remove tcp 10.10.10.22:80 in fake in: accept",
 		}},
@@ -126,7 +135,7 @@ func changeLines(changes []step.Change) []string {
 
 // One gate is set once, whatever the number of its changes.
 func TestPortsSetsAGateOnce(t *testing.T) {
-	f := &fakeFirewall{name: "fake", gates: []host.Gate{{Name: "in", Filters: true}}}
+	f := &fakeFirewall{name: "fake", gates: []host.Gate{{Name: "in", Filters: true, Admits: icmp}}}
 	ports := step.RealServerPorts(portsConfig(webOpening, dnsOpening, web6Opening))
 	plan, err := ports.Plan(context.Background(), &host.Host{Firewalls: []host.Firewall{f}}, step.Present)
 	if err != nil || len(plan) != 3 {
@@ -144,7 +153,7 @@ func TestPortsSetsAGateOnce(t *testing.T) {
 
 func TestPortsErrors(t *testing.T) {
 	broken := &fakeFirewall{name: "broken", err: fs.ErrPermission}
-	owned := &fakeFirewall{name: "fake", gates: []host.Gate{{Name: "in", Filters: true, Owner: "firewalld"}}}
+	owned := &fakeFirewall{name: "fake", gates: []host.Gate{{Name: "in", Filters: true, Owner: "firewalld", Admits: icmp}}}
 	c := portsConfig(webOpening)
 	tests := []struct {
 		name, firewall string
@@ -181,10 +190,16 @@ func TestPortsErrors(t *testing.T) {
 // is on disk stays as it is where only the running host is set up, and then the
 // loaded rules are opened.
 func TestPortsOfManagers(t *testing.T) {
-	zone, disk := host.Gate{Name: "public", Filters: true}, host.Gate{Name: "public (permanent)", Filters: true, Lasts: true, Later: true}
-	in := host.Gate{Name: "in", Filters: true, Lasts: true, Unable: []cluster.Protocol{cluster.SCTP}}
+	zone := host.Gate{Name: "public", Filters: true, Admits: icmp}
+	disk := host.Gate{Name: "public (permanent)", Filters: true, Lasts: true, Later: true, Admits: icmp}
+	drop := host.Gate{Name: "drop", Filters: true}
+	in := host.Gate{Name: "in", Filters: true, Lasts: true, Unable: []cluster.Protocol{cluster.SCTP}, Admits: icmp}
 	kept := func(by string, has ...host.Opening) host.Gate {
-		return host.Gate{Name: "loaded", Filters: true, Keeper: by, Openings: has}
+		g := host.Gate{Name: "loaded", Filters: true, Keeper: by, Openings: has}
+		if by == "" {
+			g.Admits = icmp
+		}
+		return g
 	}
 	with := func(g host.Gate, o ...host.Opening) host.Gate { g.Openings = o; return g }
 	owned := kept("firewalld")
@@ -207,6 +222,8 @@ func TestPortsOfManagers(t *testing.T) {
 	}{
 		{"firewalld", "firewalld", []host.Gate{zone, disk}, owned, web, false, step.Present, []string{
 			"add tcp 10.10.10.22:80 in firewalld public: accept", "add tcp 10.10.10.22:80 in firewalld public (permanent): accept"}},
+		{"a zone that drops", "firewalld", []host.Gate{drop}, owned, web, false, step.Present, []string{
+			"add fragmentation-needed 10.10.10.22 in firewalld drop: accept", "add tcp 10.10.10.22:80 in firewalld drop: accept"}},
 		{"firewalld now", "firewalld", []host.Gate{zone, disk}, owned, web, true, step.Present, []string{
 			"add tcp 10.10.10.22:80 in firewalld public: accept"}},
 		{"firewalld after its reload", "firewalld", []host.Gate{with(zone, webOpening), with(disk, webOpening)}, owned, web, false, step.Present, nil},

@@ -94,14 +94,14 @@ var firewallFaults = []Fault{{
 }, {
 	Name: "icmp-drops", Catalogue: "O2", Needs: []lab.Feature{lab.IPTables},
 	Title:  "the director drops what routers say about the size of packets",
-	Inject: on("dev-1", "iptables-legacy -A INPUT -p icmp --icmp-type echo-request -j ACCEPT; iptables-legacy -A INPUT -p icmp -j DROP; lvsdr setup director -q "+Flags),
+	Inject: on("dev-1", "iptables-legacy -A INPUT -p icmp --icmp-type echo-request -j ACCEPT; iptables-legacy -A INPUT -p icmp -j DROP"),
 	Sights: []Sight{{"dev-1", "firewall-icmp", doctor.Warning}},
 	Undo:   unfiltered("dev-1"),
 }, {
 	Name: "icmp-invalid", Catalogue: "O2", Needs: []lab.Feature{lab.IPTables}, Setup: Flags + " --persistence 30s",
-	Title:  "the director drops what is invalid, after the port was opened: a router's word on packet sizes is, too",
+	Title:  "the director drops what is invalid, but for the port: a router's word on packet sizes is, too",
 	Make:   all(largePages, narrowWay),
-	Inject: on("dev-1", "iptables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP; lvsdr setup director -q "+Flags+" --persistence 30s"),
+	Inject: on("dev-1", "iptables-legacy -A INPUT -d 10.10.10.22 -p tcp --dport 80 -j ACCEPT; iptables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP"),
 	Recur:  routesForgotten,
 	Sights: []Sight{{"dev-1", "firewall-icmp", doctor.Warning}, {Host: "client", Code: "large-replies"}},
 }, {
@@ -157,7 +157,7 @@ const takesByRedirect = "ip addr del 10.10.10.22/32 dev lo; iptables-legacy -t n
 
 const closedFilter = `iptables-legacy -N bans; iptables-legacy -A bans -s 192.0.2.0/24 -j DROP; iptables-legacy -A INPUT -j bans
 iptables-legacy -A INPUT -i lo -j ACCEPT; iptables-legacy -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
-iptables-legacy -A INPUT -p icmp -j ACCEPT; iptables-legacy -A INPUT -p tcp --dport 22 -j ACCEPT
+iptables-legacy -A INPUT -p icmp --icmp-type echo-request -j ACCEPT; iptables-legacy -A INPUT -p tcp --dport 22 -j ACCEPT
 iptables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP; iptables-legacy -P INPUT DROP`
 
 const closedNft = `nft -f - <<'EOF'
@@ -169,7 +169,8 @@ table inet filter {
 		ip saddr @bad drop
 		tcp flags syn update @flood { ip saddr limit rate over 5000/second } drop
 		iif lo accept
-		meta l4proto { icmp, ipv6-icmp } accept
+		icmp type echo-request accept
+		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
 		ct state vmap { established : accept, related : accept, invalid : drop }
 		tcp dport 22 accept
 	}
