@@ -2,48 +2,79 @@ package filter
 
 import (
 	"encoding/binary"
+	"errors"
 	"strings"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// attributes are those of a netlink message, the last one of each type. A nil map
-// has none.
-type attributes map[uint16][]byte
+// attributes are those of a netlink message, in their order. A slice, because rules have
+// a handful each, and a host tens of thousands of rules: a map of four takes eight times
+// the room.
+type attributes []attribute
 
+type attribute struct {
+	typ   uint16
+	value []byte // part of the message
+}
+
+var errAttributes = errors.New("attributes of a netlink message are cut off")
+
+// parseAttributes reads attributes (struct nlattr, include/uapi/linux/netlink.h): length
+// and type in the machine's byte order, the value, padding to four bytes.
 func parseAttributes(data []byte) (attributes, error) {
-	all := attributes{}
-	ad, err := netlink.NewAttributeDecoder(data)
-	if err != nil {
-		return nil, err
+	all := make(attributes, 0, 4)
+	for len(data) > 0 {
+		if len(data) < unix.SizeofNlAttr {
+			return nil, errAttributes
+		}
+		length := int(binary.NativeEndian.Uint16(data))
+		if length < unix.SizeofNlAttr || length > len(data) {
+			return nil, errAttributes
+		}
+		typ := binary.NativeEndian.Uint16(data[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
+		all = append(all, attribute{typ, data[unix.SizeofNlAttr:length:length]})
+		data = data[min(len(data), (length+3)&^3):]
 	}
-	for ad.Next() {
-		all[ad.Type()] = ad.Bytes()
-	}
-	return all, ad.Err()
+	return all, nil
 }
 
 // list are the elements of a list attribute.
 func list(data []byte) [][]byte {
-	ad, err := netlink.NewAttributeDecoder(data)
+	elements, err := parseAttributes(data)
 	if err != nil {
 		return nil
 	}
-	var all [][]byte
-	for ad.Next() {
-		if ad.Type() == unix.NFTA_LIST_ELEM {
-			all = append(all, ad.Bytes())
+	all := make([][]byte, 0, len(elements))
+	for _, e := range elements {
+		if e.typ == unix.NFTA_LIST_ELEM {
+			all = append(all, e.value)
 		}
 	}
 	return all
 }
 
-func (a attributes) has(typ uint16) bool { _, ok := a[typ]; return ok }
+// find returns the last attribute of a type.
+func (a attributes) find(typ uint16) (value []byte, ok bool) {
+	for i := len(a) - 1; i >= 0; i-- {
+		if a[i].typ == typ {
+			return a[i].value, true
+		}
+	}
+	return nil, false
+}
+
+// get is nil when there is none.
+func (a attributes) get(typ uint16) []byte {
+	value, _ := a.find(typ)
+	return value
+}
+
+func (a attributes) has(typ uint16) bool { _, ok := a.find(typ); return ok }
 
 // number is 0 when there is none. nf_tables has its numbers in network byte order.
 func (a attributes) number(typ uint16) uint32 {
-	switch b := a[typ]; len(b) {
+	switch b := a.get(typ); len(b) {
 	case 1:
 		return uint32(b[0])
 	case 2:
@@ -54,13 +85,14 @@ func (a attributes) number(typ uint16) uint32 {
 	return 0
 }
 
-func (a attributes) text(typ uint16) string { return strings.TrimRight(string(a[typ]), "\x00") }
+func (a attributes) text(typ uint16) string { return strings.TrimRight(string(a.get(typ)), "\x00") }
 
 func (a attributes) nested(typ uint16) attributes {
-	if !a.has(typ) {
+	value, ok := a.find(typ)
+	if !ok {
 		return nil
 	}
-	n, err := parseAttributes(a[typ])
+	n, err := parseAttributes(value)
 	if err != nil {
 		return nil
 	}
@@ -68,7 +100,7 @@ func (a attributes) nested(typ uint16) attributes {
 }
 
 // data is a value to compare with or to load.
-func (a attributes) data(typ uint16) []byte { return a.nested(typ)[unix.NFTA_DATA_VALUE] }
+func (a attributes) data(typ uint16) []byte { return a.nested(typ).get(unix.NFTA_DATA_VALUE) }
 
 // An expression is a piece of a rule, as the kernel tells of it.
 type expression struct {
@@ -77,12 +109,10 @@ type expression struct {
 }
 
 func parseExpressions(data []byte) []expression {
-	var all []expression
-	for _, e := range list(data) {
-		a, err := parseAttributes(e)
-		if err != nil {
-			a = attributes{}
-		}
+	elements := list(data)
+	all := make([]expression, 0, len(elements))
+	for _, e := range elements {
+		a, _ := parseAttributes(e) // without a name, what it does is not known
 		all = append(all, expression{a.text(unix.NFTA_EXPR_NAME), a.nested(unix.NFTA_EXPR_DATA)})
 	}
 	return all

@@ -2,7 +2,6 @@ package filter
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -95,15 +94,6 @@ func nftGeneration() (uint32, error) {
 	if err != nil || len(replies) == 0 || len(replies[0].Data) < 4 {
 		return 0, err
 	}
-	ad, err := netlink.NewAttributeDecoder(replies[0].Data[4:])
-	if err != nil {
-		return 0, err
-	}
-	ad.ByteOrder = binary.BigEndian
-	for ad.Next() {
-		if ad.Type() == unix.NFTA_GEN_ID {
-			return ad.Uint32(), nil
-		}
-	}
-	return 0, ad.Err()
+	a, err := parseAttributes(replies[0].Data[4:])
+	return a.number(unix.NFTA_GEN_ID), err
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"time"
 
 	"github.com/mdlayher/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -66,14 +66,6 @@ func readNftables(ctx context.Context) (*nftState, error) {
 }
 
 func dumpNftables() (*nftState, error) {
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
-		return nil, err
-	}
 	s := &nftState{tables: map[tableKey]tableFlags{}, sets: map[setKey]*nftSet{}}
 	for _, d := range []struct {
 		message int
@@ -81,12 +73,12 @@ func dumpNftables() (*nftState, error) {
 	}{
 		{unix.NFT_MSG_GETTABLE, s.table}, {unix.NFT_MSG_GETCHAIN, s.chain}, {unix.NFT_MSG_GETRULE, s.rule}, {unix.NFT_MSG_GETSET, s.set},
 	} {
-		if err := dump(conn, d.message, unix.NFPROTO_UNSPEC, nil, d.take); err != nil {
+		if err := dump(d.message, unix.NFPROTO_UNSPEC, nil, d.take); err != nil {
 			return nil, err
 		}
 	}
 	for k, set := range s.sets {
-		if err := dumpElements(conn, k, set); err != nil {
+		if err := dumpElements(k, set); err != nil {
 			return nil, err
 		}
 		set.arrange()
@@ -95,27 +87,25 @@ func dumpNftables() (*nftState, error) {
 }
 
 // dump asks for all objects of a kind and hands on their attributes; the first is
-// always the table's name.
-func dump(conn *netlink.Conn, message int, family uint8, ask []byte, take func(tableKey, attributes)) error {
-	replies, err := conn.Execute(netlink.Message{
-		Header: netlink.Header{
-			Type:  netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | message),
-			Flags: netlink.Request | netlink.Dump,
-		},
-		Data: append([]byte{family, 0, 0, 0}, ask...),
-	})
+// always the table's name. Package nl reads 64 KiB at a time: the kernel then hands out
+// 32 KiB instead of 4, and looks for its place in the rules, from the first one, an
+// eighth as often (netlink_recvmsg in net/netlink/af_netlink.c, nf_tables_dump_rules).
+func dump(message int, family uint8, ask []byte, take func(tableKey, attributes)) error {
+	request := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|message, unix.NLM_F_DUMP)
+	request.AddRawData(append([]byte{family, 0, 0, 0}, ask...))
+	replies, err := request.Execute(unix.NETLINK_NETFILTER, 0)
 	if err != nil {
 		return err
 	}
 	for _, m := range replies {
-		if len(m.Data) < 4 {
+		if len(m) < 4 {
 			continue
 		}
-		a, err := parseAttributes(m.Data[4:])
+		a, err := parseAttributes(m[4:])
 		if err != nil {
 			return err
 		}
-		take(tableKey{m.Data[0], a.text(unix.NFTA_TABLE_NAME)}, a)
+		take(tableKey{m[0], a.text(unix.NFTA_TABLE_NAME)}, a)
 	}
 	return nil
 }
@@ -137,7 +127,7 @@ func (s *nftState) chain(t tableKey, a attributes) {
 		c.base = true
 		c.hook = Hook(hook.number(unix.NFTA_HOOK_HOOKNUM))
 		c.priority = int32(hook.number(unix.NFTA_HOOK_PRIORITY))
-		c.drops = a[unix.NFTA_CHAIN_POLICY] != nil && a.number(unix.NFTA_CHAIN_POLICY) == 0
+		c.drops = a.has(unix.NFTA_CHAIN_POLICY) && a.number(unix.NFTA_CHAIN_POLICY) == 0
 	}
 	s.chains = append(s.chains, c)
 }
@@ -146,11 +136,11 @@ func (s *nftState) rule(t tableKey, a attributes) {
 	if !s.tables[t].used {
 		return
 	}
-	r := nftRule{table: t, chain: a.text(unix.NFTA_RULE_CHAIN), comment: comment(a[unix.NFTA_RULE_USERDATA]), state: s}
-	if h := a[unix.NFTA_RULE_HANDLE]; len(h) == 8 {
+	r := nftRule{table: t, chain: a.text(unix.NFTA_RULE_CHAIN), comment: comment(a.get(unix.NFTA_RULE_USERDATA)), state: s}
+	if h := a.get(unix.NFTA_RULE_HANDLE); len(h) == 8 {
 		r.handle = binary.BigEndian.Uint64(h)
 	}
-	r.expressions = parseExpressions(a[unix.NFTA_RULE_EXPRESSIONS])
+	r.expressions = parseExpressions(a.get(unix.NFTA_RULE_EXPRESSIONS))
 	s.rules = append(s.rules, r)
 }
 
@@ -175,7 +165,7 @@ func (s *nftState) set(t tableKey, a attributes) {
 		name: a.text(unix.NFTA_SET_NAME), anonymous: flags&unix.NFT_SET_ANONYMOUS != 0, isMap: flags&unix.NFT_SET_MAP != 0,
 		interval: flags&unix.NFT_SET_INTERVAL != 0, keyLen: int(a.number(unix.NFTA_SET_KEY_LEN)),
 	}
-	for _, field := range list(a.nested(unix.NFTA_SET_DESC)[setDescConcat]) {
+	for _, field := range list(a.nested(unix.NFTA_SET_DESC).get(setDescConcat)) {
 		if f, err := parseAttributes(field); err == nil {
 			set.fields = append(set.fields, int(f.number(setFieldLen)))
 		}
@@ -183,7 +173,7 @@ func (s *nftState) set(t tableKey, a attributes) {
 	s.sets[setKey{t, set.name}] = set
 }
 
-func dumpElements(conn *netlink.Conn, k setKey, set *nftSet) error {
+func dumpElements(k setKey, set *nftSet) error {
 	ask, err := netlink.MarshalAttributes([]netlink.Attribute{
 		{Type: unix.NFTA_SET_ELEM_LIST_TABLE, Data: append([]byte(k.name), 0)},
 		{Type: unix.NFTA_SET_ELEM_LIST_SET, Data: append([]byte(k.set), 0)},
@@ -191,8 +181,8 @@ func dumpElements(conn *netlink.Conn, k setKey, set *nftSet) error {
 	if err != nil {
 		return err
 	}
-	return dump(conn, unix.NFT_MSG_GETSETELEM, k.family, ask, func(_ tableKey, a attributes) {
-		for _, e := range list(a[unix.NFTA_SET_ELEM_LIST_ELEMENTS]) {
+	return dump(unix.NFT_MSG_GETSETELEM, k.family, ask, func(_ tableKey, a attributes) {
+		for _, e := range list(a.get(unix.NFTA_SET_ELEM_LIST_ELEMENTS)) {
 			if e, err := parseAttributes(e); err == nil {
 				set.add(e)
 			}

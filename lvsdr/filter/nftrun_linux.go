@@ -307,7 +307,7 @@ func (m *machine) lookup(e expression) answer {
 
 // dynset adds to a set, and passes unless a rate within it is exceeded.
 func (m *machine) dynset(e expression) answer {
-	inner := parseExpressions(e.attributes[dynsetExpressions])
+	inner := parseExpressions(e.get(dynsetExpressions))
 	if one := e.nested(unix.NFTA_DYNSET_EXPR); one != nil {
 		inner = append(inner, expression{one.text(unix.NFTA_EXPR_NAME), one.nested(unix.NFTA_EXPR_DATA)})
 	}

@@ -494,7 +494,6 @@ table inet filter {
 		tcp dport 80 counter packets 0 bytes 0 drop
 	}
 }`)
-	before := box.ruleset()
 	box.up(step.RealServerPorts(web("10.10.10.22")))
 	stop, done := make(chan bool), make(chan int)
 	go func() {
@@ -513,9 +512,9 @@ table inet filter {
 	}
 	close(stop)
 	t.Logf("%d connections meanwhile", <-done)
-	box.down(step.RealServerPorts(web("10.10.10.22")))
-	if after := box.ruleset(); after != before { // the counter too
-		t.Errorf("packets met a closed port:\n%s", after)
+	// Before the teardown: a connection's last packet may come after it.
+	if now := box.ruleset(); !strings.Contains(now, "counter packets 0 bytes 0 drop") {
+		t.Errorf("packets met a closed port:\n%s", now)
 	}
 }
 
