@@ -37,7 +37,7 @@ func path(ctx context.Context, b *bench) error {
 		if err := setUpOne(ctx, l); err != nil {
 			return err
 		}
-		return fillTable(ctx, l)
+		return fillTable(ctx, l, lab.RIP(0), manyConnections)
 	}})
 	return b.measureWays(ctx, "What the director adds to a request, in thousands of instructions (in brackets: the whole, of the direct way's)", all)
 }
@@ -50,7 +50,9 @@ func rows(ctx context.Context, b *bench) error {
 	}
 	return b.measureWays(ctx, "The same with `tuning: {connTabBits: 20}`", []way{
 		directWay(), {"LVS, direct routing", vip80, setUpOne},
-		{fmt.Sprintf("LVS, with %d connections in 2^20 rows", manyConnections), vip80, fillTable},
+		{fmt.Sprintf("LVS, with %d connections in 2^20 rows", manyConnections), vip80, func(ctx context.Context, l *lab.Lab) error {
+			return fillTable(ctx, l, lab.RIP(0), manyConnections)
+		}},
 	})
 }
 
