@@ -31,6 +31,7 @@ const (
 	IPTables   Feature = "iptables"   // a kernel with iptables, and iptables-legacy(8)
 	Ipvsadm    Feature = "ipvsadm"    // ipvsadm(8)
 	Keepalived Feature = "keepalived" // keepalived(8)
+	Ansible    Feature = "ansible"    // ansible-playbook(1)
 	Guest      Feature = "guest"      // inside umlexec's guest, where nothing can be broken
 	Fleet      Feature = "fleet"      // machines with systemd (package fleet): LVSDR_FLEET names the folder of their trees
 )
@@ -77,6 +78,7 @@ var features = map[Feature]func() error{
 	IPTables:   sync.OnceValue(func() error { return missingFilter("iptables-legacy", "-w", "-S") }),
 	Ipvsadm:    sync.OnceValue(func() error { return missingProgram("ipvsadm") }),
 	Keepalived: sync.OnceValue(func() error { return missingProgram("keepalived") }),
+	Ansible:    sync.OnceValue(func() error { return missingProgram("ansible-playbook") }),
 	Fleet: func() error {
 		if os.Getenv("LVSDR_FLEET") == "" {
 			return errors.New("LVSDR_FLEET names no folder for the machines' trees")
