@@ -13,7 +13,7 @@ func (s packages) Command(name string) (string, error) { return "apt-get install
 
 func (s packages) Install(_ context.Context, name string) error {
 	if name != "keepalived" {
-		return fmt.Errorf("E: Unable to locate package %s: %w", name, fs.ErrNotExist)
+		return fmt.Errorf("apt-get: E: Unable to locate package %s: %w", name, fs.ErrNotExist)
 	}
 	s.watch.uninstall = false
 	return nil
