@@ -16,7 +16,7 @@ const twoDirectors = "-c /etc/two-directors.yaml"
 
 const twoDirectorsFile = `engine: keepalived
 directors: [{address: 10.10.10.30}, {address: 10.10.10.33}]
-vrrp: {interval: 200ms}
+vrrp: {interval: 500ms}
 sync: {interface: eth0}
 services:
   - vip: 10.10.10.22
