@@ -144,9 +144,10 @@ var nftKeys = map[nftShape]nftables.SetDatatype{
 
 func (s nftShape) key() nftables.SetDatatype { return nftKeys[nftShape{s.v6, s.anyPort, false}] }
 
-// match is "ip daddr . meta l4proto . th dport { … }" as nft compiles it, of ICMP
-// behind its type and code and without a port, with the check of the family that a table of family inet needs. Registers are 16
-// bytes from 1 on, or 4 bytes from 8 on for the same ones.
+// match is "ip daddr . meta l4proto . th dport { … }" as nft compiles it, of ICMP behind
+// its type and code and without a port, with the check of the family that a table of
+// family inet needs. Registers are 16 bytes from 1 on, or 4 bytes from 8 on for the same
+// ones.
 func (s nftShape) match(family nftables.TableFamily, set *nftables.Set) []expr.Any {
 	proto, offset, length, next := byte(nftables.TableFamilyIPv4), uint32(16), uint32(4), uint32(9)
 	if s.v6 {
