@@ -28,8 +28,10 @@ envsubst <lvsdr.yaml.in | lvsdr check -c -`,
 }
 
 func (s *session) check(ctx context.Context, c *cli.Command) error {
-	if err := noArguments(c); err != nil {
-		return err
+	if c.NArg() > 0 {
+		e := usage("unexpected argument %q: the file is named by --config", c.Args().First())
+		e.hint = "lvsdr check --config " + c.Args().First()
+		return e
 	}
 	name := c.String("config")
 	if name == "" && !c.IsSet("config") {
