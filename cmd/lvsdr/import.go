@@ -160,7 +160,7 @@ func (s *session) takeKeepalived(id, file string, directors []cluster.Director) 
 		return taken{}, usage("%w", err)
 	}
 	if len(k.Directives) == 0 {
-		return taken{}, usage("%s: nothing stands in it", name)
+		return taken{}, usage("%s: no configuration stands in it, nor in what it includes", name)
 	}
 	t := taken{from: name}
 	t.Config, t.remarks = k.Cluster(directors...)

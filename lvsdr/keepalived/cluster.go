@@ -21,8 +21,11 @@ import (
 func (c Config) Cluster(directors ...cluster.Director) (cluster.Config, []cluster.Remark) {
 	im := importer{given: directors, groups: map[string]Directive{}, carried: map[netip.Addr]Directive{}, on: map[netip.Addr]string{}}
 	for _, l := range c.Left {
-		im.remarks = append(im.remarks, cluster.Remark{File: l.File, Line: l.Line,
-			Text: "left out: it is for another config-id (" + l.For + ")"})
+		text := "left out: it is for another config-id (" + l.For + ")"
+		if l.For == "" {
+			text = "include: no file matches its pattern; bring the files along if there are any"
+		}
+		im.remarks = append(im.remarks, cluster.Remark{File: l.File, Line: l.Line, Text: text})
 	}
 	im.looked = looksAfter(c.Directives)
 	for _, d := range c.Directives {

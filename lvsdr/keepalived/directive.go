@@ -8,7 +8,8 @@ import (
 // Config is what keepalived reads: the directives of a file and of those it includes.
 type Config struct {
 	Directives []Directive
-	// Left are the lines that a condition (@host) left out.
+	// Left are the lines that a condition (@host) left out, and the includes whose
+	// pattern no file matches.
 	Left []Left
 }
 
@@ -27,11 +28,12 @@ type Directive struct {
 	Line int
 }
 
-// Left is a line that a condition left out.
+// Left is a line that counts for nothing.
 type Left struct {
 	File string
 	Line int
-	// For is the condition, as it stands: "@backup", "@^backup".
+	// For is the condition, as it stands: "@backup", "@^backup"; empty for an include
+	// whose pattern no file matches.
 	For string
 }
 

@@ -124,13 +124,14 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestLeftOut: what a condition leaves out is told.
+// TestLeftOut: what a condition leaves out is told, and an include without a file.
 func TestLeftOut(t *testing.T) {
-	c, err := Parse("k", []byte("a {\n@backup b\n@^main c\n}\n"), Options{ID: "main"})
+	nothing := func(string) ([]string, error) { return nil, nil }
+	c, err := Parse("k", []byte("a {\n@backup b\n@^main c\n}\ninclude conf.d/*.conf\n"), Options{ID: "main", ReadFile: os.ReadFile, Glob: nothing})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Left{{"k", 2, "@backup"}, {"k", 3, "@^main"}}
+	want := []Left{{"k", 2, "@backup"}, {"k", 3, "@^main"}, {"k", 5, ""}}
 	if !slices.Equal(c.Left, want) {
 		t.Errorf("got %v, want %v", c.Left, want)
 	}

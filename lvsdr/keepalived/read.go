@@ -248,6 +248,9 @@ func (r *reader) include(at line, text string) error {
 		if names, err = r.Glob(name); err != nil {
 			return &Error{at.file, at.n, short(text), "the pattern cannot be read: " + err.Error(), err}
 		}
+		if len(names) == 0 {
+			r.left = append(r.left, Left{File: at.file, Line: at.n})
+		}
 	}
 	slices.Sort(names)
 	for _, name := range names {
