@@ -95,6 +95,10 @@ type Service struct {
 	// SorryServer takes the connections while there is no quorum, with engine keepalived
 	// only. It is set up like a real server.
 	SorryServer netip.Addr `yaml:"sorryServer,omitempty" json:"sorryServer,omitzero"`
+	// Inhibit leaves a real server whose check fails in the table with weight 0, so that
+	// its connections go on where it still serves them, with engine keepalived only. Else
+	// it leaves the table, and they end.
+	Inhibit bool `yaml:"inhibit,omitempty" json:"inhibit,omitempty"`
 	// RealServers are the hosts that the connections go to; a director needs them.
 	RealServers []RealServer `yaml:"realServers,omitempty" json:"realServers,omitempty"`
 }

@@ -48,13 +48,15 @@ type watch struct {
 	check  Check
 	quorum int
 	sorry  netip.Addr
+
+	inhibit bool
 }
 
 func (c Config) watched() map[claim_]watch {
 	all := map[claim_]watch{}
 	for _, s := range c.Services {
 		for _, p := range s.AllPorts() {
-			all[claim_{s.VIP, p}] = watch{s.Check.For(p), s.MinimumWeight(), s.SorryServer}
+			all[claim_{s.VIP, p}] = watch{s.Check.For(p), s.MinimumWeight(), s.SorryServer, s.Inhibit}
 		}
 	}
 	return all

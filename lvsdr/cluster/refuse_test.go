@@ -80,6 +80,7 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"unknown engine", vip + "engine: haproxy\n", 2, 9, "engine", "haproxy", "ipvs or keepalived"},
 		{"check without keepalived", service("check: {type: tcp}"), 3, 12, "services[0].check", "", "write engine: keepalived"},
 		{"quorum without keepalived", service("quorum: 2"), 3, 13, "services[0].quorum", "2", "write engine: keepalived"},
+		{"inhibit without keepalived", service("inhibit: true"), 3, 14, "services[0].inhibit", "true", "write engine: keepalived"},
 		{"sorry server without keepalived", "engine: ipvs\n" + service("sorryServer: 10.10.10.40"), 4, 18, "services[0].sorryServer", "10.10.10.40", "write engine: keepalived"},
 		{"unknown check", watched("check: {type: ldap}"), 4, 19, "services[0].check.type", "ldap", "tcp, udp, http, https, ping, dns, smtp or misc"},
 		{"dns without a name", watched("ports: [53/udp]", "check: {type: dns}"), 5, 12, "services[0].check.name", "", "needs a name that the real servers can answer for"},

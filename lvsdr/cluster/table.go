@@ -98,7 +98,8 @@ func (s Service) flags() ipvs.Flags {
 		_, bit := ipvs.SchedulerFlag(name)
 		f |= bit
 	}
-	if HashScheduler(s.scheduler()) && slices.ContainsFunc(s.RealServers, func(r RealServer) bool { return r.share() == 0 }) {
+	idles := s.Inhibit || slices.ContainsFunc(s.RealServers, func(r RealServer) bool { return r.share() == 0 })
+	if HashScheduler(s.scheduler()) && idles {
 		f |= ipvs.Sched1 // -fallback: else its clients are refused
 	}
 	return f

@@ -42,6 +42,9 @@ func (v serviceValidation) withoutKeepalived() {
 	if v.s.SorryServer.IsValid() {
 		v.add("sorryServer", v.s.SorryServer.String(), cure)
 	}
+	if v.s.Inhibit {
+		v.add("inhibit", "true", cure)
+	}
 }
 
 // quorum is a sum of weights.

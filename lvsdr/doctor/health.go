@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -64,36 +63,49 @@ var healthy = &Check{
 	},
 }
 
-// sick are the real servers that keepalived has taken out of a service. Those that
-// somebody else has are drift.
+// sick are the real servers that keepalived has taken out of a service, or given weight 0.
+// Those that somebody else has are drift.
 func (e *Exam) sick(ctx context.Context, s servedService) (problems []Problem, err error) {
 	if s.live == nil {
 		return nil, nil
 	}
 	for _, d := range s.want.Destinations {
-		if destinationOf(s.live, d.Addr) != nil {
-			continue
-		}
-		held, err := e.holds(ctx, s.want.ID, d.Addr)
+		out, err := e.takenOut(ctx, s, d)
 		if err != nil {
 			return nil, err
-		} else if held {
+		} else if !out {
 			continue
 		}
-		p := warning("", "%s is out of the table: its check (%s) does not pass", ipvs.ServerName(s.want.ID, d), e.checkOf(s.want.ID))
+		is := "is out of the table"
+		if destinationOf(s.live, d.Addr) != nil {
+			is = "has weight 0"
+		}
+		p := warning("", "%s %s: its check (%s) does not pass", ipvs.ServerName(s.want.ID, d), is, e.checkOf(s.want.ID))
 		p.Advice = "Its service is to answer that check: keepalived's log says what it gets (journalctl -t Keepalived_healthcheckers)."
 		problems = append(problems, p)
 	}
 	return problems, nil
 }
 
-// holds tells whether lvsdr's keepalived believes a real server to be in the table.
-func (e *Exam) holds(ctx context.Context, id ipvs.ID, rip netip.Addr) (bool, error) {
-	if e.Host.Keepalived == nil {
+// takenOut tells whether it is by lvsdr's keepalived that a real server that is wanted is
+// not in the table, or there with weight 0. Where that cannot be asked it is not.
+func (e *Exam) takenOut(ctx context.Context, s servedService, want ipvs.Destination) (bool, error) {
+	have := destinationOf(s.live, want.Addr)
+	if have != nil && (have.Weight != 0 || want.Weight == 0) {
 		return false, nil
 	}
-	held, err := e.seen.held.get(ctx, func() ([]host.HeldServer, error) { return e.Host.Keepalived.Held(ctx) })
-	return slices.ContainsFunc(held, func(x host.HeldServer) bool { return x.Service == id && x.Server.Addr() == rip }), err
+	if e.Host.Keepalived == nil {
+		return have == nil, nil
+	}
+	all, err := e.seen.held.get(ctx, func() ([]host.HeldServer, error) { return e.Host.Keepalived.Held(ctx) })
+	if err != nil {
+		return false, err
+	}
+	i := slices.IndexFunc(all, func(x host.HeldServer) bool { return x.Service == s.want.ID && x.Server.Addr() == want.Addr })
+	if have == nil {
+		return i < 0, nil
+	}
+	return i >= 0 && all[i].Inhibited, nil
 }
 
 // checkOf is how keepalived looks after the real servers of a service.
@@ -108,11 +120,11 @@ func (e *Exam) checkOf(id ipvs.ID) string {
 	return fmt.Sprint(id)
 }
 
-// holdsOne tells whether it believes so of any real server of a service; where it cannot
-// be asked, not.
-func (e *Exam) holdsOne(ctx context.Context, want ipvs.Entry) bool {
-	return slices.ContainsFunc(want.Destinations, func(d ipvs.Destination) bool {
-		held, err := e.holds(ctx, want.ID, d.Addr)
-		return held && err == nil
+// takenOutAll tells whether it is by keepalived that a service has no real server that
+// takes connections; where it cannot be asked, it is.
+func (e *Exam) takenOutAll(ctx context.Context, s servedService) bool {
+	return e.Config.Keepalived() && !slices.ContainsFunc(s.want.Destinations, func(d ipvs.Destination) bool {
+		out, err := e.takenOut(ctx, s, d)
+		return err == nil && !out && d.Weight > 0
 	})
 }

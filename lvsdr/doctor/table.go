@@ -58,7 +58,7 @@ var noDestination = &Check{
 				p.Advice = "Add real servers, or raise their upperThreshold in the configuration."
 			case wants != "":
 				p.Advice = "Give a real server a weight in the configuration."
-			case e.Config.Keepalived() && len(s.live.Destinations) == 0 && !e.holdsOne(ctx, s.want):
+			case e.takenOutAll(ctx, s):
 				p.Advice = "keepalived has taken all of them out, because none passes its check (" + e.checkOf(s.want.ID) + "): mend them; " +
 					"a sorry server (sorryServer in the configuration) would stand in."
 			default:

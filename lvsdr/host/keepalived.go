@@ -40,6 +40,9 @@ type Keepalived interface {
 type HeldServer struct {
 	Service ipvs.ID
 	Server  netip.AddrPort
+	// Inhibited: it is there with weight 0, because its check fails, or because a sorry
+	// server stands in (inhibit_on_failure).
+	Inhibited bool
 }
 
 // VRRPConf is the configuration of the keepalived that moves the VIPs between the

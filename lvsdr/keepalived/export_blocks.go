@@ -242,6 +242,9 @@ func (x *exporter) realServer(v virtual, k int) Directive {
 	if x.isNew != nil && x.isNew(v.VIP, v.port, r.Address) {
 		inner = append(inner, one("alpha").beside("it is not in the table: it comes in when its check has passed"))
 	}
+	if v.Inhibit {
+		inner = append(inner, one("inhibit_on_failure").beside("weight 0 while its check fails"))
+	}
 	inner = append(inner, checker(v, r.Address))
 	origin := fmt.Sprintf("%s.realServers[%d]", v.origin, k)
 	return block(origin, inner, "real_server", r.Address.String(), strconv.Itoa(int(v.port.Number)))

@@ -247,6 +247,7 @@ func randomService(r *rand.Rand, vip netip.Addr) cluster.Service {
 	if r.IntN(3) == 0 {
 		s.SorryServer = rip
 	}
+	s.Inhibit = r.IntN(3) == 0
 	if r.IntN(3) == 0 {
 		s.Quorum = 1 + r.IntN(1+total(s)/2)
 	}

@@ -12,7 +12,7 @@ var (
 	noChecks   = fate{"left out: lvsdr's checks are tcp, udp, http, https, ping, dns, smtp and misc; without one that it knows a port is looked after as usual", true}
 	noPages    = fate{"left out: lvsdr's checks look at the status of one page alone", true}
 	noDynamic  = fate{"left out: with lvsdr a script tells healthy (0) or not, and no weight", true}
-	noInhibit  = fate{"left out: a real server whose check fails leaves the table, and its connections end", true}
+	noInhibit  = fate{"left out: the sorry server has no place in the table while it does not stand in", false}
 	ofChecks   = fate{"left out: lvsdr's checks have no such thing", false}
 	always     = fate{"left out: with lvsdr it is as usual", false}
 	noMail     = fate{"left out: lvsdr sends no mail", false}
@@ -64,7 +64,7 @@ var globalFates = fatesOf(map[*fate][]string{
 
 var serverFates = fatesOf(map[*fate][]string{
 	&noChecks:  {"BFD_CHECK", "FILE_CHECK"},
-	&noInhibit: {"inhibit_on_failure", "sorry_server_inhibit"},
+	&noInhibit: {"sorry_server_inhibit"},
 	&ofChecks:  {"hysteresis", "virtualhost", "ha_suspend", "log_all_failures"},
 	&always:    {"warmup", "sorry_server_lvs_method"},
 	&noScripts: {"quorum_up", "quorum_down", "notify_up", "notify_down"},

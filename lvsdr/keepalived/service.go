@@ -19,6 +19,7 @@ type vserver struct {
 	servers     []rserver
 	check       *cluster.Check // of the real servers, with keepalived's defaults
 	sorry       *Directive
+	inhibits    bool
 	timing
 }
 
@@ -29,6 +30,8 @@ type rserver struct {
 	port   uint16
 	method string // empty: that of the virtual_server
 	check  *rcheck
+	// inhibits is nil where it does not say.
+	inhibits *bool
 	timing
 }
 
@@ -50,6 +53,7 @@ func (im *importer) virtualServer(d Directive) {
 	}
 	im.defaults(v)
 	im.check(v)
+	im.inhibit(v)
 	for _, target := range targets {
 		im.service(v, target)
 	}
@@ -81,6 +85,8 @@ func (im *importer) setting(v *vserver, d Directive) {
 		s.Quorum, _ = im.number(d, d.arg(), math.MaxInt32)
 	case "sorry_server":
 		v.sorry = &d
+	case "inhibit_on_failure":
+		v.inhibits = isSet(d)
 	case "alpha", "omega": // as lvsdr has it
 	default:
 		if !im.time(&v.timing, d) {
@@ -209,12 +215,37 @@ func (im *importer) serverSetting(r *rserver, d Directive) {
 	case "lthreshold":
 		n, _ := im.number(d, d.arg(), maxThreshold)
 		r.LowerThreshold = uint32(n)
+	case "inhibit_on_failure":
+		yes := isSet(d)
+		r.inhibits = &yes
 	default:
 		switch {
 		case kindOf(d.Keyword()) != "":
 			im.checker(r, d)
 		case !im.time(&r.timing, d):
 			im.fate(d, serverFates)
+		}
+	}
+}
+
+// isSet tells whether a directive that is on where it stands alone is on.
+func isSet(d Directive) bool { return d.arg() == "" || isOn(d.arg()) }
+
+// inhibit is the same for all real servers of a service. Without checks it does nothing.
+func (im *importer) inhibit(v *vserver) {
+	does := func(r rserver) bool {
+		if r.inhibits == nil {
+			return v.inhibits
+		}
+		return *r.inhibits
+	}
+	for i, r := range v.servers {
+		if i == 0 {
+			v.service.Inhibit = im.looked && does(r)
+			continue
+		}
+		if im.looked && does(r) != v.service.Inhibit {
+			im.lost(r.Directive, "inhibit_on_failure of %s is left out: lvsdr has one for all real servers of a service, that of %s", r.Address, v.servers[0].Address)
 		}
 	}
 }

@@ -74,8 +74,9 @@ func giveBack(t *testing.T, l *lab.Lab, c cluster.Config) {
 	}
 }
 
-// A real server that dies is taken out by its check and comes back by it, at both VIPs;
-// when both are dead the sorry server stands in.
+// A real server that dies is taken out by its check and comes back by it, at both VIPs, at
+// one of which it keeps its place with weight 0; when both are dead the sorry server stands
+// in.
 func TestKeepalivedServes(t *testing.T) {
 	lab.Need(t, lab.Netns, lab.IPVS, lab.Ipvsadm, lab.Keepalived)
 	l := newLab(t)
@@ -85,13 +86,18 @@ func TestKeepalivedServes(t *testing.T) {
 	}
 	c := watchedCluster(cluster.EngineKeepalived)
 	c.Services[0].SorryServer, c.Services[1].SorryServer = netip.MustParseAddr("10.10.10.40"), netip.MustParseAddr("fd00:10::40")
+	c.Services[1].Inhibit = true
 	serve(t, sorry)
 	var pages [2]io.Closer
-	for i, h := range l.RealServers {
-		if pages[i], err = h.ServeHTTP(":80"); err != nil {
-			t.Fatal(err)
+	open := func() {
+		t.Helper()
+		for i, h := range l.RealServers {
+			if pages[i], err = h.ServeHTTP(":80"); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
+	open()
 	setUp(t, l, c)
 	rs, err := lvsdr.RealServer(c)
 	if err != nil {
@@ -112,22 +118,35 @@ func TestKeepalivedServes(t *testing.T) {
 	if plan := direct(t, l, c); len(plan) > 0 {
 		t.Errorf("while one is out: %v", plan)
 	}
+	if table := sh(t, l.Director, "ipvsadm -S -n"); strings.Contains(table, "10.10.10.32") || !strings.Contains(table, "-t [fd00:10::22]:80 -r [fd00:10::32]:80 -g -w 0") {
+		t.Errorf("while one is out the table is\n%s", table)
+	}
 	pages[0].Close()
 	served(map[string]int{"sorry": 4})
 	if plan := direct(t, l, c); len(plan) > 0 {
 		t.Errorf("while the sorry server stands in: %v", plan)
 	}
-	for _, h := range l.RealServers {
-		if _, err := h.ServeHTTP(":80"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	open()
 	served(both)
-	// Ended by somebody, it is started anew and takes over what it finds.
-	sh(t, l.Director, "kill $(cat /run/lvsdr/keepalived.pid); while [ -e /run/lvsdr/keepalived.pid ]; do sleep 0.1; done")
+	// Ended by somebody, it is started anew and takes over what it finds, and what it has
+	// missed meanwhile is put right.
+	kill := func() {
+		t.Helper()
+		sh(t, l.Director, "kill $(cat /run/lvsdr/keepalived.pid); while [ -e /run/lvsdr/keepalived.pid ]; do sleep 0.1; done")
+	}
+	kill()
 	served(both)
 	if made := direct(t, l, c); len(made) != 1 || made[0].Object != "keepalived" {
 		t.Errorf("it did not run: %v", made)
+	}
+	pages[0].Close()
+	served(map[string]int{"dev-3": 4})
+	kill()
+	if pages[0], err = l.RealServers[0].ServeHTTP(":80"); err != nil {
+		t.Fatal(err)
+	}
+	if made := direct(t, l, c); len(made) != 5 {
+		t.Errorf("it did not run, and one was out of four services: %v", made)
 	}
 	served(both)
 }

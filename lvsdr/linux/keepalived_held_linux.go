@@ -68,17 +68,24 @@ func heldIn(text string) (held []host.HeldServer) {
 	text, _, _ = strings.Cut(text, endOfServers)
 	var of ipvs.ID
 	var server netip.AddrPort
+	var quorum, inhibits, alive bool
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		if m := heldVIP().FindStringSubmatch(line); m != nil {
 			vip := addrPort(m)
 			of, server = ipvs.ID{Addr: vip.Addr(), Port: vip.Port()}, netip.AddrPort{}
 		} else if m := heldRIP().FindStringSubmatch(line); m != nil {
-			server = addrPort(m)
+			server, inhibits, alive = addrPort(m), false, true
 		} else if name, ok := strings.CutPrefix(line, "   protocol = "); ok {
 			of.Protocol = protocolNamed[name]
 		} else if line == "   RS set = 1" && server.IsValid() {
-			held = append(held, host.HeldServer{Service: of, Server: server})
+			held = append(held, host.HeldServer{Service: of, Server: server, Inhibited: inhibits && !(alive && quorum)})
+		} else if value, ok := strings.CutPrefix(line, "   quorum_state_up = "); ok {
+			quorum = value != "0"
+		} else if line == "   Inhibit on failure is ON" {
+			inhibits = true
+		} else if value, ok := strings.CutPrefix(line, "   alive = "); ok {
+			alive = value != "0"
 		}
 	}
 	return held

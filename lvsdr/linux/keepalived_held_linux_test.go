@@ -50,17 +50,19 @@ func TestHeldIn(t *testing.T) {
 
 // What keepalived 2.2.7 of Debian 12 and 2.3.3 of Debian 13 wrote of the same
 // configuration on a kernel with IPVS. With the first, nobody listened on port 80 yet. A
-// real server that inhibit_on_failure keeps in the table is held.
+// real server that inhibit_on_failure keeps in the table is held, and inhibited.
 func TestHeldOfVersions(t *testing.T) {
 	id := func(vip string, port uint16, p ipvs.Protocol) ipvs.ID {
 		return ipvs.ID{Addr: netip.MustParseAddr(vip), Port: port, Protocol: p}
 	}
 	web := host.HeldServer{Service: id("10.10.10.22", 80, ipvs.TCP), Server: netip.MustParseAddrPort("10.10.10.31:80")}
-	names := []host.HeldServer{
-		{Service: id("10.10.10.22", 53, ipvs.UDP), Server: netip.MustParseAddrPort("10.10.10.31:53")},
-		{Service: id("10.10.10.22", 53, ipvs.UDP), Server: netip.MustParseAddrPort("10.10.10.32:53")},
+	name := func(server string, inhibited bool) host.HeldServer {
+		return host.HeldServer{Service: id("10.10.10.22", 53, ipvs.UDP), Server: netip.MustParseAddrPort(server), Inhibited: inhibited}
 	}
-	for version, want := range map[string][]host.HeldServer{"2.2.7": names, "2.3.3": append([]host.HeldServer{web}, names...)} {
+	for version, want := range map[string][]host.HeldServer{
+		"2.2.7": {name("10.10.10.31:53", true), name("10.10.10.32:53", true)},
+		"2.3.3": {web, name("10.10.10.31:53", false), name("10.10.10.32:53", true)},
+	} {
 		text, err := os.ReadFile("testdata/keepalived-" + version + ".data")
 		if err != nil {
 			t.Fatal(err)

@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"net/netip"
 	"slices"
+	"strconv"
 	"syscall"
 
+	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 	conf "github.com/lvsdr/toolkit/lvsdr/keepalived"
@@ -20,7 +22,14 @@ type watch struct {
 	running   bool
 	conf      []byte // that it has read
 	sick      map[netip.Addr]bool
+	idle      map[inhibited]bool // those that it has given weight 0
 	uninstall bool
+}
+
+// inhibited is a real server of a service.
+type inhibited struct {
+	service ipvs.ID
+	server  netip.Addr
 }
 
 type keepalivedEngine struct{ *state }
@@ -74,8 +83,9 @@ func (s keepalivedEngine) Held(context.Context) (held []host.HeldServer, err err
 	entries, err := s.watchedEntries()
 	for _, e := range entries {
 		for _, d := range e.Destinations {
-			if !s.watch.sick[d.Addr] {
-				held = append(held, host.HeldServer{Service: e.ID, Server: netip.AddrPortFrom(d.Addr, d.Port)})
+			idle := s.watch.idle[inhibited{e.ID, d.Addr}]
+			if !s.watch.sick[d.Addr] || idle {
+				held = append(held, host.HeldServer{Service: e.ID, Server: netip.AddrPortFrom(d.Addr, d.Port), Inhibited: idle})
 			}
 		}
 	}
@@ -85,7 +95,7 @@ func (s keepalivedEngine) Held(context.Context) (held []host.HeldServer, err err
 func (s keepalivedEngine) Start(context.Context) error { return s.startKeepalived() }
 
 func (s keepalivedEngine) Stop(context.Context) error {
-	s.watch.running, s.watch.conf = false, nil
+	s.watch.running, s.watch.conf, s.watch.idle = false, nil, nil
 	return nil
 }
 
@@ -105,14 +115,41 @@ func (s *state) startKeepalived() error {
 	return s.lookAfter(true)
 }
 
-// watchedEntries are the services of the configuration that keepalived has read.
-func (s *state) watchedEntries() ([]ipvs.Entry, error) {
+// A watchedEntry is a service of the configuration that keepalived has read.
+type watchedEntry struct {
+	ipvs.Entry
+	inhibits bool
+	alpha    map[netip.Addr]bool // real servers that get their weight with their check
+}
+
+func (s *state) watchedEntries() (all []watchedEntry, err error) {
 	c, err := conf.Parse(host.KeepalivedConf, s.watch.conf, conf.Options{})
 	if err != nil {
 		return nil, err
 	}
-	cluster, _ := c.Cluster()
-	return cluster.VirtualServices(), nil
+	described, _ := c.Cluster()
+	for _, service := range described.Services {
+		for _, e := range (cluster.Config{Services: []cluster.Service{service}}).VirtualServices() {
+			all = append(all, watchedEntry{e, service.Inhibit, alphaOf(c, e.ID)})
+		}
+	}
+	return all, nil
+}
+
+// alphaOf are the real servers of a virtual_server that have alpha.
+func alphaOf(c conf.Config, id ipvs.ID) map[netip.Addr]bool {
+	all := map[netip.Addr]bool{}
+	for _, d := range c.Directives {
+		if d.Keyword() != "virtual_server" || d.Words[1] != id.Addr.String() || d.Words[2] != strconv.Itoa(int(id.Port)) {
+			continue
+		}
+		for _, in := range d.Block {
+			if in.Keyword() == "real_server" && slices.ContainsFunc(in.Block, func(x conf.Directive) bool { return x.Keyword() == "alpha" }) {
+				all[netip.MustParseAddr(in.Words[1])] = true
+			}
+		}
+	}
+	return all
 }
 
 // lookAfter does what the checks come to. At the start what is there already stays as it
@@ -135,16 +172,37 @@ func (s *state) lookAfter(atStart bool) error {
 			continue
 		}
 		for _, d := range e.Destinations {
-			there := slices.ContainsFunc(svc.destinations, func(x ipvs.Destination) bool { return x.Addr == d.Addr && x.Port == d.Port })
-			switch sick := s.watch.sick[d.Addr]; {
-			case sick && there:
-				svc.destinations = slices.DeleteFunc(svc.destinations, func(x ipvs.Destination) bool { return x.Addr == d.Addr })
-			case !sick && !there:
-				if err := s.addDestination(svc, d); err != nil {
-					return err
-				}
+			if err := s.lookAfterOne(svc, e, d, atStart); err != nil {
+				return err
 			}
 		}
+	}
+	return nil
+}
+
+func (s *state) lookAfterOne(svc *service, e watchedEntry, d ipvs.Destination, atStart bool) error {
+	i := slices.IndexFunc(svc.destinations, func(x ipvs.Destination) bool { return x.Addr == d.Addr && x.Port == d.Port })
+	id := inhibited{e.ID, d.Addr}
+	sick, there, idle := s.watch.sick[d.Addr], i >= 0, s.watch.idle[id]
+	switch {
+	case sick && e.inhibits && !idle:
+		if s.watch.idle == nil {
+			s.watch.idle = map[inhibited]bool{}
+		}
+		s.watch.idle[id] = true
+		if there {
+			svc.destinations[i].Weight = 0
+			return nil
+		}
+		d.Weight = 0
+		return s.addDestination(svc, d)
+	case sick && !e.inhibits && there:
+		svc.destinations = slices.DeleteFunc(svc.destinations, func(x ipvs.Destination) bool { return x.Addr == d.Addr })
+	case !sick && there && (idle || atStart && e.inhibits && e.alpha[d.Addr]):
+		delete(s.watch.idle, id)
+		svc.destinations[i].Weight = d.Weight
+	case !sick && !there:
+		return s.addDestination(svc, d)
 	}
 	return nil
 }
@@ -156,8 +214,7 @@ func (s *state) runKeepalived(words []string) error {
 	case len(words) == 1 && words[0] == "start":
 		return s.startKeepalived()
 	case len(words) == 1 && words[0] == "kill":
-		s.watch.running, s.watch.conf = false, nil
-		return nil
+		return keepalivedEngine{s}.Stop(context.Background())
 	case len(words) != 3 || words[0] != "check":
 		return errUsage
 	}

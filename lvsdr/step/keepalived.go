@@ -221,55 +221,86 @@ func (s *watched) checks() string {
 }
 
 // withoutSick leaves out what is no difference: a real server that a running keepalived
-// knows and has taken out, and the sorry server while it stands in for all of them. One
-// that keepalived believes to be there is one that somebody else has taken out.
+// knows and has taken out, or has given weight 0, and the sorry server while it stands in
+// for all of them. One that keepalived believes to be there is one that somebody else has
+// taken out.
 func (s *watched) withoutSick(ctx context.Context, h *host.Host, table []Change, now keepalivedNow) ([]Change, error) {
-	var known, lost map[member]bool
-	var err error
+	var known map[member]bool
 	if now.running {
 		known = knownTo(now.text)
 	}
-	isKnown := func(c Change) bool {
+	mayBeIts := func(c Change) bool {
 		e := c.Data.(*serviceEdit)
-		return e.command.Op == ipvs.AddDestination && known[member{e.target.ID, e.command.Destination.Addr}]
+		return (e.command.Op == ipvs.AddDestination || s.returns(e)) && known[e.member()]
 	}
-	if slices.ContainsFunc(table, isKnown) {
-		if lost, err = s.lost(ctx, h); err != nil {
+	var seen belief
+	if slices.ContainsFunc(table, mayBeIts) {
+		var err error
+		if seen, err = s.believed(ctx, h); err != nil {
 			return nil, err
 		}
 	}
 	return slices.DeleteFunc(table, func(c Change) bool {
 		e := c.Data.(*serviceEdit)
-		return isKnown(c) && !lost[member{e.target.ID, e.command.Destination.Addr}] || s.standsIn(e)
+		return mayBeIts(c) && !seen.lost(e) || s.standsIn(e)
 	}), nil
 }
 
-// standsIn tells whether the edit takes out a sorry server that is there alone.
+func (e *serviceEdit) member() member { return member{e.target.ID, e.command.Destination.Addr} }
+
+// returns tells whether the edit gives back its weight, and nothing else, to a real server
+// that keepalived may have given weight 0.
+func (s *watched) returns(e *serviceEdit) bool {
+	if e.command.Op != ipvs.SetDestination || e.live == nil || e.target.back || !s.inhibits(e.target.ID) {
+		return false
+	}
+	want := e.command.Destination
+	i := slices.IndexFunc(e.live.Destinations, func(d ipvs.Destination) bool { return sameServer(&d, want) })
+	if i < 0 || e.live.Destinations[i].Weight != 0 || want.Weight <= 0 {
+		return false
+	}
+	idle := *want
+	idle.Weight = 0
+	return sameDestination(&idle, &e.live.Destinations[i])
+}
+
+// standsIn tells whether the edit takes out a sorry server that is alone in taking
+// connections.
 func (s *watched) standsIn(e *serviceEdit) bool {
-	return e.command.Op == ipvs.RemoveDestination && s.sorry(e.target.ID) == e.command.Destination.Addr &&
+	return e.command.Op == ipvs.RemoveDestination && s.described(e.target.ID).SorryServer == e.command.Destination.Addr &&
 		!slices.ContainsFunc(e.live.Destinations, func(d ipvs.Destination) bool {
-			return slices.ContainsFunc(e.target.Destinations, func(w ipvs.Destination) bool { return sameServer(&d, &w) })
+			return d.Weight > 0 && slices.ContainsFunc(e.target.Destinations, func(w ipvs.Destination) bool { return sameServer(&d, &w) })
 		})
 }
 
-// lost are the real servers that keepalived believes to be in the table and that are not
-// there. The table is read last: what keepalived has just put in is there.
-func (s *watched) lost(ctx context.Context, h *host.Host) (map[member]bool, error) {
+// belief is what keepalived believes of the table, and what is there.
+type belief struct {
+	held  map[member]host.HeldServer
+	there map[member]int32 // weights
+}
+
+// believed reads the table last: what keepalived has just put in is there.
+func (s *watched) believed(ctx context.Context, h *host.Host) (b belief, err error) {
 	held, err := h.Keepalived.Held(ctx)
 	if err != nil {
-		return nil, err
+		return b, err
 	}
-	there, err := s.inTable(ctx, h)
-	if err != nil {
-		return nil, err
-	}
-	lost := map[member]bool{}
+	b.held = map[member]host.HeldServer{}
 	for _, x := range held {
-		if m := (member{x.Service, x.Server.Addr()}); !there[m] {
-			lost[m] = true
-		}
+		b.held[member{x.Service, x.Server.Addr()}] = x
 	}
-	return lost, nil
+	b.there, err = s.inTable(ctx, h)
+	return b, err
+}
+
+// lost tells whether keepalived believes that what the edit would do is done.
+func (b belief) lost(e *serviceEdit) bool {
+	x, held := b.held[e.member()]
+	weight, there := b.there[e.member()]
+	if e.command.Op == ipvs.AddDestination {
+		return held && !there
+	}
+	return held && !x.Inhibited && weight == 0
 }
 
 // A member is a real server of a service.
@@ -295,14 +326,19 @@ func knownTo(text []byte) map[member]bool {
 	return known
 }
 
-// sorry is the sorry server of a service, not valid where it has none.
-func (s *watched) sorry(id ipvs.ID) netip.Addr {
+// described is the service of the configuration that is at an address and port of the
+// table; an empty one where none is.
+func (s *watched) described(id ipvs.ID) cluster.Service {
 	for _, v := range s.config.Services {
 		for _, p := range v.AllPorts() {
 			if id == (ipvs.ID{Addr: v.VIP, Port: p.Number, Protocol: p.Protocol}) {
-				return v.SorryServer
+				return v
 			}
 		}
 	}
-	return netip.Addr{}
+	return cluster.Service{}
 }
+
+// inhibits tells whether a real server of a service keeps its place, with weight 0, while
+// its check fails.
+func (s *watched) inhibits(id ipvs.ID) bool { return s.config.Keepalived() && s.described(id).Inhibit }

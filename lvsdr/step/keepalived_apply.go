@@ -67,14 +67,14 @@ func (s *watched) Apply(ctx context.Context, h *host.Host, changes []Change) (in
 	return len(changes), nil
 }
 
-// split takes out what keepalived does, the real servers that come in with their check,
-// where it is to run.
+// split takes out what keepalived does, the real servers that come in, or get their weight
+// back, with their check, where it is to run.
 func (s *watched) split(changes []Change, wanted bool) (table, newcomers []Change) {
 	for _, c := range changes {
 		e, ok := c.Data.(*serviceEdit)
 		switch {
 		case !ok:
-		case wanted && e.command.Op == ipvs.AddDestination:
+		case wanted && (e.command.Op == ipvs.AddDestination || s.returns(e)):
 			newcomers = append(newcomers, c)
 		default:
 			table = append(table, c)
@@ -112,7 +112,9 @@ func (s *watched) run(ctx context.Context, h *host.Host, newcomers []Change) err
 		return err
 	}
 	text := s.render(func(vip netip.Addr, p cluster.Port, rip netip.Addr) bool {
-		return !there[member{ipvs.ID{Addr: vip, Port: p.Number, Protocol: p.Protocol}, rip}]
+		m := member{ipvs.ID{Addr: vip, Port: p.Number, Protocol: p.Protocol}, rip}
+		weight, in := there[m]
+		return !in || weight == 0 && s.inhibits(m.service)
 	})
 	if err := h.Files.WriteFile(host.KeepalivedConf, text, 0o644); err != nil {
 		return err
@@ -130,13 +132,14 @@ func (s *watched) run(ctx context.Context, h *host.Host, newcomers []Change) err
 	return h.Files.WriteFile(host.KeepalivedConf, steady, 0o644)
 }
 
-// inTable are the real servers of the configuration's services that are in the table.
-func (s *watched) inTable(ctx context.Context, h *host.Host) (map[member]bool, error) {
+// inTable are the weights of the real servers of the configuration's services that are in
+// the table.
+func (s *watched) inTable(ctx context.Context, h *host.Host) (map[member]int32, error) {
 	rows, err := h.IPVS.Services(ctx, ipvs.Plain)
 	if err != nil {
 		return nil, err
 	}
-	there := map[member]bool{}
+	there := map[member]int32{}
 	live := byID(rows)
 	for _, v := range s.want {
 		if live[v.ID] == nil {
@@ -147,7 +150,7 @@ func (s *watched) inTable(ctx context.Context, h *host.Host) (map[member]bool, e
 			return nil, err
 		}
 		for _, d := range have {
-			there[member{v.ID, d.Addr}] = true
+			there[member{v.ID, d.Addr}] = d.Weight
 		}
 	}
 	return there, nil
@@ -200,6 +203,9 @@ func (s *watched) differences(ctx context.Context, h *host.Host, newcomers []*se
 			return "", 0, err
 		}
 		for j := range have {
+			if s.waits(v, &have[j]) {
+				continue
+			}
 			there[member{v.ID, have[j].Addr}] = true
 			if text := otherwise(v, &have[j]); text != "" {
 				wrong = text
@@ -212,6 +218,13 @@ func (s *watched) differences(ctx context.Context, h *host.Host, newcomers []*se
 		}
 	}
 	return wrong, missing, nil
+}
+
+// waits tells whether a real server of the table has weight 0 until it passes its check.
+func (s *watched) waits(v *ipvs.Entry, have *ipvs.Destination) bool {
+	return have.Weight == 0 && s.inhibits(v.ID) && slices.ContainsFunc(v.Destinations, func(d ipvs.Destination) bool {
+		return sameServer(&d, have) && d.Weight > 0
+	})
 }
 
 // otherwise tells how a real server of the table differs from the one that is wanted.
