@@ -40,7 +40,8 @@ func parseService(s settings) (all []host.Opening) {
 			continue
 		}
 		var ports []port
-		if dbus.Store([]any{s["ports"].Value()}, &ports) == nil {
+		// firewalld leaves out what there is none of.
+		if have := s["ports"].Value(); have != nil && dbus.Store([]any{have}, &ports) == nil {
 			for _, p := range ports {
 				if o, ok := openingOf(vip, p.Port, p.Protocol); ok {
 					all = append(all, o)
