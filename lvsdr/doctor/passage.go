@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
@@ -65,6 +66,9 @@ func (e *Exam) newPassage(ctx context.Context, vip netip.Addr) (*passage, error)
 	}
 	if p.local, err = e.local(ctx); err != nil {
 		return nil, err
+	}
+	if p.director && !slices.Contains(p.local, vip) { // a backup is judged as the master that it may be any moment
+		p.local = append(slices.Clone(p.local), vip)
 	}
 	for _, a := range addresses {
 		if !p.first.IsValid() && a.Link == p.in && a.Prefix.Addr().Is4() == vip.Is4() {
