@@ -3,13 +3,11 @@
 package lab_test
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -133,117 +131,36 @@ func (p *pair) has(t *testing.T, master *lab.Host, other string) {
 	}
 }
 
-// A meter makes connections to the VIP all the time, and keeps some.
-type meter struct {
-	mu     sync.Mutex
-	served []time.Time
-	failed []error // of those that would wait for long
-	made   int
-	broken []error // of those that were kept
-	kept   int
-	stood  time.Duration // the longest time for which the guest itself gave nobody a turn
-	stop   context.CancelFunc
-	wait   sync.WaitGroup
-}
-
-// always calls do again and again until the meter ends.
-func (m *meter) always(ctx context.Context, do func() (goesOn bool)) {
-	m.wait.Add(1)
-	go func() {
-		defer m.wait.Done()
-		for ctx.Err() == nil && do() {
-			time.Sleep(50 * time.Millisecond)
-		}
-	}()
-}
-
-// measure asks for page after page, each on a connection of its own, and does not wait
-// long: that tells for how long there is no service. Two others ask as a browser does,
-// which waits for retransmissions: that tells what fails. Some connections are kept.
-func measure(t *testing.T, l *lab.Lab) *meter {
-	ctx, cancel := context.WithCancel(t.Context())
-	m := &meter{stop: cancel, kept: 4}
-	get := func(most time.Duration) error {
-		ctx, cancel := context.WithTimeout(t.Context(), most)
-		defer cancel()
-		_, err := l.Client.Get(ctx, "http://10.10.10.22/")
-		return err
-	}
-	m.always(ctx, func() bool {
-		if get(500*time.Millisecond) == nil {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.served = append(m.served, time.Now())
-		}
-		return true
-	})
-	for range 2 {
-		m.always(ctx, func() bool {
-			err := get(15 * time.Second)
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.made++
-			if err != nil {
-				m.failed = append(m.failed, err)
-			}
-			return true
-		})
-	}
-	m.always(ctx, func() bool {
-		asleep := time.Now()
-		time.Sleep(50 * time.Millisecond)
-		m.stood = max(m.stood, time.Since(asleep)-50*time.Millisecond)
-		return true
-	})
-	for range m.kept {
-		k := keep(t, l, "10.10.10.22:80")
-		m.always(ctx, func() bool {
-			err := k.ask()
-			if err != nil {
-				m.mu.Lock()
-				defer m.mu.Unlock()
-				m.broken = append(m.broken, err)
-			}
-			return err == nil
-		})
-	}
-	return m
-}
-
 // during is what the clients see of something that is done.
-func (p *pair) during(t *testing.T, name string, do func()) *meter {
+func (p *pair) during(t *testing.T, name string, do func()) lab.Outage {
 	t.Helper()
-	m := measure(t, p.Lab)
+	w, err := lab.WatchVIP(t.Context(), p.Client, netip.MustParseAddr("10.10.10.22"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	time.Sleep(time.Second)
 	begun := time.Now()
 	do()
 	time.Sleep(time.Second)
-	m.stop()
-	m.wait.Wait()
-	var gap, at time.Duration // the longest time without service, and when it began
-	for i := 1; i < len(m.served); i++ {
-		if g := m.served[i].Sub(m.served[i-1]); g > gap {
-			gap, at = g, m.served[i-1].Sub(begun)
-		}
-	}
-	t.Logf("| %s | %s | %.1f | %d of %d | %d of %d | from %.1f of %.1f s; the guest stood still for %.1f s", name, p.pairing, gap.Seconds(),
-		len(m.failed), m.made, len(m.broken), m.kept, at.Seconds(), time.Since(begun).Seconds(), m.stood.Seconds())
-	for _, err := range slices.Concat(m.failed, m.broken) {
+	seen := w.Stop()
+	t.Logf("| %s | %s | %.1f | %d of %d | %d of %d | from %.1f of %.1f s; the guest stood still for %.1f s", name, p.pairing, seen.Gap.Seconds(),
+		len(seen.Failed), seen.Made, len(seen.Broken), seen.Kept, seen.Since.Sub(begun).Seconds(), time.Since(begun).Seconds(), seen.Stood.Seconds())
+	for _, err := range slices.Concat(seen.Failed, seen.Broken) {
 		t.Logf("  failed: %v", err)
 	}
 	// A guest is slow, and others use the machine: the bound here is no more than that
 	// somebody takes over. docs/failover.md has what was measured.
-	if gap > 20*time.Second || m.made-len(m.failed) < 2 {
+	if seen.Gap > 20*time.Second || seen.Made-len(seen.Failed) < 2 {
 		t.Errorf("%s: the service did not go on", name)
 	}
-	return m
+	return seen
 }
 
 // lives fails where a connection was lost of which the directors had told each other.
-func (p *pair) lives(t *testing.T, m *meter, name string) {
+func (p *pair) lives(t *testing.T, m lab.Outage, name string) {
 	t.Helper()
-	if p.sync && len(m.broken) > 0 {
-		t.Errorf("%s: %d of %d connections were lost: %v", name, len(m.broken), m.kept, m.broken)
+	if p.sync && len(m.Broken) > 0 {
+		t.Errorf("%s: %d of %d connections were lost: %v", name, len(m.Broken), m.Kept, m.Broken)
 	}
 }
 
@@ -355,8 +272,8 @@ func (p *pair) switchOver(t *testing.T, to *lab.Host, prefer [2]int) {
 		p.has(t, to, step.VRRPBackup)
 	})
 	p.lives(t, m, name)
-	if p.sync && len(m.failed) > 0 {
-		t.Errorf("%s: %d of %d requests failed: %v", name, len(m.failed), m.made, m.failed)
+	if p.sync && len(m.Failed) > 0 {
+		t.Errorf("%s: %d of %d requests failed: %v", name, len(m.Failed), m.Made, m.Failed)
 	}
 }
 

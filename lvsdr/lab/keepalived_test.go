@@ -3,13 +3,10 @@
 package lab_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"maps"
-	"net"
-	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -204,19 +201,18 @@ func TestEngineIsSwitchedUnderTraffic(t *testing.T) {
 
 // A keptConnection asks for page after page.
 type keptConnection struct {
-	net.Conn
-	read *bufio.Reader
-	who  string // answered last
+	*lab.KeptConnection
+	who string // answered last
 }
 
 func keep(t *testing.T, l *lab.Lab, addr string) *keptConnection {
 	t.Helper()
-	conn, err := l.Client.Dial(t.Context(), "tcp", addr)
+	conn, err := lab.Keep(t.Context(), l.Client, netip.MustParseAddrPort(addr))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	k := &keptConnection{Conn: conn, read: bufio.NewReader(conn)}
+	k := &keptConnection{KeptConnection: conn}
 	if err := k.ask(); err != nil {
 		t.Fatal(err)
 	}
@@ -224,20 +220,9 @@ func keep(t *testing.T, l *lab.Lab, addr string) *keptConnection {
 }
 
 func (k *keptConnection) ask() error {
-	if err := k.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprint(k, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-		return err
-	}
-	answer, err := http.ReadResponse(k.read, nil)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	k.who = strings.TrimSpace(string(body))
-	if err == nil && !strings.HasPrefix(string(body), "dev-") {
+	body, err := k.Ask()
+	k.who = strings.TrimSpace(body)
+	if err == nil && !strings.HasPrefix(body, "dev-") {
 		err = fmt.Errorf("answered %q", body)
 	}
 	return err
