@@ -42,6 +42,7 @@ var (
 		// What was set up.
 		modulesBoot,
 		sysctlBoot,
+		firewallBoot,
 		unitKept,
 		addressOwner,
 		drift,
@@ -70,6 +71,7 @@ var (
 
 		// What was set up.
 		sysctlBoot,
+		firewallBoot,
 		unitKept,
 		addressOwner,
 		drift,

@@ -35,6 +35,7 @@ func TestFirewalld(t *testing.T) {
 		s.unserved("after teardown")
 		s.same(before, s.snapshot())
 		s.othersService()
+		s.lostAtBoot("firewall-cmd --add-port=80/tcp", "firewalld.service is enabled, and its permanent zone public does not let it in", "firewall-cmd --reload")
 	})
 }
 

@@ -36,5 +36,7 @@ func TestUfw(t *testing.T) {
 		s.same(rules, s.run("ufw status numbered"))
 		s.run("ufw reload")
 		s.same(before, s.snapshot())
+		s.lostAtBoot("ufw disable; sed -i s/^ENABLED=.*/ENABLED=yes/ /etc/ufw/ufw.conf",
+			"ufw.service is enabled, and what ufw loads from /etc/ufw does not let it in", "systemctl restart ufw")
 	})
 }

@@ -35,6 +35,24 @@ var bootFaults = []Fault{{
 	Inject: on("dev-2", "rm /etc/sysctl.d/zz-lvsdr-realserver.conf"),
 	Sights: warned("dev-2", "sysctl-boot"),
 }, {
+	Name: "nft-file-closed", Catalogue: "F9", Setup: "-",
+	Title: "a real server made by hand has its port open now, and rules on disk that close it at the next boot",
+	Make:  handMade(tableByHand),
+	Inject: on("dev-3", `cat >/etc/nftables.conf <<'EOF'
+flush ruleset
+table inet filter {
+	chain input {
+		type filter hook input priority filter; policy drop;
+		iif lo accept
+		ct state established,related accept
+		tcp dport 22 accept
+	}
+}
+EOF
+mkdir -p /etc/systemd/system/sysinit.target.wants; ln -s /lib/systemd/system/nftables.service /etc/systemd/system/sysinit.target.wants/`),
+	Sights: warned("dev-3", "firewall-boot"),
+	Undo:   on("dev-3", "rm /etc/nftables.conf /etc/systemd/system/sysinit.target.wants/nftables.service"),
+}, {
 	Name: "conntrack-at-boot", Catalogue: "R19",
 	Title:  "the director is to track connections from the next boot on",
 	Inject: on("dev-1", "echo net.ipv4.vs.conntrack=1 >/etc/sysctl.d/99-local.conf"),
