@@ -85,6 +85,8 @@ func hintOf(ctx context.Context, err error, r *report) string {
 		return hintNoIPVS
 	case errors.Is(err, step.ErrNoKeepalived):
 		return hintNoKeepalived
+	case errors.Is(err, step.ErrOldKeepalived):
+		return hintOldKeepalived
 	case errors.Is(err, step.ErrOtherRole) && r != nil:
 		return "if this host is to change its role: lvsdr teardown " + otherRole(r.Role) + ", which ends what it serves in the other one"
 	case errors.Is(err, step.ErrMasked) && r != nil:
@@ -108,7 +110,8 @@ const (
 		"run it on the host itself, or give the container CAP_NET_ADMIN and CAP_NET_RAW and a network of its own"
 	hintNoKeepalived = "nothing was changed; have set-up install it: --install; or do so yourself: apt-get install keepalived (Debian, Ubuntu), dnf install keepalived (Fedora, RHEL); " +
 		"or leave out what needs it: engine: keepalived, vrrp"
-	hintNoIPVS = "install the kernel package that has the module ip_vs " +
+	hintOldKeepalived = "nothing was changed; install a newer keepalived, from the distribution's backports or its next release, or leave out the keys that are named"
+	hintNoIPVS        = "install the kernel package that has the module ip_vs " +
 		"(Debian: linux-image-amd64; Ubuntu: linux-modules-extra-$(uname -r); " +
 		"Fedora, RHEL: kernel-modules); in a container, run modprobe ip_vs on its host"
 )

@@ -247,6 +247,8 @@ func scriptGiven(ts *testscript.TestScript, neg bool, args []string) {
 		st.world.WithoutIPVS()
 	case "no-keepalived":
 		st.world.WithoutKeepalived()
+	case "keepalived":
+		st.world.WithKeepalived(args[1])
 	case "failing":
 		if neg {
 			st.world.Fail(args[1], nil)

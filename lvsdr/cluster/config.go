@@ -31,6 +31,8 @@ type Config struct {
 	Sync *Sync `yaml:"sync,omitempty" json:"sync,omitempty"`
 	// VRRP moves the VIPs between the directors; nil: a director that is set up has them.
 	VRRP *VRRP `yaml:"vrrp,omitempty" json:"vrrp,omitempty"`
+	// Notify has keepalived send mails; nil: it sends none.
+	Notify *Notify `yaml:"notify,omitempty" json:"notify,omitempty"`
 	// Services are the virtual services.
 	Services []Service `yaml:"services" json:"services"`
 	// Timeouts are IPVS's connection timeouts (ipvsadm --set), whole seconds; those

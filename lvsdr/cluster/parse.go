@@ -155,7 +155,7 @@ func (s source) locate(root *yaml.Node, err error) error {
 		}
 		n, exact := find(root, e.Path)
 		text := e.Text
-		if exact && n.Kind == yaml.ScalarNode {
+		if exact && n.Kind == yaml.ScalarNode && !isHidden(text) {
 			text = n.Value
 		}
 		return s.errorAt(n.Line, n.Column, e.Path, text, e.Reason)
@@ -168,6 +168,9 @@ func (s source) locate(root *yaml.Node, err error) error {
 	}
 	return err
 }
+
+// isHidden tells of a text that stands for a secret, see [hidden].
+func isHidden(text string) bool { return text != "" && strings.Trim(text, "*") == "" }
 
 // find follows a path such as "services[0].ports[1]" from the root, as far as it
 // goes.

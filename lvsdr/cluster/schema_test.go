@@ -106,9 +106,12 @@ func bound(defs jsonschema.Definitions) {
 		property("Sync", name).Minimum, property("Sync", name).Maximum = "1", json.Number(fmt.Sprint(most))
 	}
 	property("Service", "quorum").Minimum = "1"
+	property("Notify", "to").MinItems = ptr(uint64(1))
+	property("Notify", "to").Items.Pattern, property("Notify", "from").Pattern = mailAddress().String(), mailAddress().String()
 	property("VRRP", "routerId").Minimum = "1"
 	property("VRRP", "routerId").Maximum = "255"
 	property("VRRP", "auth").MaxLength = ptr(uint64(maxAuth))
+	property("VRRP", "authHmac").Pattern = fmt.Sprintf("^([0-9A-Fa-f]{2}){%d,%d}$", minHMAC, maxHMAC)
 	property("VRRP", "interface").Pattern = `^[^\s/:]{1,15}$`
 	property("Config", "interface").Pattern = `^[^\s/:]{1,15}$`
 	property("Config", "arpInterfaces").Items.Pattern = `^[^\s/:]{1,15}$`

@@ -177,7 +177,7 @@ func (c Config) DrainTime() time.Duration {
 func (c Config) Equal(other Config) bool {
 	return c.Interface == other.Interface && maps.Equal(c.interfaces(), other.interfaces()) && c.Timeouts == other.Timeouts && c.Tuning == other.Tuning && c.DrainTime() == other.DrainTime() &&
 		cmp.Or(c.Firewall, firewallNames[0]) == cmp.Or(other.Firewall, firewallNames[0]) &&
-		c.sameEngine(other) && c.sameSync(other) && c.sameVRRP(other) &&
+		c.sameEngine(other) && c.sameNotify(other) && c.sameSync(other) && c.sameVRRP(other) &&
 		slices.EqualFunc(c.Directors, other.Directors, sameDirector) && reflect.DeepEqual(c.sorted(), other.sorted())
 }
 

@@ -33,6 +33,7 @@ func (c Config) Validate(role string) error {
 	v.directors(c)
 	v.sync(c)
 	v.vrrp(c)
+	v.notify(c)
 	claimed := map[claim_]portPlace{}
 	vips, lans := c.vipPlaces(), map[netip.Addr]string{}
 	for i, s := range c.Services {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,6 +11,9 @@ import (
 const (
 	// maxAuth is what VRRP version 2 has room for (RFC 2338 section 5.3.10).
 	maxAuth = 8
+	// minHMAC and maxHMAC are how long a key of auth_hmac is, in bytes (keepalived's
+	// documentation of it).
+	minHMAC, maxHMAC = 32, 64
 	// minAdvert and maxAdvert bound the interval; version 3 counts hundredths of a second
 	// in 12 bits (RFC 5798 section 5.2.7).
 	minAdvert = 100 * time.Millisecond
@@ -34,6 +38,7 @@ func (v *validation) vrrp(c Config) {
 		v.add("vrrp.interval", c.VRRP.Interval.String(), reason)
 	}
 	v.auth(c)
+	v.hmac(c)
 	v.unicast(c)
 	v.priorities(c)
 }
@@ -50,17 +55,20 @@ func wrongAdvert(d time.Duration) string {
 	return ""
 }
 
+// hidden stands for a secret in an error, which ends in logs.
+func hidden(secret string) string { return strings.Repeat("*", min(len(secret), maxAuth+1)) }
+
 // auth refuses a password that keepalived would cut or leave out.
 func (v *validation) auth(c Config) {
 	text := c.VRRP.Auth
 	if text == "" {
 		return
 	}
-	hidden := strings.Repeat("*", len(text))
+	hidden := hidden(text)
 	const without = "VRRP version 3 has no authentication: leave auth out (it travels in clear text in any case)"
 	switch {
 	case len(text) > maxAuth:
-		v.add("vrrp.auth", hidden, "VRRP has room for 8 characters: longer ones would be cut")
+		v.add("vrrp.auth", hidden, "VRRP has room for 8 characters, which travel in clear text: longer ones would be cut; authHmac has a key that does not travel, with keepalived 2.4.2")
 	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"'\#!{}$@~`, r) }):
 		v.add("vrrp.auth", hidden, `letters, digits and such are wanted, no blanks and none of "'\#!{}$@~`)
 	case time.Duration(c.VRRP.Interval)%time.Second != 0:
@@ -71,6 +79,25 @@ func (v *validation) auth(c Config) {
 			v.add("vrrp.auth", hidden, fmt.Sprintf("services[%d].vip %s is IPv6: ", i, s.VIP)+without)
 			return
 		}
+	}
+}
+
+// HMACKey tells whether a text is a key of [VRRP.AuthHMAC].
+func HMACKey(text string) bool {
+	key, err := hex.DecodeString(text)
+	return err == nil && len(key) >= minHMAC && len(key) <= maxHMAC
+}
+
+// hmac refuses what is no key, or is one beside a password, which keepalived leaves out.
+func (v *validation) hmac(c Config) {
+	text := c.VRRP.AuthHMAC
+	hidden := hidden(text)
+	switch {
+	case text == "":
+	case !HMACKey(text):
+		v.add("vrrp.authHmac", hidden, "a key of 32 to 64 bytes in hexadecimal is wanted, the same on all directors: openssl rand -hex 32")
+	case c.VRRP.Auth != "":
+		v.add("vrrp.authHmac", hidden, "auth is given too, and keepalived takes one of them: leave out auth, which travels in clear text")
 	}
 }
 

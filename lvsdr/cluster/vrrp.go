@@ -21,6 +21,9 @@ type VRRP struct {
 	Interface string `yaml:"interface,omitempty" json:"interface,omitempty"`
 	// Auth is a password, at most 8 characters, which travels in clear text.
 	Auth string `yaml:"auth,omitempty" json:"auth,omitempty"`
+	// AuthHMAC is a key that the directors share, 32 to 64 bytes in hexadecimal, by which
+	// advertisements of others are told (auth_hmac of keepalived 2.4.2).
+	AuthHMAC string `yaml:"authHmac,omitempty" json:"authHmac,omitempty"`
 	// Unicast has advertisements go from one director's address to the others', and not
 	// to a multicast group.
 	Unicast bool `yaml:"unicast,omitempty" json:"unicast,omitempty"`

@@ -18,6 +18,9 @@ const KeepalivedConf = "/run/lvsdr/keepalived.conf"
 // the table as it is when it ends (--dont-release-ipvs), and takes over what it finds
 // there when it starts.
 type Keepalived interface {
+	// Version is what the program says of itself (keepalived --version). It fails with
+	// fs.ErrNotExist when it is not installed.
+	Version(ctx context.Context) (string, error)
 	// Test has keepalived read a configuration (keepalived -t). It fails with
 	// fs.ErrNotExist when the program is not installed, and with a [*KeepalivedError]
 	// when it does not like what it reads.
@@ -54,6 +57,8 @@ const VRRPConf = "/run/lvsdr/vrrp.conf"
 // to this host when it is the master, and takes them away when it is not, when it ends,
 // and when it starts.
 type VRRP interface {
+	// Version is [Keepalived]'s.
+	Version(ctx context.Context) (string, error)
 	// Test is [Keepalived]'s.
 	Test(ctx context.Context, config []byte) error
 	// Running tells whether it runs.

@@ -236,6 +236,10 @@ type keepalivedVia struct {
 	of  Keepalived
 }
 
+func (v keepalivedVia) Version(ctx context.Context) (string, error) {
+	return get(ctx, v.via, "Keepalived.Version", func() (string, error) { return v.of.Version(ctx) })
+}
+
 func (v keepalivedVia) Test(ctx context.Context, config []byte) error {
 	return v.via(ctx, "Keepalived.Test", func() error { return v.of.Test(ctx, config) })
 }
@@ -263,6 +267,10 @@ func (v keepalivedVia) Stop(ctx context.Context) error {
 type vrrpVia struct {
 	via Via
 	of  VRRP
+}
+
+func (v vrrpVia) Version(ctx context.Context) (string, error) {
+	return get(ctx, v.via, "VRRP.Version", func() (string, error) { return v.of.Version(ctx) })
 }
 
 func (v vrrpVia) Test(ctx context.Context, config []byte) error {

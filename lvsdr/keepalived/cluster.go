@@ -42,6 +42,7 @@ func (c Config) Cluster(directors ...cluster.Director) (cluster.Config, []cluste
 	}
 	im.interfaces()
 	im.failover()
+	im.withoutSender()
 	im.withoutService()
 	im.strangeMail()
 	contradictions(c.Directives, im.note)
@@ -129,11 +130,12 @@ func (im *importer) global(d Directive) {
 			im.fate(in, globalFates)
 		case "smtp_server":
 			im.mail = &in
-			im.fate(in, globalFates)
+		case "notification_email", "notification_email_from": // as below
 		default:
 			im.fate(in, globalFates)
 		}
 	}
+	im.notify(d)
 }
 
 func (im *importer) timeouts(d Directive) {

@@ -44,6 +44,7 @@ func TestMissionCluster(t *testing.T) {
 	got, remarks := imported(t, mission)
 	want := described(t, `interface: eth0
 engine: keepalived
+notify: {to: [ops@example.org], from: lvs@example.org, smtp: 192.168.200.1}
 services:
   - {vip: 10.10.10.22, ports: [80], scheduler: wrr, check: {type: tcp, port: 80, interval: 6s, timeout: 10s, retries: 3, retryDelay: 3s}, realServers: [{address: 10.10.10.31, weight: 3}, {address: 10.10.10.32, weight: 3}]}
 `)
@@ -53,11 +54,8 @@ services:
 	if err := got.Validate(cluster.DirectorRole); err != nil {
 		t.Error(err)
 	}
-	const told = `k:4: notification_email: left out: lvsdr sends no mail
-k:7: notification_email_from: left out: lvsdr sends no mail
-k:8: smtp_server: left out: lvsdr sends no mail
-k:8: smtp_server: 192.168.200.1 is on no network of this cluster (10.10.10.22): it looks left over from a sample
-k:9: smtp_connect_timeout: left out: lvsdr sends no mail
+	const told = `k:8: smtp_server: 192.168.200.1 is on no network of this cluster (10.10.10.22): it looks left over from a sample
+k:9: smtp_connect_timeout: left out: it means something to keepalived alone
 k:10: router_id: left out: it means something to keepalived alone
 !k:13: vrrp_instance VI_1 (state MASTER, virtual_router_id 51, priority 100, advert_int 1): its failover is left out, as this file does not tell who the other directors are: name all with lvsdr import keepalived --director ADDRESS=PRIORITY, or list them under directors: and say vrrp: {routerId: 51}
 k:21: auth_pass travels in clear text in every advertisement: it keeps nobody out who hears them

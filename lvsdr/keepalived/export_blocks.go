@@ -42,6 +42,7 @@ func (x *exporter) globals(instances []Directive) Directive {
 	}
 	inner = append(inner, x.syncDaemon(instances)...)
 	inner = append(inner, x.security()...)
+	inner = append(inner, x.mails()...)
 	if x.Config.VRRP != nil && !wholeSeconds(x.Config.VRRP) {
 		inner = append(inner, one("vrrp_version", "3").beside("the interval is no whole seconds"))
 	}
@@ -59,7 +60,7 @@ func (x *exporter) ownGlobals() Directive {
 	inner := []Directive{
 		one("process_name", EngineProcess), one("checker_process_name", CheckerProcess),
 	}
-	return block("Written by lvsdr of "+x.host.From+" for its own keepalived: change that, then lvsdr setup director.", append(inner, x.security()...), "global_defs")
+	return block("Written by lvsdr of "+x.host.From+" for its own keepalived: change that, then lvsdr setup director.", slices.Concat(inner, x.security(), x.mails()), "global_defs")
 }
 
 func seconds(d cluster.Duration) string {
@@ -118,7 +119,7 @@ func (x *exporter) instance(l link, vips []netip.Addr) Directive {
 		one("interface", l.name),
 		one("virtual_router_id", strconv.Itoa(x.host.RouterID)).beside("the same on every director, and nobody else's on this LAN"),
 		one("priority", strconv.Itoa(p)).beside(at),
-	}, x.advertised()...)
+	}, slices.Concat(x.advertised(), x.alerts())...)
 	var carry []string
 	for _, vip := range vips {
 		carry = append(carry, x.host.Interface(vip))
@@ -245,6 +246,7 @@ func (x *exporter) realServer(v virtual, k int) Directive {
 	if v.Inhibit {
 		inner = append(inner, one("inhibit_on_failure").beside("weight 0 while its check fails"))
 	}
+	inner = append(inner, x.alerts()...)
 	inner = append(inner, checker(v, r.Address))
 	origin := fmt.Sprintf("%s.realServers[%d]", v.origin, k)
 	return block(origin, inner, "real_server", r.Address.String(), strconv.Itoa(int(v.port.Number)))

@@ -182,6 +182,10 @@ func randomCluster(r *rand.Rand) cluster.Config {
 		severalDirectors(r, &c)
 	}
 	if r.IntN(3) == 0 {
+		c.Notify = &cluster.Notify{To: []string{"ops@example.org", "a.b+c@d"}[:1+r.IntN(2)], From: []string{"", "lvs@example.org"}[r.IntN(2)],
+			SMTP: []string{"192.0.2.1", "192.0.2.1:587", "2001:db8::1", "[2001:db8::1]:587"}[r.IntN(4)]}
+	}
+	if r.IntN(3) == 0 {
 		id, port := 1+r.IntN(255), 1+r.IntN(65535)
 		c.Sync = &cluster.Sync{Interface: "eth1", ID: &id, Port: &port, Group: netip.MustParseAddr("224.0.0.99")}
 	}

@@ -97,7 +97,10 @@ func (im *importer) withPassword(v *cluster.VRRP) {
 
 // instanceVRRP is what one instance says.
 func (im *importer) instanceVRRP(i Instance) cluster.VRRP {
-	v := cluster.VRRP{Unicast: len(i.Peers) > 0, Auth: im.password(i.Directive)}
+	v := cluster.VRRP{Unicast: len(i.Peers) > 0, Auth: im.password(i.Directive), AuthHMAC: im.hmacKey(i.Directive)}
+	if v.AuthHMAC != "" {
+		v.Auth = "" // keepalived takes the other
+	}
 	if d := find(i.Directive, "virtual_router_id"); d.Words != nil {
 		if n, ok := im.number(d, d.arg(), 255); ok && n > 0 && n != *(cluster.VRRP{}).Full().RouterID {
 			v.RouterID = &n
@@ -146,6 +149,26 @@ func (im *importer) password(d Directive) string {
 		return ""
 	}
 	return text
+}
+
+// hmacKey is that of auth_hmac, where it has one alone and written out.
+func (im *importer) hmacKey(d Directive) (key string) {
+	auth := find(d, "auth_hmac")
+	for _, in := range auth.Block {
+		switch in.Keyword() {
+		case "key":
+			text, is := strings.CutPrefix(in.after(in.arg()), "hex:")
+			if key != "" || !is || !cluster.HMACKey(text) {
+				im.lost(in, "auth_hmac: key %s is left out: lvsdr has one, of 32 to 64 bytes, written out as hex:", shown(in.arg()))
+				continue
+			}
+			key = text
+		case "active_key":
+		default:
+			im.lost(in, "auth_hmac: %s is left out: it is as keepalived has it", shown(in.text()))
+		}
+	}
+	return key
 }
 
 // tracks tells of interfaces that the VIPs do not follow.

@@ -15,7 +15,7 @@ var (
 	noInhibit  = fate{"left out: the sorry server has no place in the table while it does not stand in", false}
 	ofChecks   = fate{"left out: lvsdr's checks have no such thing", false}
 	always     = fate{"left out: with lvsdr it is as usual", false}
-	noMail     = fate{"left out: lvsdr sends no mail", false}
+	allMail    = fate{"left out: with notify keepalived mails of every real server and of each change of a director's state", false}
 	noScripts  = fate{"left out: lvsdr runs no scripts", true}
 	noRoutes   = fate{"left out: lvsdr sets no routes and rules, and no addresses but the VIPs", true}
 	noTracking = fate{"left out: with vrrp the VIPs follow the interfaces that they and the advertisements are on, and nothing else", true}
@@ -47,12 +47,11 @@ var topFates = fatesOf(map[*fate][]string{
 })
 
 var globalFates = fatesOf(map[*fate][]string{
-	&noMail: {"notification_email", "notification_email_from", "smtp_server", "smtp_helo_name", "smtp_connect_timeout",
-		"smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker", "no_email_faults", "email_faults"},
+	&allMail:   {"smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker", "no_email_faults", "email_faults"},
 	&ofChecks:  {"checker_log_all_failures", "checker_priority", "checker_rt_priority", "checker_no_swap", "max_auto_priority"},
 	&noScripts: {"startup_script", "shutdown_script", "notify_fifo", "notify_fifo_script", "vrrp_notify_fifo", "vrrp_notify_fifo_script", "lvs_notify_fifo", "lvs_notify_fifo_script"},
 	&noSpace:   {"net_namespace", "net_namespace_ipvs"},
-	&idle: {"router_id", "lvs_flush", "lvs_flush_on_stop", "lvs_flush_onstop", "script_user", "enable_script_security", "enable_traps", "enable_snmp_keepalived",
+	&idle: {"router_id", "smtp_helo_name", "smtp_connect_timeout", "lvs_flush", "lvs_flush_on_stop", "lvs_flush_onstop", "script_user", "enable_script_security", "enable_traps", "enable_snmp_keepalived",
 		"enable_snmp_checker", "enable_snmp_rfc", "enable_snmp_rfcv2", "enable_snmp_rfcv3", "enable_snmp_vrrp", "snmp_socket", "enable_dbus", "dbus_service_name",
 		"vrrp_strict", "vrrp_version", "vrrp_skip_check_adv_addr", "vrrp_mcast_group4", "vrrp_mcast_group6", "vrrp_iptables", "vrrp_ipsets", "nftables",
 		"vrrp_garp_master_delay", "vrrp_garp_master_repeat", "vrrp_garp_master_refresh", "vrrp_garp_master_refresh_repeat", "vrrp_garp_lower_prio_delay",
@@ -68,7 +67,7 @@ var serverFates = fatesOf(map[*fate][]string{
 	&ofChecks:  {"hysteresis", "virtualhost", "ha_suspend", "log_all_failures"},
 	&always:    {"warmup", "sorry_server_lvs_method"},
 	&noScripts: {"quorum_up", "quorum_down", "notify_up", "notify_down"},
-	&noMail:    {"smtp_alert"},
+	&allMail:   {"smtp_alert"},
 	&idle:      {"snmp_name", "ip_family"},
 	&oldNAT:    {"nat_mask"},
 })
@@ -84,8 +83,8 @@ var checkFates = fatesOf(map[*fate][]string{
 // instanceKeywords are those of a vrrp_instance that [importer.failover] carries over, or
 // tells of.
 var instanceKeywords = []string{
-	"state", "virtual_router_id", "priority", "advert_int", "authentication", "nopreempt", "preempt", "preempt_delay", "unicast_src_ip", "mcast_src_ip", "unicast_peer",
-	"interface", "virtual_ipaddress", "virtual_ipaddress_excluded", "track_interface", "lvs_sync_daemon_interface", "version", "native_ipv6",
+	"state", "virtual_router_id", "priority", "advert_int", "authentication", "auth_hmac", "nopreempt", "preempt", "preempt_delay", "unicast_src_ip", "mcast_src_ip", "unicast_peer",
+	"interface", "virtual_ipaddress", "virtual_ipaddress_excluded", "track_interface", "lvs_sync_daemon_interface", "version", "native_ipv6", "smtp_alert",
 }
 
 // instanceFates are of the others.
@@ -94,7 +93,6 @@ var instanceFates = fatesOf(map[*fate][]string{
 	&noScripts:  {"notify", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_deleted", "notify_master_rx_lower_pri", "notify_priority_changes"},
 	&noTracking: {"track_script", "track_file", "track_process", "track_bfd", "track_src_ip", "dont_track_primary"},
 	&throughNAT: {"unicast_ttl"},
-	&noMail:     {"smtp_alert"},
 	&idle:       {"debug", "kernel_rx_buf_size"},
 	&ownVRRP: {
 		"use_vmac", "use_vmac_addr", "vmac_xmit_base", "use_ipvlan", "garp_master_delay", "garp_master_repeat", "garp_master_refresh", "garp_master_refresh_repeat",
@@ -108,7 +106,7 @@ var instanceFates = fatesOf(map[*fate][]string{
 var groupFates = fatesOf(map[*fate][]string{
 	&noScripts:  {"notify", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_priority_changes"},
 	&noTracking: {"track_interface", "track_script", "track_file", "track_process", "track_bfd", "global_tracking", "sync_group_tracking_weight"},
-	&noMail:     {"smtp_alert"},
+	&allMail:    {"smtp_alert"},
 })
 
 func ofInstance(keyword string) bool { return slices.Contains(instanceKeywords, keyword) }

@@ -215,6 +215,10 @@ func (im *importer) serverSetting(r *rserver, d Directive) {
 	case "lthreshold":
 		n, _ := im.number(d, d.arg(), maxThreshold)
 		r.LowerThreshold = uint32(n)
+	case "smtp_alert":
+		if !isSet(d) {
+			im.fate(d, serverFates)
+		}
 	case "inhibit_on_failure":
 		yes := isSet(d)
 		r.inhibits = &yes

@@ -40,7 +40,7 @@ func (x *exporter) vrrpGlobals() Directive {
 	if !wholeSeconds(x.Config.VRRP) {
 		inner = append(inner, one("vrrp_version", "3").beside("the interval is no whole seconds"))
 	}
-	return block("Written by lvsdr of "+x.host.From+" for its own keepalived: change that, then lvsdr setup director.", inner, "global_defs")
+	return block("Written by lvsdr of "+x.host.From+" for its own keepalived: change that, then lvsdr setup director.", append(inner, x.mails()...), "global_defs")
 }
 
 func wholeSeconds(v *cluster.VRRP) bool {
@@ -75,6 +75,11 @@ func (x *exporter) advertised() []Directive {
 		all = append(all, Directive{Words: []string{"authentication"}, Block: []Directive{
 			one("auth_type", "PASS").beside("in clear text"), one("auth_pass", v.Auth),
 		}})
+	}
+	if v.AuthHMAC != "" {
+		all = append(all, Directive{Words: []string{"auth_hmac"}, Block: []Directive{
+			one("key", "1", "hex:"+v.AuthHMAC), one("active_key", "1"),
+		}}.beside("the same on every director; keepalived 2.4.2"))
 	}
 	if v.Unicast && x.host.Address.IsValid() {
 		peers := Directive{Words: []string{"unicast_peer"}, Block: []Directive{}}

@@ -65,6 +65,18 @@ func program(name string) (string, error) {
 	return "", absent{text: name + " is not installed"}
 }
 
+func (keepalived) Version(ctx context.Context) (string, error) {
+	path, err := program(keepalivedName)
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.CommandContext(ctx, path, "--version").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("keepalived --version: %w", err)
+	}
+	return string(out), nil
+}
+
 // Test gives the configuration in a file without a name: keepalived reads none that is
 // no regular one, or is executable.
 func (keepalived) Test(ctx context.Context, config []byte) error {

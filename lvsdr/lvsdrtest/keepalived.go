@@ -1,6 +1,7 @@
 package lvsdrtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -24,6 +25,7 @@ type watch struct {
 	sick      map[netip.Addr]bool
 	idle      map[inhibited]bool // those that it has given weight 0
 	uninstall bool
+	version   string // empty: keepalivedVersion
 }
 
 // inhibited is a real server of a service.
@@ -41,6 +43,25 @@ func (w *World) WithoutKeepalived() *World {
 		return nil
 	})
 	return w
+}
+
+// keepalivedVersion is that of Debian 12.
+const keepalivedVersion = "2.2.7"
+
+// WithKeepalived makes the world one in which the program is of a version: "2.0.10".
+func (w *World) WithKeepalived(version string) *World {
+	_ = w.do(func(s *state) error {
+		s.watch.version = version
+		return nil
+	})
+	return w
+}
+
+func (s keepalivedEngine) Version(context.Context) (string, error) {
+	if s.watch.uninstall {
+		return "", fmt.Errorf("keepalived is not installed: %w", fs.ErrNotExist)
+	}
+	return "Keepalived v" + cmp.Or(s.watch.version, keepalivedVersion) + " (01/16,2022)\n", nil
 }
 
 func (s keepalivedEngine) Test(_ context.Context, config []byte) error {

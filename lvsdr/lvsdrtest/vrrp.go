@@ -24,6 +24,10 @@ type vrrp struct {
 
 type vrrpEngine struct{ *state }
 
+func (s vrrpEngine) Version(ctx context.Context) (string, error) {
+	return keepalivedEngine(s).Version(ctx)
+}
+
 func (s vrrpEngine) Test(ctx context.Context, config []byte) error {
 	return keepalivedEngine(s).Test(ctx, config)
 }

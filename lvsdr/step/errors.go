@@ -18,6 +18,8 @@ var (
 	ErrLedgerLost = errors.New("the record of what set-up did is lost")
 	// ErrNoKeepalived: the engine is keepalived, and the program is not there.
 	ErrNoKeepalived = errors.New("the program keepalived is needed")
+	// ErrOldKeepalived: the program is there, and too old for what is asked of it.
+	ErrOldKeepalived = errors.New("a newer keepalived is needed")
 	// ErrOtherRole: the host already has another role of lvsdr.
 	ErrOtherRole = errors.New("the host has another role")
 )

@@ -177,8 +177,38 @@ func (s *watched) scripts(ctx context.Context, h *host.Host) error {
 	return nil
 }
 
+// enough fails where keepalived is older than what is asked of it, by the key that asks.
+// Of one that says no version keepalived -t is to tell.
+func enough(ctx context.Context, c cluster.Config, of interface {
+	Version(ctx context.Context) (string, error)
+}) error {
+	text, err := of.Version(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w", ErrNoKeepalived, err)
+	}
+	if err != nil {
+		return err
+	}
+	v, ok := keepalived.ParseVersion(text)
+	if !ok {
+		return nil
+	}
+	lacks := v.Lacks(keepalived.Needs(c))
+	if len(lacks) == 0 {
+		return nil
+	}
+	var all []string
+	for _, n := range lacks {
+		all = append(all, fmt.Sprintf("%s: %s is there from %v on", n.Path, n.What, n.Since))
+	}
+	return fmt.Errorf("keepalived %v is installed, and %w: %s", v, ErrOldKeepalived, strings.Join(all, "; "))
+}
+
 // taken fails where keepalived would not take the configuration.
 func (s *watched) taken(ctx context.Context, h *host.Host) error {
+	if err := enough(ctx, s.config, h.Keepalived); err != nil {
+		return fmt.Errorf("engine keepalived: %w", err)
+	}
 	text := s.configuration(nil).AsRoot().Render()
 	err := h.Keepalived.Test(ctx, text)
 	var refused *host.KeepalivedError

@@ -309,6 +309,9 @@ func (s movedVIPs) priority(v *vipView) int {
 
 // taken fails where keepalived would not take the configuration.
 func (s movedVIPs) taken(ctx context.Context, h *host.Host, text []byte) error {
+	if err := enough(ctx, s.config, h.VRRP); err != nil {
+		return fmt.Errorf("vrrp: %w", err)
+	}
 	err := h.VRRP.Test(ctx, text)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("vrrp: %w: %w", ErrNoKeepalived, err)
