@@ -19,7 +19,7 @@ import (
 // others with unicast alone, and never their priorities. Without them the failover of a
 // vrrp_instance is lost.
 func (c Config) Cluster(directors ...cluster.Director) (cluster.Config, []cluster.Remark) {
-	im := importer{given: directors, groups: map[string]Directive{}, carried: map[netip.Addr]Directive{}, on: map[netip.Addr]string{}}
+	im := importer{given: directors, groups: map[string]Directive{}, carried: map[netip.Addr]Directive{}, on: map[netip.Addr]string{}, holder: map[netip.Addr]Directive{}}
 	for _, l := range c.Left {
 		text := "left out: it is for another config-id (" + l.For + ")"
 		if l.For == "" {
@@ -59,6 +59,7 @@ type importer struct {
 	groups  map[string]Directive     // the virtual_server_groups
 	carried map[netip.Addr]Directive // the addresses of vrrp_instances
 	on      map[netip.Addr]string    // the interfaces that carry them
+	holder  map[netip.Addr]Directive // the vrrp_instances that have them first
 	order   []netip.Addr             // of carried
 	mail    *Directive               // smtp_server
 	looked  bool                     // somebody looks after the real servers

@@ -212,6 +212,12 @@ vrrp_instance A {
  notify_master /x
  strange
 }
+vrrp_instance B {
+ interface eth1
+ virtual_ipaddress {
+  10.1.0.1
+ }
+}
 net_namespace blue
 `)
 	want := described(t, `services:
@@ -227,7 +233,7 @@ timeouts: {tcp: 30s, udp: 60s}
 	for _, want := range []string{
 		"k:19: nopreempt does nothing beside state MASTER", "k:23: 10.0.0.1/24: lvsdr carries a VIP alone", "!k:25: 10.2.0.1 has no virtual_server",
 		"k:28: auth_pass is longer than 8", "!k:30: notify_master: left out: lvsdr runs no scripts", "!k:31: strange: left out: lvsdr does not know it",
-		"!k:33: net_namespace: left out",
+		"!k:39: net_namespace: left out", "!k:36: 10.1.0.1 is in vrrp_instance A too (line 16): two masters may have it at once",
 	} {
 		if !strings.Contains(told, want) {
 			t.Errorf("told\n%s\nwant %s", told, want)

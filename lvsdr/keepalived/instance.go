@@ -15,11 +15,26 @@ func (im *importer) instance(d Directive) {
 		if in.Keyword() == "virtual_ipaddress" || in.Keyword() == "virtual_ipaddress_excluded" {
 			for _, a := range in.Block {
 				im.address(a, name)
+				im.twice(d, a)
 			}
 		}
 	}
 	im.instances = append(im.instances, instanceOf(d))
 	im.flaws(d)
+}
+
+// twice tells of an address that another vrrp_instance has too.
+func (im *importer) twice(d, at Directive) {
+	text, _, _ := strings.Cut(at.Keyword(), "/")
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return
+	}
+	if first, ok := im.holder[a]; ok && first.arg() != d.arg() {
+		im.lost(at, "%s is in %s too (line %d): two masters may have it at once; lvsdr has it once: leave it in one vrrp_instance", a, shown(first.text()), first.Line)
+		return
+	}
+	im.holder[a] = d
 }
 
 // find returns the first directive of a block with a keyword; one without words where
