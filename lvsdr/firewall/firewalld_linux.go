@@ -113,6 +113,11 @@ func (d *firewalldBus) here() (bool, error) {
 	if err != nil || !owned {
 		return false, err
 	}
+	// firewalld has its name, and for systemd has started, before it has loaded its rules,
+	// and answers after that (run_server in its server.py). An answer tells nothing else:
+	// it may be that of another network namespace's.
+	var zone string
+	_ = d.call(firewalldPath, ".getDefaultZone", &zone)
 	rules, err := filter.Load(d.ctx)
 	return err == nil && keeps(rules, firewalldName), err
 }
