@@ -145,5 +145,6 @@ type seen struct {
 	own         memo[[]host.Opening]      // that this host serves a share of itself
 	lans        sync.Map                  // *memo[host.Link] by VIP
 	keepalived  memo[*keepalived.Config]
+	masters     memo[[]master]
 	routes      sync.Map // *memo[host.Route] by destination
 }

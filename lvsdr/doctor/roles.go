@@ -29,6 +29,7 @@ var (
 
 		// The packet filter.
 		firewallIn, firewallStateful, firewallInvalid, firewallOut, firewallICMP, firewallND, firewallVRRP,
+		oneMaster,
 		listenerThere, // of a director that is its own real server
 
 		// On the wire.

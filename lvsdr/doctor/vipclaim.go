@@ -130,6 +130,10 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 	if err != nil {
 		return nil, err
 	}
+	heard, err := e.toldByVRRP(ctx, claimants)
+	if err != nil {
+		return nil, err
+	}
 	var masters []claimant // whom a backup hears
 	for _, c := range claimants {
 		switch {
@@ -137,6 +141,7 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 			// Another leg of this director on the same LAN: whom it answers comes here.
 		case s.whose(c.mac, v.addr) != nil && !v.balances(c.mac):
 			problems = append(problems, s.claimOfServer(v, c))
+		case heard(c.mac): // vrrp-master tells, and why
 		case v.mine:
 			problems = append(problems, e.twoMasters(s.claimOfStranger(v, c, thisDirector)))
 		case m.name == "" && !e.movesVIPs(): // else a backup rightly hears the master

@@ -45,6 +45,7 @@ var firewallVRRP = &Check{
 	Code:  "firewall-vrrp",
 	Title: "the packet filter lets the directors' advertisements through",
 	Why:   "A director that does not hear the master becomes master itself: both have the VIP.",
+	Step:  step.Ports,
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		instances, err := e.vrrpInstances(ctx)
 		if err != nil {
@@ -66,7 +67,7 @@ var firewallVRRP = &Check{
 					continue
 				}
 				told = append(told, *v.Rule)
-				problems = append(problems, dropsAdvert(i, advert, *v.Rule))
+				problems = append(problems, e.dropsAdvert(ctx, i, advert, *v.Rule))
 			}
 		}
 		return problems, nil
@@ -128,8 +129,9 @@ func passes(rules *filter.Ruleset, p filter.Packet) filter.Verdict {
 	return then(v, rules.Trace(next))
 }
 
-// dropsAdvert tells of the rule that drops an advertisement.
-func dropsAdvert(i keepalived.Instance, p filter.Packet, r filter.Rule) Problem {
+// dropsAdvert tells of the rule that drops an advertisement. Set-up opens the filters for
+// those of lvsdr's own.
+func (e *Exam) dropsAdvert(ctx context.Context, i keepalived.Instance, p filter.Packet, r filter.Rule) Problem {
 	whose := "that other directors send"
 	switch {
 	case p.Hook == filter.Output:
@@ -138,6 +140,9 @@ func dropsAdvert(i keepalived.Instance, p filter.Packet, r filter.Rule) Problem 
 		whose = "of " + p.Src.String()
 	}
 	fix, advice := admitVRRP(r)
+	if i.File == host.VRRPConf && e.portsMend(ctx, r, false) {
+		fix, advice = e.SetUpCommand(), ""
+	}
 	out := problem(fix, "%q drops the VRRP advertisements %s (%s)", r, whose, i.Place())
 	out.Advice = advice
 	return out

@@ -98,6 +98,10 @@ type Wire interface {
 	// somebody says to have one of the addresses, and returns each claimant once;
 	// cancelled, those heard until then with the context's error.
 	Claims(ctx context.Context, link string, addrs []netip.Addr, wait time.Duration) ([]probe.Claim, error)
+	// Adverts listens for so long to VRRP, also to what a packet filter drops, and returns
+	// the latest advertisement of each router but this host; cancelled, those heard until
+	// then with the context's error.
+	Adverts(ctx context.Context, link string, wait time.Duration) ([]probe.Advert, error)
 	// Fetch requests "/" by HTTP and returns how many bytes came before the answer
 	// was over or enough, or before an error: [ErrNoHTTP] when it is none,
 	// os.ErrDeadlineExceeded when it stalled. A positive mss bounds the size of the

@@ -68,6 +68,10 @@ func (v wireVia) Claims(ctx context.Context, link string, addrs []netip.Addr, wa
 	return get(ctx, v.via, "Wire.Claims", func() ([]probe.Claim, error) { return v.of.Claims(ctx, link, addrs, wait) })
 }
 
+func (v wireVia) Adverts(ctx context.Context, link string, wait time.Duration) ([]probe.Advert, error) {
+	return get(ctx, v.via, "Wire.Adverts", func() ([]probe.Advert, error) { return v.of.Adverts(ctx, link, wait) })
+}
+
 func (v wireVia) Fetch(ctx context.Context, from netip.AddrPort, mss int) (int64, error) {
 	return get(ctx, v.via, "Wire.Fetch", func() (int64, error) { return v.of.Fetch(ctx, from, mss) })
 }

@@ -1,6 +1,10 @@
 package keepalived
 
-import "net/netip"
+import (
+	"net/netip"
+	"strconv"
+	"time"
+)
 
 // An Instance is a vrrp_instance as others hear it.
 type Instance struct {
@@ -9,6 +13,12 @@ type Instance struct {
 	Source    netip.Addr   // unicast_src_ip, or mcast_src_ip; invalid: the interface's own
 	Peers     []netip.Addr // of unicast_peer; none: it speaks to all by multicast
 	IPv6      bool         // its VIPs are, and so are its advertisements
+
+	RouterID  int           // 0 where none that can be read is written
+	Version   int           // of the protocol, 2 or 3; 0 where keepalived makes up its mind
+	Interval  time.Duration // of the advertisements
+	Password  string        // in clear text, as it is sent; version 3 sends none
+	Addresses []netip.Addr  // that it advertises: the virtual_ipaddress
 }
 
 // Instances are the vrrp_instances of the configuration.
@@ -16,14 +26,43 @@ func (c Config) Instances() []Instance {
 	var all []Instance
 	for _, d := range c.Directives {
 		if d.Keyword() == "vrrp_instance" {
-			all = append(all, instanceOf(d))
+			i := instanceOf(d)
+			i.Version = c.versionOf(i)
+			if i.Version != 2 {
+				i.Password = ""
+			}
+			all = append(all, i)
 		}
 	}
 	return all
 }
 
+// versionOf is the version of VRRP that an instance speaks: its own, that of all, or 2.
+// What IPv6 and parts of a second need, version 2 has not.
+func (c Config) versionOf(i Instance) int {
+	version := find(i.Directive, "version").arg()
+	for _, d := range c.Directives {
+		if version == "" && d.Keyword() == "global_defs" {
+			version = find(d, "vrrp_version").arg()
+		}
+	}
+	switch {
+	case i.IPv6 || version == "3":
+		return 3
+	case i.Interval%time.Second != 0:
+		return 0
+	}
+	return 2
+}
+
 func instanceOf(d Directive) Instance {
-	i := Instance{Directive: d, Interface: find(d, "interface").arg(), IPv6: find(d, "native_ipv6").Words != nil}
+	i := Instance{Directive: d, Interface: find(d, "interface").arg(), IPv6: find(d, "native_ipv6").Words != nil, Interval: time.Second}
+	i.RouterID, _ = strconv.Atoi(find(d, "virtual_router_id").arg())
+	if n := numberOf(find(d, "advert_int").arg()); n > 0 {
+		i.Interval = time.Duration(n * float64(time.Second)).Round(10 * time.Millisecond)
+	}
+	i.Password = find(find(d, "authentication"), "auth_pass").arg()
+	i.Password = i.Password[:min(len(i.Password), maxPassword)]
 	for _, in := range d.Block {
 		switch in.Keyword() {
 		case "unicast_src_ip", "mcast_src_ip":
@@ -38,6 +77,10 @@ func instanceOf(d Directive) Instance {
 			for _, v := range in.Block {
 				a := addresses(v.Keyword())
 				i.IPv6 = i.IPv6 || len(a) > 0 && a[0].Is6()
+				if p, err := netip.ParsePrefix(v.Keyword()); err == nil {
+					a = []netip.Addr{p.Addr()}
+				}
+				i.Addresses = append(i.Addresses, a...)
 			}
 		}
 	}

@@ -42,6 +42,15 @@ func (linuxWire) Claims(ctx context.Context, link string, addrs []netip.Addr, wa
 	return probe.Claims(ctx, l.Index, addrs, wait)
 }
 
+// Adverts implements [host.Wire].
+func (linuxWire) Adverts(ctx context.Context, link string, wait time.Duration) ([]probe.Advert, error) {
+	l, err := wireLink(link)
+	if err != nil {
+		return nil, err
+	}
+	return probe.Adverts(ctx, l.Index, wait)
+}
+
 func wireLink(name string) (*netlink.LinkAttrs, error) {
 	l, err := netlink.LinkByName(name)
 	var missing netlink.LinkNotFoundError

@@ -20,6 +20,7 @@ type neighbourhood struct {
 	stations []station
 	answers  []answer
 	claims   []probe.Claim
+	adverts  []probe.Advert
 	pages    []page
 }
 
@@ -85,6 +86,19 @@ func (s wire) Claims(ctx context.Context, link string, addrs []netip.Addr, _ tim
 	for _, c := range s.claims {
 		if slices.Contains(addrs, c.Addr) && !s.mine(c.MAC) {
 			all = append(all, c)
+		}
+	}
+	return all, ctx.Err()
+}
+
+// Adverts hears all at once.
+func (s wire) Adverts(ctx context.Context, link string, _ time.Duration) (all []probe.Advert, err error) {
+	if s.link(link) == nil {
+		return nil, noLink(link)
+	}
+	for _, a := range s.adverts {
+		if !s.mine(a.MAC) {
+			all = append(all, a)
 		}
 	}
 	return all, ctx.Err()

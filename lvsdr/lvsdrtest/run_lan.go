@@ -1,12 +1,14 @@
 package lvsdrtest
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/probe"
 )
@@ -18,6 +20,8 @@ import (
 //	lan answer MAC ADDR:PORT OUTCOME [from MAC,...] [mss N]
 //	                                       of a packet to that address at that MAC; port 0: an echo request
 //	lan claim MAC ADDR [TARGET]            says to have the address, asking for the target
+//	lan advert MAC FROM ID PRIORITY [interval D] [version N] [password TEXT] [addresses ADDR,...]
+//	                                       advertises by VRRP, every second by version 2 when nothing else is said
 //	lan page ADDR:PORT SMALL LARGE         bytes that HTTP brings, in small segments and in large ones; fewer in large ones: it stalls
 func (s *state) runLAN(words []string) error {
 	if len(words) < 3 {
@@ -41,6 +45,8 @@ func (s *state) runLAN(words []string) error {
 		return err
 	case "answer":
 		return s.runAnswer(mac, words[2:])
+	case "advert":
+		return s.runAdvert(mac, words[2:])
 	case "claim":
 		c := probe.Claim{MAC: mac}
 		c.Addr, err = netip.ParseAddr(words[2])
@@ -93,6 +99,53 @@ func (a *answer) more(word, value string) error {
 	return errUsage
 }
 
+func (s *state) runAdvert(mac net.HardwareAddr, words []string) (err error) {
+	if len(words) < 3 || len(words)%2 == 0 {
+		return errUsage
+	}
+	a := probe.Advert{MAC: mac, Version: 2, Interval: time.Second}
+	var errs [3]error
+	a.From, errs[0] = netip.ParseAddr(words[0])
+	a.RouterID, errs[1] = strconv.Atoi(words[1])
+	a.Priority, errs[2] = strconv.Atoi(words[2])
+	for more := words[3:]; len(more) > 0 && err == nil; more = more[2:] {
+		err = advertised(&a, more[0], more[1])
+	}
+	s.adverts = append(s.adverts, a)
+	return errors.Join(append(errs[:], err)...)
+}
+
+// advertised reads what follows the priority.
+func advertised(a *probe.Advert, word, value string) (err error) {
+	switch word {
+	case "interval":
+		a.Interval, err = time.ParseDuration(value)
+	case "version":
+		a.Version, err = strconv.Atoi(value)
+	case "password":
+		a.Password = value
+	case "addresses":
+		for _, text := range strings.Split(value, ",") {
+			addr, wrong := netip.ParseAddr(text)
+			a.Addresses, err = append(a.Addresses, addr), errors.Join(err, wrong)
+		}
+	default:
+		err = errUsage
+	}
+	return err
+}
+
+func dumpAdvert(a probe.Advert) string {
+	line := fmt.Sprintf("lan advert %s %s %d %d interval %s version %d", a.MAC, a.From, a.RouterID, a.Priority, a.Interval, a.Version)
+	if a.Password != "" {
+		line += " password " + a.Password
+	}
+	for i, addr := range a.Addresses {
+		line += []string{" addresses ", ","}[min(i, 1)] + addr.String()
+	}
+	return line
+}
+
 func (s *state) runPage(words []string) error {
 	if len(words) != 3 {
 		return errUsage
@@ -126,6 +179,9 @@ func (s *state) dumpLAN() []string {
 	}
 	for _, c := range s.claims {
 		lines = append(lines, fmt.Sprintf("lan claim %s %s %s", c.MAC, c.Addr, c.Target))
+	}
+	for _, a := range s.adverts {
+		lines = append(lines, dumpAdvert(a))
 	}
 	for _, p := range s.pages {
 		lines = append(lines, fmt.Sprintf("lan page %s %d %d", p.from, p.small, p.large))

@@ -5,6 +5,7 @@ package gallery
 import (
 	"context"
 
+	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
@@ -100,4 +101,12 @@ var keepalivedFaults = []Fault{{
 	Inject: on("dev-1", "iptables-legacy -A INPUT -p vrrp -j DROP"),
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-vrrp"}},
 	Undo:   keepalivedEnds,
+}, {
+	Name: "keepalived-left-out", Catalogue: "K16", Setup: "-",
+	Title: "keepalived's unit is enabled, and its configuration is empty: systemd leaves it out without a word",
+	Make:  handMade(handTable),
+	Inject: on("dev-1", `mkdir -p /etc/keepalived /etc/systemd/system/multi-user.target.wants; : >/etc/keepalived/keepalived.conf
+ln -s /lib/systemd/system/keepalived.service /etc/systemd/system/multi-user.target.wants/keepalived.service`),
+	Sights: []Sight{{Host: "dev-1", Code: "keepalived-unit", Severity: doctor.Warning}},
+	Heal:   on("dev-1", "rm /etc/systemd/system/multi-user.target.wants/keepalived.service"), // systemctl disable
 }}

@@ -40,7 +40,7 @@ var proofs = map[string]string{
 	"flawProblem":          "TestFixesOfKeepalivedConf",
 	"notInTable":           "keepalived-table-edited TestFixesOfKeepalivedTable",
 	"unlikeFile":           "TestFixesOfKeepalivedTable",
-	"dropsAdvert":          "vrrp-dropped",
+	"dropsAdvert":          "vrrp-dropped two-masters",
 	"portMapping":          "port-mapping",
 	"ipv6Off":              "ipv6-off-on-lo",
 	"ipvsSysctl":           "vs-conntrack no-estimation",

@@ -76,7 +76,7 @@ type Healthy struct {
 // Faults returns every fault.
 func Faults() []Fault {
 	return slices.Concat(arpFaults, vipFaults, linkFaults, sourceFaults, ipv6Faults,
-		claimFaults, lanFaults, serverFaults, pathFaults, wayBackFaults, networkFaults, largeFaults, requestFaults, tableFaults, ownFaults, firewallFaults, containerFaults, bootFaults, twoFaults, keepalivedFaults, directorsFaults)
+		claimFaults, lanFaults, serverFaults, pathFaults, wayBackFaults, networkFaults, largeFaults, requestFaults, tableFaults, ownFaults, firewallFaults, containerFaults, bootFaults, twoFaults, keepalivedFaults, directorsFaults, mastersFaults)
 }
 
 // Variants returns every healthy cluster: the traps and the unusual.
