@@ -65,7 +65,7 @@ func (m modules) Plan(ctx context.Context, h *host.Host, want State) ([]Change, 
 // options plans the file of the module's options. What a loaded module has stays until it
 // is loaded anew: it cannot be changed in place.
 func (m modules) options(h *host.Host, want State) ([]Change, error) {
-	file := OwnFile{Name: ModuleOptions, Role: cluster.DirectorRole, Step: m.Name()}
+	file := OwnFile{Name: ModuleOptions, Role: cluster.DirectorRole, Step: m.Name(), Optional: true}
 	if want == Absent || m.connTabBits == 0 {
 		return file.Absent(h)
 	}

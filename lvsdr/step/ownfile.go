@@ -1,8 +1,10 @@
 package step
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -15,7 +17,8 @@ import (
 const madeMark = "#lvsdr:made "
 
 // An OwnFile is a file in /etc that belongs to one step alone and takes "#" comments:
-// it is there with some content or it is gone. The directories that had to be made for
+// it is there with some content or it is gone, and the first line of it begins with
+// "# Written by lvsdr": one without is somebody else's and stays. The directories that had to be made for
 // it go with it, as lines "#lvsdr:made DIRECTORY" at its end tell. Nothing is planned
 // for it with [host.Host.Runtime].
 type OwnFile struct {
@@ -23,6 +26,24 @@ type OwnFile struct {
 	Role string   // whose [Ledger] remembers the directories while the file goes: the Name of package lvsdr's Role
 	Step string   // whose changes these are: [Step.Name]
 	Dirs []string // further directories that are made together with the file
+	// Optional: the role may be there without it.
+	Optional bool
+}
+
+// ErrForeignFile: somebody else has a file of the name that set-up would write.
+var ErrForeignFile = errors.New("lvsdr has not written it: move it away and set up again")
+
+// ownMark is in the first line of every own file.
+const ownMark = "# Written by lvsdr"
+
+// foreign tells whether the text is somebody else's: lvsdr has written none of it, and the
+// host does not have the role, of which somebody may have spoilt a file.
+func (o OwnFile) foreign(h *host.Host, text []byte) (bool, error) {
+	if len(bytes.TrimSpace(text)) == 0 || bytes.Contains(text, []byte(ownMark)) {
+		return false, nil
+	}
+	lines, err := LedgerOf(h, o.Role).Read()
+	return len(lines) == 0 || o.Optional, err
 }
 
 // Present returns the change that is due for the file to have the content, which
@@ -44,8 +65,11 @@ func (o OwnFile) Absent(h *host.Host) ([]Change, error) {
 	}
 	due := len(remembered) > 0
 	for _, name := range []string{o.Name, host.TemporaryName(o.Name)} {
-		_, err := h.Files.ReadFile(name)
+		text, err := h.Files.ReadFile(name)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if theirs, err := o.foreign(h, text); err != nil || theirs && name == o.Name {
 			return nil, err
 		}
 		due = due || err == nil
@@ -68,6 +92,11 @@ func (o OwnFile) present(h *host.Host, content string, final func() (string, err
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !missing {
 		return nil, err
+	}
+	if theirs, err := o.foreign(h, old); err != nil {
+		return nil, err
+	} else if theirs {
+		return nil, fmt.Errorf("%s is there already: %w", o.Name, ErrForeignFile)
 	}
 	change := Change{Step: o.Step, Op: Set, Object: o.Name, Do: func(context.Context) error {
 		return o.write(h, final)

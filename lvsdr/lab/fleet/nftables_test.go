@@ -4,6 +4,7 @@ package fleet_test
 
 import (
 	"context"
+	"regexp"
 	"testing"
 	"time"
 )
@@ -36,17 +37,29 @@ func TestNftables(t *testing.T) {
 		s.served("after set-up")
 		s.through("systemctl reload nftables")
 		s.nothingDue("after a reload of nftables")
+		s.hearsOfSizes("after a reload of nftables")
 		s.gap("systemctl reload nftables")
 		s.reconfigured()
 		must(s.T, s.server.Reboot(s.Context()))
 		s.served("after a power cycle")
 		must(s.T, s.powerCut())
 		s.served("after a power cut")
+		s.hearsOfSizes("after a power cut")
 		s.run("lvsdr doctor realserver")
 		s.run("lvsdr teardown realserver")
 		s.unserved("after teardown")
 		s.same(before, s.snapshot())
 	})
+}
+
+// hearsOfSizes fails when the rules do not let in what routers tell the VIP of the size of
+// packets.
+func (s *site) hearsOfSizes(when string) {
+	s.Helper()
+	rules := s.run("nft list chain inet filter input")
+	if !regexp.MustCompile(`(?m)^.*(10\.10\.10\.22.*icmp|icmp.*10\.10\.10\.22).*accept`).MatchString(rules) {
+		s.Errorf("%s: no opening for what routers say:\n%s", when, rules)
+	}
 }
 
 // gap runs a line on the server and tells for how long no connection could be made:
