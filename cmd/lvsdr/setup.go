@@ -134,7 +134,10 @@ func (s *session) bring(ctx context.Context, p *patient, h *host.Host) error {
 	ctx, done := s.draining(ctx)
 	defer done()
 	made, err := p.role.Apply(ctx, h, step.Present)
-	s.report.Changes = append(s.report.Changes, made...)
+	if len(s.report.Changes) > 0 {
+		made = append(s.report.Changes, made...)
+	}
+	s.report.Changes = made
 	return err
 }
 

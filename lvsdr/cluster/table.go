@@ -15,12 +15,11 @@ import (
 // and port, in the configuration's order, with every default filled in and each
 // real server as a destination on the same port, reached by direct routing.
 func (c Config) VirtualServices() []ipvs.Entry {
-	n, servers := 0, 0
+	servers := 0
 	for _, s := range c.Services {
-		ports := len(s.AllPorts())
-		n, servers = n+ports, servers+ports*len(s.RealServers)
+		servers += len(s.AllPorts()) * len(s.RealServers)
 	}
-	all := make([]ipvs.Entry, 0, n)
+	all := make([]ipvs.Entry, 0, c.ports())
 	room := make([]ipvs.Destination, servers)
 	for i := range c.Services {
 		s := &c.Services[i]
@@ -34,6 +33,14 @@ func (c Config) VirtualServices() []ipvs.Entry {
 		}
 	}
 	return all
+}
+
+// ports is how many ports all services have.
+func (c Config) ports() (n int) {
+	for i := range c.Services {
+		n += len(c.Services[i].AllPorts())
+	}
+	return n
 }
 
 // at is the service at one of its ports.

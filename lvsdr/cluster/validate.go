@@ -34,7 +34,7 @@ func (c Config) Validate(role string) error {
 	v.sync(c)
 	v.vrrp(c)
 	v.notify(c)
-	claimed := map[claim_]portPlace{}
+	claimed := make(map[claim_]portPlace, c.ports())
 	vips, lans := c.vipPlaces(), map[netip.Addr]string{}
 	for i, s := range c.Services {
 		sv := serviceValidation{&v, i, s}

@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -62,11 +63,13 @@ func readBoundedBy(stat func(*unix.Stat_t) error, open func(flags int) (int, err
 	if err := regular(&st); err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(rawReader(fd), maxRead+1))
-	if err == nil && len(data) > maxRead {
+	var data bytes.Buffer
+	data.Grow(int(min(st.Size, maxRead)) + bytes.MinRead) // what /proc and /sys hold has no size
+	_, err = data.ReadFrom(io.LimitReader(rawReader(fd), maxRead+1))
+	if err == nil && data.Len() > maxRead {
 		return nil, errTooLarge
 	}
-	return data, err
+	return data.Bytes(), err
 }
 
 func regular(st *unix.Stat_t) error {

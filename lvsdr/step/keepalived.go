@@ -109,7 +109,10 @@ func (s *watched) Plan(ctx context.Context, h *host.Host, want State) ([]Change,
 		}
 	}
 	if want == Absent || !s.config.Keepalived() {
-		return append(s.ends(h, now), table...), nil
+		if ends := s.ends(h, now); len(ends) > 0 {
+			table = append(ends, table...)
+		}
+		return table, nil
 	}
 	if table, err = s.withoutSick(ctx, h, table, now); err != nil {
 		return nil, err

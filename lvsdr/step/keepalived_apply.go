@@ -25,12 +25,11 @@ func (s *watched) Apply(ctx context.Context, h *host.Host, changes []Change) (in
 	if err != nil {
 		return 0, err
 	}
-	asked := func(e engineEdit) bool {
-		return slices.ContainsFunc(changes, func(c Change) bool { return c.Data == e })
-	}
+	own := engineEdits(changes)
+	asked := func(e engineEdit) bool { return slices.Contains(own, e) }
 	goes := asked(end) || asked(removeConf)
 	wanted := s.config.Keepalived() && !goes && (now.running || asked(start))
-	at := slices.IndexFunc(changes, func(c Change) bool { return c.Late })
+	at := firstLate(changes)
 	if at == 0 {
 		return s.services.Apply(ctx, h, changes)
 	} else if at > 0 { // keepalived does not wait for what drains
@@ -51,7 +50,7 @@ func (s *watched) Apply(ctx context.Context, h *host.Host, changes []Change) (in
 			return 0, err
 		}
 	}
-	table, newcomers := s.split(changes, wanted)
+	table, newcomers := s.split(changes, own, wanted)
 	if done, err := s.services.Apply(ctx, h, table); err != nil {
 		return s.placeOf(changes, table, done), err
 	}
@@ -67,9 +66,33 @@ func (s *watched) Apply(ctx context.Context, h *host.Host, changes []Change) (in
 	return len(changes), nil
 }
 
+// engineEdits are those of the changes that are not of the table.
+func engineEdits(changes []Change) (own []engineEdit) {
+	for i := range changes {
+		if e, ok := changes[i].Data.(engineEdit); ok {
+			own = append(own, e)
+		}
+	}
+	return own
+}
+
+// firstLate is the place of the first change that waits for others, -1 where none does.
+func firstLate(changes []Change) int {
+	for i := range changes {
+		if changes[i].Late {
+			return i
+		}
+	}
+	return -1
+}
+
 // split takes out what keepalived does, the real servers that come in, or get their weight
-// back, with their check, where it is to run.
-func (s *watched) split(changes []Change, wanted bool) (table, newcomers []Change) {
+// back, with their check, where it is to run. Where it does nothing the table's changes are
+// all of them.
+func (s *watched) split(changes []Change, own []engineEdit, wanted bool) (table, newcomers []Change) {
+	if len(own) == 0 && !wanted {
+		return changes, nil
+	}
 	for _, c := range changes {
 		e, ok := c.Data.(*serviceEdit)
 		switch {

@@ -163,19 +163,23 @@ func (l Ledger) write(lines map[string]string) error {
 	if len(lines) == 0 {
 		return l.files.Remove(l.name)
 	}
-	var b strings.Builder
-	keys := slices.Sorted(maps.Keys(lines))
+	keys, room := make([]string, 0, len(lines)), 0
+	for key, value := range lines {
+		keys, room = append(keys, key), room+len(key)+len("\t")+len(value)+len("\n")
+	}
+	slices.Sort(keys)
 	if i := slices.Index(keys, roleKey); i >= 0 { // at the end, so that what was cut off is missed
 		keys = append(slices.Delete(keys, i, i+1), roleKey)
 	}
+	text := make([]byte, 0, room)
 	for _, key := range keys {
 		value := lines[key]
 		if strings.ContainsAny(value, "\r\n") || strings.HasPrefix(value, `"`) {
 			value = strconv.Quote(value)
 		}
-		b.WriteString(key + "\t" + value + "\n")
+		text = append(append(append(append(text, key...), '\t'), value...), '\n')
 	}
-	return l.files.WriteFile(l.name, []byte(b.String()), 0o644)
+	return l.files.WriteFile(l.name, text, 0o644)
 }
 
 // roleKey is the role's own line.

@@ -2,6 +2,7 @@ package step
 
 import (
 	"context"
+	"slices"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/host"
@@ -77,10 +78,9 @@ func (s *services) applyOne(ctx context.Context, h *host.Host, edit *serviceEdit
 // none only strike a line out of the ledger.
 func send(ctx context.Context, h *host.Host, edits []*serviceEdit) (int, error) {
 	commands := make([]ipvs.Command, 0, len(edits))
-	at := make([]int, 0, len(edits)) // the commands' places in edits
-	for i, e := range edits {
+	for _, e := range edits {
 		if e.command.Op != 0 {
-			commands, at = append(commands, e.command), append(at, i)
+			commands = append(commands, e.command)
 		}
 	}
 	if len(commands) == 0 {
@@ -88,9 +88,19 @@ func send(ctx context.Context, h *host.Host, edits []*serviceEdit) (int, error) 
 	}
 	done, err := h.IPVS.Apply(ctx, commands)
 	if err != nil && done < len(commands) {
-		return at[done], err
+		return placeOfCommand(edits, done), err
 	}
 	return len(edits), err
+}
+
+// placeOfCommand is the place of the edit with the nth command, counted from 0.
+func placeOfCommand(edits []*serviceEdit, n int) int {
+	return slices.IndexFunc(edits, func(e *serviceEdit) bool {
+		if e.command.Op != 0 {
+			n--
+		}
+		return n < 0
+	})
 }
 
 // remember writes down what was there before the edits, for services of which the
