@@ -7,43 +7,62 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// newApp is the table of commands.
-func newApp(s *session) *cli.Command {
+// A maker makes a command.
+type maker struct {
+	name string
+	make func(*session) *cli.Command
+}
+
+// makers is the table of commands.
+func makers() []maker {
+	return []maker{
+		{"setup", setupCommand}, {"plan", planCommand}, {"teardown", teardownCommand}, {"status", statusCommand},
+		{"weight", weightCommand}, {"drain", drainCommand}, {"undrain", undrainCommand},
+		{"doctor", doctorCommand}, {"explain", explainCommand}, {"check", checkCommand}, {"units", unitsCommand}, {"cloud-init", cloudInitCommand},
+		{"import", importCommand}, {"export", exportCommand},
+		{"completion", completionCommand}, {"version", versionCommand},
+		{"__complete", completeCommand}, {"__man", manCommand}, {"help", helpCommand},
+	}
+}
+
+// newApp has every command.
+func newApp(s *session) *cli.Command { return appOf(s, makers()) }
+
+// appFor has the named command alone, which is all that running it takes, or where there
+// is none of that name every command.
+func appFor(s *session, name string) *cli.Command {
+	all := makers()
+	if at := slices.IndexFunc(all, func(m maker) bool { return m.name == name }); at >= 0 {
+		all = all[at : at+1]
+	}
+	return appOf(s, all)
+}
+
+func appOf(s *session, of []maker) *cli.Command {
 	app := &cli.Command{
 		Name:        "lvsdr",
 		HideHelp:    true, // help is ours, see help.go, and urfave/cli's is a global variable
 		HideVersion: true,
 		// Without it urfave/cli ends the process itself.
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
-		Commands: []*cli.Command{
-			setupCommand(s), planCommand(s), teardownCommand(s), statusCommand(s),
-			weightCommand(s), drainCommand(s), undrainCommand(s),
-			doctorCommand(s), explainCommand(s), checkCommand(s), unitsCommand(s), cloudInitCommand(s),
-			importCommand(s), exportCommand(s),
-			completionCommand(s), versionCommand(s),
-		},
 	}
-	app.Commands = append(app.Commands, completeCommand(s, app), manCommand(s, app), helpCommand(s, app))
-	for _, c := range app.Commands {
+	for _, m := range of {
+		c := m.make(s)
 		c.HideHelp = true
 		c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return usage("%w", err) }
+		app.Commands = append(app.Commands, c)
 	}
 	return app
 }
 
-// allFlags are the flags of all commands; the same name means the same everywhere.
+// allFlags are the flags of the app's commands, some of them several times: the same name
+// means the same everywhere.
 func allFlags(app *cli.Command) []cli.Flag {
 	var all []cli.Flag
-	seen := map[string]bool{}
 	for _, c := range app.Commands {
-		for _, f := range c.Flags {
-			if name := f.Names()[0]; !seen[name] {
-				seen[name] = true
-				all = append(all, f)
-			}
-		}
+		all = append(all, c.Flags...)
 	}
-	return slices.Clip(all)
+	return append(all, helpFlags()...)
 }
 
 // helpFlags go with every command.

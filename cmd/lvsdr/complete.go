@@ -15,7 +15,7 @@ import (
 // completeCommand is what the completion scripts ask: given the words of a
 // command line up to the cursor it prints the candidates for the last one, one a
 // line, with a description behind a tab; ":files" asks for the names of files.
-func completeCommand(s *session, app *cli.Command) *cli.Command {
+func completeCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:   "__complete",
 		Usage:  "print the candidates for the last word of a command line",
@@ -25,7 +25,7 @@ func completeCommand(s *session, app *cli.Command) *cli.Command {
 			if len(words) == 0 {
 				return nil
 			}
-			last := len(words) - 1
+			app, last := newApp(s), len(words)-1
 			for _, candidate := range s.candidates(ctx, app, words[:last], words[last]) {
 				s.printf("%s", candidate)
 			}

@@ -12,14 +12,14 @@ import (
 // of flags in the order in which a newcomer needs them, and the example before
 // the flags.
 
-func helpCommand(s *session, app *cli.Command) *cli.Command {
+func helpCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "help",
 		Usage:     "explain a command",
 		ArgsUsage: "[COMMAND]",
 		UsageText: "lvsdr help setup",
 		Action: func(ctx context.Context, c *cli.Command) error {
-			name := c.Args().First()
+			app, name := newApp(s), c.Args().First()
 			if name == "" {
 				s.printf("%s", strings.TrimSuffix(appHelp(app), "\n"))
 				return nil

@@ -9,7 +9,7 @@ import (
 )
 
 // manCommand prints lvsdr(8), made of the texts of help, for packages.
-func manCommand(s *session, app *cli.Command) *cli.Command {
+func manCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:   "__man",
 		Usage:  "print the manual page, for packages",
@@ -18,7 +18,7 @@ func manCommand(s *session, app *cli.Command) *cli.Command {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			_, err := fmt.Fprint(s.stdout, manPage(app))
+			_, err := fmt.Fprint(s.stdout, manPage(newApp(s)))
 			return err
 		},
 	}

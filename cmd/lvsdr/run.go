@@ -21,25 +21,46 @@ const (
 // of the world is behind sys, stdout and stderr.
 func run(ctx context.Context, args []string, sys *system, stdout, stderr io.Writer) int {
 	s := &session{sys: sys}
-	app := newApp(s)
-	app.Writer, app.ErrWriter = stdout, stderr
-	words, err := arrange(args, append(allFlags(app), helpFlags()...))
+	app, words, err := understand(s, args)
 	s.output = newOutput(words, sys, stdout, stderr)
 	if err == nil {
 		words, err = choose(app, words)
 	}
 	if err == nil {
-		err = alone(app, words[0]).Run(ctx, append([]string{app.Name}, words...))
+		app = alone(s, app, words[0])
+		app.Writer, app.ErrWriter = stdout, stderr
+		err = app.Run(ctx, append([]string{app.Name}, words...))
 	}
 	return s.finish(ctx, err)
 }
 
-// alone is the app with one of its commands: urfave/cli prepares the help of every
-// command that an app has, which is most of what a short command takes.
-func alone(app *cli.Command, name string) *cli.Command {
-	one := *app
-	one.Commands = []*cli.Command{app.Command(name)}
-	return &one
+// understand arranges the command line by the flags of the command that it begins with,
+// and by those of all commands where it begins with none, or has flags of another one:
+// to make all of them is most of what a short command takes.
+func understand(s *session, args []string) (app *cli.Command, words []string, err error) {
+	name := ""
+	if len(args) > 0 && !slices.ContainsFunc(args, several) {
+		name = args[0]
+	}
+	app = appFor(s, name)
+	words, err = arrange(args, allFlags(app))
+	if err != nil && app.Command(name) != nil {
+		app = newApp(s)
+		words, err = arrange(args, allFlags(app))
+	}
+	return app, words, err
+}
+
+// several tells whether a word may be several flags, such as -nq, or one of any command.
+func several(word string) bool { return len(word) > 2 && word[0] == '-' && word[1] != '-' }
+
+// alone is the app with one command: urfave/cli prepares the help of every command that
+// an app has.
+func alone(s *session, app *cli.Command, name string) *cli.Command {
+	if len(app.Commands) == 1 && app.Command(name) != nil {
+		return app
+	}
+	return appFor(s, name)
 }
 
 // session is one run of the command.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A test is one condition of a rule: an option with its words.
@@ -70,9 +71,9 @@ func (t test) word() string {
 
 // holds tells whether the packet fulfils the condition.
 func (t test) holds(f *flow) answer {
-	look, ok := looks[t.option]
+	look, ok := looks()[t.option]
 	if !ok {
-		look = looks[t.module+" "+t.option]
+		look = looks()[t.module+" "+t.option]
 	}
 	if look == nil {
 		return unknown
@@ -82,35 +83,37 @@ func (t test) holds(f *flow) answer {
 
 // looks are the options known, those whose names mean different things in
 // different modules with the module's name.
-var looks = withRates(map[string]func(test, *flow) answer{
-	"-s": source, "--src-range": source, "-d": destination, "--dst-range": destination,
-	"-i": func(t test, f *flow) answer { return onInterface(f.packet.In, t.word(), f.packet.anyIn()) },
-	"-o": func(t test, f *flow) answer { return onInterface(f.packet.Out, t.word(), f.packet.anyOut()) },
-	"-p": protocolIs, "--protocol": protocolIs,
-	"-f":              func(test, *flow) answer { return never },
-	"--sport":         func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort) },
-	"--dport":         func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.DstPort) },
-	"--sports":        func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort) },
-	"--dports":        func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.DstPort) },
-	"--ports":         func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort, f.packet.DstPort) },
-	"--tcp-flags":     tcpFlags,
-	"--syn":           func(_ test, f *flow) answer { return flagsAre(f, SYN|ACK|RST|FIN, SYN) },
-	"--icmp-type":     func(t test, f *flow) answer { return icmpIs(t.word(), icmp4, f) },
-	"--icmpv6-type":   func(t test, f *flow) answer { return icmpIs(t.word(), icmp6, f) },
-	"--ctstate":       stateIn,
-	"--state":         stateIn,
-	"--ctstatus":      statusIn,
-	"--ctdir":         func(t test, f *flow) answer { return tracked(f, unknown) },
-	"mark --mark":     markIs,
-	"--src-type":      func(t test, f *flow) answer { return kindIn(t, f, f.packet.Src, bySender) },
-	"--dst-type":      func(t test, f *flow) answer { return kindIn(t, f, f.packet.Dst, answer{maybe, f.packet.peer()}) },
-	"--pkt-type":      packetTypeIs,
-	"length --length": lengthIn,
-	"--match-set":     setOf,
-	"--ttl-lt":        func(t test, f *flow) answer { return f.orAny(within(t.word()+":", usualTTL).not()) },
-	"--ttl-gt":        func(t test, f *flow) answer { return f.orAny(within(":"+t.word(), usualTTL).not()) },
-	"--mac-source":    func(test, *flow) answer { return bySender },
-	"policy --pol":    func(t test, f *flow) answer { return when(t.word() == "none") },
+var looks = sync.OnceValue(func() map[string]func(test, *flow) answer {
+	return withRates(map[string]func(test, *flow) answer{
+		"-s": source, "--src-range": source, "-d": destination, "--dst-range": destination,
+		"-i": func(t test, f *flow) answer { return onInterface(f.packet.In, t.word(), f.packet.anyIn()) },
+		"-o": func(t test, f *flow) answer { return onInterface(f.packet.Out, t.word(), f.packet.anyOut()) },
+		"-p": protocolIs, "--protocol": protocolIs,
+		"-f":              func(test, *flow) answer { return never },
+		"--sport":         func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort) },
+		"--dport":         func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.DstPort) },
+		"--sports":        func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort) },
+		"--dports":        func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.DstPort) },
+		"--ports":         func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort, f.packet.DstPort) },
+		"--tcp-flags":     tcpFlags,
+		"--syn":           func(_ test, f *flow) answer { return flagsAre(f, SYN|ACK|RST|FIN, SYN) },
+		"--icmp-type":     func(t test, f *flow) answer { return icmpIs(t.word(), icmp4, f) },
+		"--icmpv6-type":   func(t test, f *flow) answer { return icmpIs(t.word(), icmp6, f) },
+		"--ctstate":       stateIn,
+		"--state":         stateIn,
+		"--ctstatus":      statusIn,
+		"--ctdir":         func(t test, f *flow) answer { return tracked(f, unknown) },
+		"mark --mark":     markIs,
+		"--src-type":      func(t test, f *flow) answer { return kindIn(t, f, f.packet.Src, bySender) },
+		"--dst-type":      func(t test, f *flow) answer { return kindIn(t, f, f.packet.Dst, answer{maybe, f.packet.peer()}) },
+		"--pkt-type":      packetTypeIs,
+		"length --length": lengthIn,
+		"--match-set":     setOf,
+		"--ttl-lt":        func(t test, f *flow) answer { return f.orAny(within(t.word()+":", usualTTL).not()) },
+		"--ttl-gt":        func(t test, f *flow) answer { return f.orAny(within(":"+t.word(), usualTTL).not()) },
+		"--mac-source":    func(test, *flow) answer { return bySender },
+		"policy --pol":    func(t test, f *flow) answer { return when(t.word() == "none") },
+	})
 })
 
 // withRates adds what depends on the packets before: one packet alone never

@@ -110,8 +110,8 @@ func (im *importer) top(d Directive) {
 }
 
 // fate tells what becomes of a directive that has no place.
-func (im *importer) fate(d Directive, fates map[string]fate) {
-	f, ok := fates[d.Keyword()]
+func (im *importer) fate(d Directive, fates func() map[string]fate) {
+	f, ok := fates()[d.Keyword()]
 	if !ok {
 		im.lost(d, "%s: left out: lvsdr does not know it", shown(d.Keyword()))
 		return

@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
@@ -98,8 +97,8 @@ func withHost(ctx context.Context, f func(*lab.Host) error) error {
 	if out, err := l.Director.Run(ctx, "modprobe", "-a", "ip_vs", "ip_vs_wrr"); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
-	// The kernel takes down the namespaces of the host before in the background. Under
-	// qemu with LVSDR_QEMU_ICOUNT idle time costs nothing.
-	time.Sleep(time.Second)
+	if err := idle(ctx); err != nil {
+		return err
+	}
 	return f(l.Director)
 }
