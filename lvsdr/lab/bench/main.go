@@ -97,7 +97,7 @@ func withHost(ctx context.Context, f func(*lab.Host) error) error {
 	if out, err := l.Director.Run(ctx, "modprobe", "-a", "ip_vs", "ip_vs_wrr"); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
-	if err := idle(ctx); err != nil {
+	if err := idle(); err != nil {
 		return err
 	}
 	return f(l.Director)

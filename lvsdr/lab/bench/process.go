@@ -3,11 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 
@@ -44,67 +46,81 @@ func process(ctx context.Context, b *bench) error {
 }
 
 // wholeSetUp runs the command on a cluster in a file, beside what the kernel needs for
-// the same.
+// the same, in turns.
 func (b *bench) wholeSetUp(ctx context.Context, s size) error {
-	var empty, none, one time.Duration
-	var first, again, changed string
-	for i := range samples { // the first reads the machine's files
-		err := withHost(ctx, func(h *lab.Host) (err error) {
-			took, words, err := b.setUpOf(ctx, h, s.config(), 1)
-			if i == 0 || took < empty {
-				empty, first = took, words
-			}
-			if err != nil || i < samples-1 {
+	var empty, none, one, floor, read samplesOf
+	for i := range 1 + samples {
+		err := withHost(ctx, func(h *lab.Host) error {
+			first, err := b.setUpOf(ctx, h, s.config(), 1)
+			if err != nil || i == 0 { // it reads the machine's files
 				return err
 			}
-			if none, again, err = b.setUpOf(ctx, h, s.config(), samples); err != nil {
+			again, err := b.setUpOf(ctx, h, s.config(), samples)
+			if err != nil {
 				return err
 			}
-			for weight := range samples { // each another one
-				took, words, err := b.setUpOf(ctx, h, oneHeavy(s, 2+weight), 1)
-				if err != nil {
-					return err
-				}
-				if weight == 0 || took < one {
-					one, changed = took, words
-				}
+			changed, err := b.setUpOf(ctx, h, oneHeavy(s, 2), 1)
+			if err != nil {
+				return err
 			}
+			empty, none, one = append(empty, first...), append(none, again...), append(one, changed...)
 			return complete(ctx, h, s)
 		})
 		if err != nil {
 			return err
 		}
-	}
-	kernel, err := b.benchmarks(ctx, s, "^Benchmark(ProgramFloor|Read)$")
-	if err != nil {
-		return err
+		kernel, err := b.benchmarks(ctx, s, "^Benchmark(ProgramFloor|Read)$")
+		if err != nil {
+			return err
+		}
+		floor, read = append(floor, sample{took: kernel["ProgramFloor"]}), append(read, sample{took: kernel["Read"]})
 	}
 	name := "`lvsdr setup director` of " + s.String() + " "
-	b.report.row(name+"from empty", first+", "+ratio(empty, kernel["ProgramFloor"])+" times the kernel's floor of the same messages")
-	b.report.row(name+"with nothing to do", again+", "+ratio(none, kernel["Read"])+" times lvsdr/ipvs reading the table")
-	b.report.row(name+"with one change", fmt.Sprintf("%s, %+.0f %% over nothing to do", changed, 100*(float64(one)/float64(none)-1)))
+	b.report.row(name+"from empty", empty.String()+", "+ratio(empty.median(), floor.median())+" times the kernel's floor of the same messages")
+	b.report.row(name+"with nothing to do", none.String()+", "+ratio(none.median(), read.median())+" times lvsdr/ipvs reading the table")
+	b.report.row(name+"with one change", fmt.Sprintf("%v, %+.0f %% over nothing to do", one, 100*(float64(one.median())/float64(none.median())-1)))
 	return nil
 }
 
-// setUpOf is the fastest of some set-ups by the command, in words with its memory.
-func (b *bench) setUpOf(ctx context.Context, h *lab.Host, c cluster.Config, times int) (best time.Duration, words string, err error) {
+// A sample is one run of a program.
+type sample struct {
+	took   time.Duration
+	memory int64 // peak, in bytes
+}
+
+// samplesOf are several of the same.
+type samplesOf []sample
+
+// median is the time in the middle: what a run takes depends on what the kernel has at
+// hand by chance, a third more or less where it makes a table.
+func (all samplesOf) median() time.Duration {
+	sorted := slices.SortedFunc(slices.Values(all), func(a, b sample) int { return cmp.Compare(a.took, b.took) })
+	return sorted[len(sorted)/2].took
+}
+
+// String is the median, and the most memory.
+func (all samplesOf) String() string {
+	most := slices.MaxFunc(all, func(a, b sample) int { return cmp.Compare(a.memory, b.memory) })
+	return fmt.Sprintf("%v, peak memory %.1f MB", all.median().Round(time.Millisecond), float64(most.memory)/1e6)
+}
+
+// setUpOf is some set-ups by the command.
+func (b *bench) setUpOf(ctx context.Context, h *lab.Host, c cluster.Config, times int) (all samplesOf, err error) {
 	text, err := json.Marshal(c) // JSON is YAML
 	if err != nil {
-		return 0, "", err
+		return nil, err
 	}
 	if err := h.Do(func() error { return writeFile("/etc/cluster.yaml", string(text)) }); err != nil {
-		return 0, "", err
+		return nil, err
 	}
-	for i := range times {
+	for range times {
 		took, memory, err := measure(ctx, h, b.lvsdr, "setup", "director", "--quiet", "--runtime", "--config", "/etc/cluster.yaml")
 		if err != nil {
-			return 0, "", err
+			return nil, err
 		}
-		if i == 0 || took < best {
-			best, words = took, fmt.Sprintf("%v, peak memory %.1f MB", took.Round(time.Millisecond), float64(memory)/1e6)
-		}
+		all = append(all, sample{took, memory})
 	}
-	return best, words, nil
+	return all, nil
 }
 
 // fastest measures a command five times after a first that fills the page cache.

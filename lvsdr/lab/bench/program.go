@@ -178,6 +178,9 @@ func waitFor(ctx context.Context, s size) error {
 
 // benchmarks runs benchmarks of package ipvs once and returns the time of each.
 func (b *bench) benchmarks(ctx context.Context, s size, pattern string) (map[string]time.Duration, error) {
+	if err := idle(); err != nil {
+		return nil, err
+	}
 	cmd := exec.CommandContext(ctx, b.ipvsTest, "-test.run", "^$", "-test.bench", pattern, "-test.benchtime", "1x")
 	cmd.Env = append(cmd.Environ(), "LVSDR_BENCH_SIZES="+s.String())
 	out, err := cmd.CombinedOutput()
