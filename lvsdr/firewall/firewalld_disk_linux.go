@@ -1,16 +1,11 @@
 package firewall
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/netip"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/godbus/dbus/v5"
 
@@ -20,13 +15,6 @@ import (
 // ourService begins the description of every service of ours: no other is touched,
 // whatever it is called.
 const ourService = "Written by lvsdr, which removes it with lvsdr teardown."
-
-// hadNoFile notes in a service's description that a zone was firewalld's own, without
-// a file in /etc, before the service was put into it.
-func hadNoFile(zone string) string { return "lvsdr:before zone " + zone + ": no file in /etc" }
-
-// noFile finds these notes. firewalld makes blanks of line breaks.
-var noFile = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`lvsdr:before zone \S+: no file in /etc`) })
 
 // parseService are the openings of a service of ours.
 func parseService(s settings) (all []host.Opening) {
@@ -108,7 +96,7 @@ func (d *firewalldBus) disk() (*firewalldDisk, error) {
 			continue
 		}
 		disk.services[name] = parseService(s)
-		for _, note := range noFile().FindAllString(s.word("description"), -1) {
+		for _, note := range notes().FindAllString(s.word("description"), -1) {
 			if !slices.Contains(disk.notes, note) {
 				disk.notes = append(disk.notes, note)
 			}
@@ -295,10 +283,15 @@ func (d *firewalldBus) use(zone string, has, wanted []string) error {
 }
 
 // clean removes the services that no zone uses any more, and the copy of firewalld's
-// own zone that the last of them has left in /etc.
+// own zone, or its backup, that the last of them has left in /etc.
 func (d *firewalldBus) clean(zone string, wanted []string, disk *firewalldDisk) error {
 	if len(wanted) == 0 && slices.Contains(disk.notes, hadNoFile(zone)) && len(disk.zones[zone]) > 0 {
 		if err := d.giveBack(zone); err != nil {
+			return err
+		}
+	}
+	if len(wanted) == 0 && slices.Contains(disk.notes, hadNoBackup(zone)) && len(disk.zones[zone]) > 0 {
+		if err := forgetBackup(zone); err != nil {
 			return err
 		}
 	}
@@ -318,54 +311,4 @@ func (d *firewalldBus) clean(zone string, wanted []string, disk *firewalldDisk) 
 		}
 	}
 	return nil
-}
-
-const firewalldFiles = "/etc/firewalld/"
-
-// removeBackup removes what firewalld keeps of a file that it has changed or removed,
-// where there was none before ours.
-func removeBackup(name string) error {
-	err := os.Remove(firewalldFiles + name + ".xml.old")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// noteFile notes it when the zone has neither a file in /etc nor the backup of one.
-func (d *firewalldBus) noteFile(zone string, disk *firewalldDisk) error {
-	if len(disk.zones[zone]) > 0 {
-		return nil // it is noted, or it had one
-	}
-	for _, end := range []string{".xml", ".xml.old"} {
-		_, err := os.Lstat(firewalldFiles + "zones/" + zone + end)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	if note := hadNoFile(zone); !slices.Contains(disk.notes, note) {
-		disk.notes = append(disk.notes, note)
-	}
-	return nil
-}
-
-// giveBack removes the zone's file in /etc when nobody else has changed the zone.
-func (d *firewalldBus) giveBack(zone string) error {
-	before, after := settings{}, settings{}
-	if err := d.zone(zone, ".getSettings2", &before); err != nil {
-		return err
-	}
-	if err := d.zone(zone, ".loadDefaults", nil); err != nil {
-		return err
-	}
-	if err := d.zone(zone, ".getSettings2", &after); err != nil {
-		return err
-	}
-	if fmt.Sprint(before) != fmt.Sprint(after) {
-		return d.zone(zone, ".update2", nil, before)
-	}
-	return removeBackup("zones/" + zone)
 }

@@ -40,10 +40,11 @@ func TestFirewalld(t *testing.T) {
 }
 
 // othersService: a service of that name that somebody else has made stays, and each
-// of several VIPs has one of its own.
+// of several VIPs has one of its own. A zone that drops ICMP, too, lets in what routers
+// say of the size of packets.
 func (s *site) othersService() {
 	s.Helper()
-	s.run("ip address add fd00:10::31/64 dev eth0 nodad; firewall-cmd --permanent --new-service=lvsdr && firewall-cmd --permanent --service=lvsdr --add-port=7/tcp && firewall-cmd --reload")
+	s.run("ip address add fd00:10::31/64 dev eth0 nodad; firewall-cmd --permanent --new-service=lvsdr && firewall-cmd --permanent --service=lvsdr --add-port=7/tcp && firewall-cmd --permanent --zone=public --set-target=DROP && firewall-cmd --reload")
 	before := s.snapshot()
 	const two = " realserver --vip 10.10.10.22 --vip fd00:10::22 --port 80 --port 53/udp"
 	s.run("lvsdr setup" + two)
@@ -55,6 +56,11 @@ func (s *site) othersService() {
 	}
 	if has := s.run("firewall-cmd --zone=public --list-services"); !strings.Contains(has, "lvsdr-2 lvsdr-3") {
 		s.Errorf("the zone has %s", has)
+	}
+	for _, list := range []string{"--list-rich-rules", "--permanent --list-rich-rules"} {
+		if has := s.run("firewall-cmd --zone=public " + list); !strings.Contains(has, "fragmentation-needed") || !strings.Contains(has, "packet-too-big") {
+			s.Errorf("%s: %s", list, has)
+		}
 	}
 	s.run("lvsdr teardown realserver")
 	s.same(before, s.snapshot())
