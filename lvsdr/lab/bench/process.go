@@ -91,8 +91,8 @@ type sample struct {
 // samplesOf are several of the same.
 type samplesOf []sample
 
-// median is the time in the middle: what a run takes depends on what the kernel has at
-// hand by chance, a third more or less where it makes a table.
+// median is the time in the middle: one run that makes a table may take a third more or
+// less than the next.
 func (all samplesOf) median() time.Duration {
 	sorted := slices.SortedFunc(slices.Values(all), func(a, b sample) int { return cmp.Compare(a.took, b.took) })
 	return sorted[len(sorted)/2].took
