@@ -111,7 +111,7 @@ var configs = map[string]func() cluster.Config{
 	},
 	"keepalived, two VIPs, a sorry server": func() cluster.Config {
 		return cluster.Config{Engine: cluster.EngineKeepalived, Drain: atOnce(), Services: []cluster.Service{
-			{VIP: addr("10.10.10.22"), Ports: secure, Check: &cluster.Check{Type: cluster.CheckHTTP, Port: 8080}, SorryServer: addr("10.10.10.49"),
+			{VIP: addr("10.10.10.22"), Ports: secure, Check: &cluster.Check{Type: cluster.CheckHTTP, Path: "/", Port: 8080}, SorryServer: addr("10.10.10.49"),
 				RealServers: servers("10.10.10.41", "10.10.10.42")},
 			{VIP: addr("fd00:10::22"), Ports: dns, Scheduler: "sh", Inhibit: true, RealServers: []cluster.RealServer{weighted("fd00:10::41", 0), weighted("fd00:10::42", 3)}},
 		}}

@@ -53,7 +53,7 @@ type Check struct {
 	Retries *int `yaml:"retries,omitempty" json:"retries,omitempty"`
 	// RetryDelay is the time before a look is repeated, whole seconds; 1s when not given.
 	RetryDelay Duration `yaml:"retryDelay,omitempty" json:"retryDelay,omitzero"`
-	// Path is the page of http and https; / when not given.
+	// Path is the page of http and https, which need it.
 	Path string `yaml:"path,omitempty" json:"path,omitempty"`
 	// Status is what the page must be answered with; any of 200 to 299 when not given.
 	Status int `yaml:"status,omitempty" json:"status,omitempty"`
@@ -102,9 +102,6 @@ func (c *Check) For(port Port) Check {
 		full.Retries = &retries
 	}
 	full.RetryDelay = cmp.Or(full.RetryDelay, Duration(defaultRetryDelay))
-	if full.Type == CheckHTTP || full.Type == CheckHTTPS {
-		full.Path = cmp.Or(full.Path, "/")
-	}
 	switch full.Type {
 	case CheckPing:
 		full.Port = 0

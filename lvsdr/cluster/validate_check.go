@@ -83,7 +83,9 @@ func (v serviceValidation) checkPort(c Check) {
 // page checks what http and https have.
 func (v serviceValidation) page(c Check) {
 	http := c.Type == CheckHTTP || c.Type == CheckHTTPS
-	if c.Path != "" && !http {
+	if c.Path == "" && http {
+		v.add("check.path", "", "the type "+c.Type+" needs the page that tells whether a real server is well, such as path: /health")
+	} else if c.Path != "" && !http {
 		v.add("check.path", c.Path, "only the types http and https ask for a page")
 	} else if c.Path != "" && (!strings.HasPrefix(c.Path, "/") || strings.ContainsFunc(c.Path, func(r rune) bool { return r <= ' ' || r > '~' })) {
 		v.add("check.path", c.Path, "the path of a page is wanted, such as /health; what is no plain ASCII is written as %20")

@@ -21,7 +21,7 @@ services:
   - {vip: 10.10.10.22, ports: [25], check: {type: smtp, name: lvs.example.org}, realServers: [{address: 10.10.10.31}]}
   - {vip: 10.10.10.22, ports: [80], check: {type: misc, script: "/bin/true {address} {port} {vip}"}, realServers: [{address: 10.10.10.31}]}
   - {vip: 10.10.10.22, ports: [443], check: {type: https, path: /health, status: 204}, realServers: [{address: 10.10.10.31}]}
-  - {vip: 10.10.10.22, ports: [8080], check: {type: http}, realServers: [{address: 10.10.10.31}]}
+  - {vip: 10.10.10.22, ports: [8080], check: {type: http, path: /}, realServers: [{address: 10.10.10.31}]}
   - {vip: 10.10.10.22, ports: [54/udp], realServers: [{address: 10.10.10.31}]}
   - {vip: 10.10.10.22, ports: [2905/sctp], realServers: [{address: 10.10.10.31}]}
 `

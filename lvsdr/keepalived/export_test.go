@@ -278,6 +278,8 @@ func randomCheck(r *rand.Rand, port cluster.Port) *cluster.Check {
 		c.Port = 1 + r.IntN(65535)
 	}
 	switch c.Type {
+	case cluster.CheckHTTPS:
+		c.Path = "/"
 	case cluster.CheckHTTP:
 		c.Path, c.Status = "/health?of=#1%20", 100+r.IntN(500)
 	case cluster.CheckDNS:
