@@ -63,7 +63,7 @@ func (s *site) reconfigured() {
 func (s *site) settled(line string) {
 	s.Helper()
 	start := time.Now()
-	s.run(`for try in $(seq 50); do
+	s.run(`for try in $(seq 300); do
 	lvsdr plan realserver | grep -q "nothing to do" && exit
 	sleep 0.2
 done
