@@ -68,7 +68,25 @@ func (s syncDaemons) Plan(ctx context.Context, h *host.Host, want State) ([]Chan
 			changes = append(changes, *c)
 		}
 	}
+	if slices.ContainsFunc(changes, func(c Change) bool { return c.Op == Add || c.Op == Set }) {
+		return changes, s.linksThere(ctx, h)
+	}
 	return changes, nil
+}
+
+// linksThere fails where a daemon is to be started on an interface that the host has not
+// got. One that runs goes on where its interface has another name now.
+func (s syncDaemons) linksThere(ctx context.Context, h *host.Host) error {
+	links, err := h.Links.Links(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range s.want {
+		if !slices.ContainsFunc(links, func(l host.Link) bool { return l.Name == d.Interface }) {
+			return fmt.Errorf("sync.interface: %w", noInterface{d.Interface, linkNames(links)})
+		}
+	}
+	return nil
 }
 
 // due is what makes the daemon that runs the one that is wanted; nil stands for none.

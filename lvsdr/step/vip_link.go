@@ -117,9 +117,11 @@ func (e noInterface) Error() string {
 
 func (noInterface) Is(target error) bool { return target == fs.ErrNotExist }
 
-func (v *vipView) linkNames() string {
+func (v *vipView) linkNames() string { return linkNames(v.links) }
+
+func linkNames(links []host.Link) string {
 	var names []string
-	for _, l := range v.links {
+	for _, l := range links {
 		if !l.Loopback {
 			names = append(names, l.Name)
 		}

@@ -197,7 +197,7 @@ func (s movedVIPs) wanted(ctx context.Context, v *vipView) (keepalived.Config, e
 	}
 	if name := s.config.VRRP.Interface; name != "" {
 		if _, err := v.usable(name); err != nil {
-			return keepalived.Config{}, fmt.Errorf("vrrp: %w", err)
+			return keepalived.Config{}, fmt.Errorf("vrrp.interface: %w", err)
 		}
 	}
 	at := s.config.DirectorAt(v.addresses())
