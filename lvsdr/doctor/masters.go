@@ -203,9 +203,9 @@ func (e *Exam) sameNumber(i keepalived.Instance, a probe.Advert) Problem {
 	return p
 }
 
-// toldByVRRP tells of a MAC address whether vrrp-master names it. It listens only where
-// somebody else claims a VIP.
-func (e *Exam) toldByVRRP(ctx context.Context, claimants []claimant) (func(net.HardwareAddr) bool, error) {
+// toldByVRRP tells of a MAC address whether vrrp-master names it as a master of the VIP.
+// It listens only where somebody else claims the VIP.
+func (e *Exam) toldByVRRP(ctx context.Context, vip netip.Addr, claimants []claimant) (func(net.HardwareAddr) bool, error) {
 	var all []probe.Advert
 	if len(claimants) > 0 {
 		heard, err := e.masters(ctx)
@@ -219,6 +219,6 @@ func (e *Exam) toldByVRRP(ctx context.Context, claimants []claimant) (func(net.H
 		}
 	}
 	return func(mac net.HardwareAddr) bool {
-		return slices.ContainsFunc(all, func(a probe.Advert) bool { return bytes.Equal(a.MAC, mac) })
+		return slices.ContainsFunc(all, func(a probe.Advert) bool { return bytes.Equal(a.MAC, mac) && slices.Contains(a.Addresses, vip) })
 	}, nil
 }

@@ -130,7 +130,7 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 	if err != nil {
 		return nil, err
 	}
-	heard, err := e.toldByVRRP(ctx, claimants)
+	heard, err := e.toldByVRRP(ctx, v.addr, claimants)
 	if err != nil {
 		return nil, err
 	}
