@@ -165,6 +165,9 @@ func (u Unit) verifyTimer(every time.Duration) []*unit.UnitOption {
 // not theirs.
 var networkState = []string{"/run/systemd/netif/links", "/run/NetworkManager/devices", "/run/network"}
 
+// NetworkState are the folders that lvsdr.path watches.
+func NetworkState() []string { return slices.Clone(networkState) }
+
 // path watches the file that describes the cluster and, where the host is verified at
 // all, the network's managers; nil where there is nothing to watch.
 func (u Unit) path(every time.Duration) []*unit.UnitOption {

@@ -51,6 +51,8 @@ type system struct {
 	waiting host.Waiting // for another lvsdr
 	// settling is how long a network manager takes to do what it has begun.
 	settling time.Duration
+	// written changes when one of the files, or a file in one of the folders, is written.
+	written func(names []string) string
 	// unproved has set-up end with its last change.
 	unproved bool
 	// silence is after how long an exam under way is told on a terminal.
@@ -89,6 +91,7 @@ func local() *system {
 		fleeting:     []string{"/tmp", "/run"},
 		silence:      time.Second,
 		settling:     time.Second,
+		written:      lastWritten,
 	}
 }
 
