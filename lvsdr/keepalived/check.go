@@ -102,7 +102,9 @@ func (im *importer) checker(r *rserver, d Directive) {
 		case keyword == "name" && c.kind == cluster.CheckDNS, keyword == "helo_name":
 			c.name = in.arg()
 		case keyword == "host" && c.kind == cluster.CheckSMTP:
-			im.mailHost(&c, in)
+			im.mailHost(&c, r.Address, in)
+		case keyword == "connect_ip":
+			im.asked(in, r.Address)
 		case keyword == "misc_path":
 			c.script = in.arg()
 		case keyword == "user":

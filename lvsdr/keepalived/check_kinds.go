@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -8,7 +9,7 @@ import (
 )
 
 // mailHost reads "host { … }" of SMTP_CHECK, where old files have what is the check's own.
-func (im *importer) mailHost(c *rcheck, d Directive) {
+func (im *importer) mailHost(c *rcheck, rip netip.Addr, d Directive) {
 	if c.hosts++; c.hosts > 1 {
 		im.lost(d, "host: left out: lvsdr asks one, the real server")
 		return
@@ -17,9 +18,18 @@ func (im *importer) mailHost(c *rcheck, d Directive) {
 		switch {
 		case in.Keyword() == "connect_port":
 			c.port, _ = im.number(in, in.arg(), 65535)
+		case in.Keyword() == "connect_ip":
+			im.asked(in, rip)
 		case !im.time(&c.timing, in):
 			im.fate(in, checkFates)
 		}
+	}
+}
+
+// asked tells of a check that asks another address than the real server's.
+func (im *importer) asked(d Directive, rip netip.Addr) {
+	if a, err := netip.ParseAddr(d.arg()); err != nil || a != rip {
+		im.lost(d, "%s: left out: lvsdr's check asks the real server at its own address, %s", shown(d.text()), rip)
 	}
 }
 

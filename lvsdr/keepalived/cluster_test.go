@@ -180,6 +180,31 @@ func TestCluster(t *testing.T) {
 	}
 }
 
+// TestAskedAddress: connect_ip is carried over where it says the real server's address.
+func TestAskedAddress(t *testing.T) {
+	const there = "virtual_server 10.0.0.1 25 {\nlb_kind DR\nprotocol TCP\ndelay_loop 6\nlb_algo rr\nreal_server 10.0.0.9 25 {\n"
+	for _, tt := range []struct{ name, check, told string }{
+		{"its own", "TCP_CHECK {\nconnect_ip 10.0.0.9\n}", ""},
+		{"its own, of old", "SMTP_CHECK {\nhost {\nconnect_ip 10.0.0.9\n}\n}", ""},
+		{"another", "TCP_CHECK {\nconnect_port 26\nconnect_ip 10.0.0.1\n}",
+			"!k:9: connect_ip 10.0.0.1: left out: lvsdr's check asks the real server at its own address, 10.0.0.9\n"},
+		{"another, of old", "SMTP_CHECK {\nhost {\nconnect_ip 10.0.0.1\n}\n}",
+			"!k:9: connect_ip 10.0.0.1: left out: lvsdr's check asks the real server at its own address, 10.0.0.9\n"},
+		{"none", "TCP_CHECK {\nconnect_ip www\n}",
+			"!k:8: connect_ip www: left out: lvsdr's check asks the real server at its own address, 10.0.0.9\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, remarks := imported(t, there+tt.check+"\n}\n}")
+			if _, told, _ := strings.Cut(remarksText(remarks), "\n"); told != tt.told { // the first line is of the VIP
+				t.Errorf("told\n%s\nwant\n%s", told, tt.told)
+			}
+			if check := got.Services[0].Check; check == nil {
+				t.Error("the check is lost")
+			}
+		})
+	}
+}
+
 // engineOf has keepalived go on where it does more than set the table.
 func engineOf(services string) string {
 	for _, key := range []string{"check:", "quorum:", "sorryServer:", "{address: 10.0.0.8}", "retries:"} {

@@ -89,7 +89,7 @@ var checkFates = fatesOf(func() map[*fate][]string {
 	return map[*fate][]string{
 		&noDynamic: {"misc_dynamic"},
 		&always:    {"warmup", "alpha", "log_all_failures", "bindto", "bind_port", "bind_if", "fwmark"},
-		&ofChecks:  {"connect_ip", "enable_sni", "tls_compliant", "fast_recovery"},
+		&ofChecks:  {"enable_sni", "tls_compliant", "fast_recovery"},
 		&noPages:   {"digest", "regex", "regex_no_match", "regex_options", "regex_stack", "regex_min_offset", "regex_max_offset", "virtualhost", "http_protocol", "payload", "require_reply", "min_reply_length", "max_reply_length"},
 	}
 })
