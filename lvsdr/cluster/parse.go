@@ -92,8 +92,8 @@ func (s source) syntaxError(err error) error {
 	}
 	line, column := load.Mark.Line, load.Mark.Column
 	if line == 0 { // the reader refused a character, and does not tell where
-		line, column = s.badCharacter()
-		return s.errorAt(line, column, "", s.at(line, column), "plain text in UTF-8 without control characters is wanted")
+		line, column, reason := s.badCharacter()
+		return s.errorAt(line, column, "", s.at(line, column), reason)
 	}
 	text := s.at(line, column)
 	if indent := s.line(line); strings.Contains(indent[:len(indent)-len(strings.TrimLeft(indent, " \t"))], "\t") {
@@ -108,21 +108,23 @@ func (s source) syntaxError(err error) error {
 }
 
 // badCharacter finds the first character that YAML does not allow (YAML 1.2.2,
-// section 5.1).
-func (s source) badCharacter() (line, column int) {
-	line, column = 1, 1
+// section 5.1), and tells what is wanted instead.
+func (s source) badCharacter() (line, column int, reason string) {
+	line, column, reason = 1, 1, "plain text in UTF-8 without control characters is wanted"
 	for rest := s.data; len(rest) > 0; column++ {
 		r, size := utf8.DecodeRune(rest)
-		if r == utf8.RuneError && size == 1 || r < ' ' && r != '\t' && r != '\n' && r != '\r' ||
-			r >= 0x7f && r < 0xa0 && r != 0x85 || r == 0xfffe || r == 0xffff {
-			return line, column
+		if r == utf8.RuneError && size == 1 {
+			return line, column, "this is not UTF-8: if it is Latin-1, convert it: iconv -f latin1 -t utf-8"
+		}
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r >= 0x7f && r < 0xa0 && r != 0x85 || r == 0xfffe || r == 0xffff {
+			return line, column, reason
 		}
 		if r == '\n' {
 			line, column = line+1, 0
 		}
 		rest = rest[size:]
 	}
-	return line, column
+	return line, column, reason
 }
 
 // line returns a line's text, counted from 1; the one behind the last is empty.

@@ -41,7 +41,7 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"no colon", "services\n  - vip: 10.0.0.1\n", 2, 8, "", ": 10.0.0.1", "not YAML"},
 		{"undefined alias", service("realServers: *all"), 3, 18, "", "*all", "unknown anchor"},
 		{"control character", "services:\n  - vip: \x01\n", 2, 10, "", "\x01", "control characters"},
-		{"not UTF-8", "services:\n  # \xff\n", 2, 5, "", "�", "UTF-8"},
+		{"not UTF-8", "services:\n  # \xff\n", 2, 5, "", "�", "if it is Latin-1, convert it: iconv -f latin1 -t utf-8"},
 		{"a list", "- vip: 10.0.0.1\n", 1, 1, "", "- vip: 10.0.0.1", "interface, arpInterfaces, directors, engine, sync, vrrp, notify, services, timeouts, tuning, firewall or drain"},
 		{"a word", "10.0.0.1\n", 1, 1, "", "10.0.0.1", "keys with values are wanted"},
 		{"tag", service("scheduler: !!str wrr"), 3, 16, "services[0].scheduler", "!!str wrr", "without a tag"},
