@@ -146,5 +146,6 @@ type seen struct {
 	lans        sync.Map                  // *memo[host.Link] by VIP
 	keepalived  memo[*keepalived.Config]
 	masters     memo[[]master]
-	routes      sync.Map // *memo[host.Route] by destination
+	directors   memo[[]*serverSeen] // the other ones
+	routes      sync.Map            // *memo[host.Route] by destination
 }

@@ -29,6 +29,13 @@ var oneMaster = &Check{
 		var problems []Problem
 		for _, h := range heard {
 			problems = append(problems, e.judgeMasters(h)...)
+			unheard, err := e.unheard(ctx, h)
+			if err != nil {
+				return nil, err
+			}
+			for _, u := range unheard {
+				problems = append(problems, e.unheardMaster(h, u))
+			}
 		}
 		return problems, nil
 	},
@@ -117,13 +124,18 @@ func (e *Exam) judgeMasters(m master) []Problem {
 			problems = append(problems, e.secondMaster(m, a))
 		}
 	}
-	for _, a := range m.adverts {
-		known := len(m.instance.Peers) > 0 && !slices.Contains(m.instance.Peers, a.From)
-		if a.RouterID == m.instance.RouterID && !m.sharesWith(a) && !known && len(a.Addresses) > 0 {
-			problems = append(problems, e.sameNumber(m.instance, a))
-		}
+	for _, a := range m.strangers() {
+		problems = append(problems, e.sameNumber(m.instance, a))
 	}
 	return problems
+}
+
+// strangers are masters of other clusters that have the instance's number.
+func (m master) strangers() []probe.Advert {
+	return slices.DeleteFunc(slices.Clone(m.adverts), func(a probe.Advert) bool {
+		passedOver := len(m.instance.Peers) > 0 && !slices.Contains(m.instance.Peers, a.From)
+		return a.RouterID != m.instance.RouterID || m.sharesWith(a) || passedOver || len(a.Addresses) == 0
+	})
 }
 
 // secondMaster tells of a master beside another one, and why neither gives in.
@@ -192,10 +204,17 @@ func addressList(all []netip.Addr) string {
 	return strings.Join(texts, ", ")
 }
 
-// sameNumber tells of another cluster's master.
+// sameNumber tells of another cluster's master. keepalived 2.2.7 begins its interval anew
+// with each advertisement of its number, whosever it is (vrrp_dispatcher_read in
+// vrrp_scheduler.c): a master that hears a stranger often enough advertises no more, and a
+// backup takes over for a moment. 2.3.3 was seen to do none of this.
 func (e *Exam) sameNumber(i keepalived.Instance, a probe.Advert) Problem {
 	p := warning("", "%s (%s) advertises %s by VRRP with this cluster's router ID %d, and none of its VIPs: keepalived writes a line into the journal for each advertisement, "+
 		"and where one of the two uses virtual MAC addresses (use_vmac) both have the same", a.From, a.MAC, addressList(a.Addresses), a.RouterID)
+	if a.Interval <= i.Interval {
+		p.What += fmt.Sprintf("; it advertises every %v, this cluster every %v: a master of keepalived 2.2 that hears it puts its own advertisements off, "+
+			"and a backup takes the VIPs for a moment, again and again", a.Interval, i.Interval)
+	}
 	p.Advice = "choose another number for one of the clusters, 1 to 255 and nobody else's on this LAN (virtual_router_id): " + e.rereadVRRP()
 	if e.movesVIPs() {
 		p.Advice = "choose another routerId under vrrp for this cluster, 1 to 255 and nobody else's on this LAN, or another number for the other one: " + e.rereadVRRP()
@@ -203,22 +222,44 @@ func (e *Exam) sameNumber(i keepalived.Instance, a probe.Advert) Problem {
 	return p
 }
 
-// toldByVRRP tells of a MAC address whether vrrp-master names it as a master of the VIP.
-// It listens only where somebody else claims the VIP.
-func (e *Exam) toldByVRRP(ctx context.Context, vip netip.Addr, claimants []claimant) (func(net.HardwareAddr) bool, error) {
-	var all []probe.Advert
-	if len(claimants) > 0 {
-		heard, err := e.masters(ctx)
-		if err != nil && !errors.Is(err, host.ErrNoView) {
-			return nil, err
+// A toldMaster is what vrrp-master tells, so that vip-claim need not.
+type toldMaster struct {
+	macs []net.HardwareAddr // of masters beside the one
+	// stranger: another cluster has this one's router ID, by which two directors may
+	// come to have the VIPs in turn.
+	stranger bool
+}
+
+func (t toldMaster) names(mac net.HardwareAddr) bool {
+	return slices.ContainsFunc(t.macs, func(m net.HardwareAddr) bool { return bytes.Equal(m, mac) })
+}
+
+// toldByVRRP is what vrrp-master tells of those who claim the VIP. It listens only where
+// somebody does.
+func (e *Exam) toldByVRRP(ctx context.Context, vip netip.Addr, claimants []claimant) (told toldMaster, err error) {
+	if len(claimants) == 0 {
+		return told, nil
+	}
+	heard, err := e.masters(ctx)
+	if errors.Is(err, host.ErrNoView) {
+		return told, nil
+	}
+	for _, m := range heard {
+		for _, a := range m.rivals() {
+			if m.tooMany() && slices.Contains(a.Addresses, vip) {
+				told.macs = append(told.macs, a.MAC)
+			}
 		}
-		for _, m := range heard {
-			if m.tooMany() {
-				all = append(all, m.rivals()...)
+		told.stranger = told.stranger || len(m.strangers()) > 0
+		unheard, err := e.unheard(ctx, m)
+		if err != nil {
+			return told, err
+		}
+		for _, u := range unheard {
+			if slices.Contains(u.vips, vip) {
+				told.macs = append(told.macs, u.mac)
 			}
 		}
 	}
-	return func(mac net.HardwareAddr) bool {
-		return slices.ContainsFunc(all, func(a probe.Advert) bool { return bytes.Equal(a.MAC, mac) && slices.Contains(a.Addresses, vip) })
-	}, nil
+	return told, err
 }

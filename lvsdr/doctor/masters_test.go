@@ -26,7 +26,7 @@ services: [{vip: 10.10.10.22, realServers: [{address: 10.10.10.31}, {address: 10
 	instead := func(old, new string) string { return strings.Replace(rival, old, new, 1) }
 	for _, test := range []struct {
 		name, before, heard string
-		want                []string // what is told, in parts
+		want                []string // what is told, in parts; $ is the end
 	}{
 		{"one master", "", "", nil},
 		{"a backup hears the master", rivals, "", nil},
@@ -39,6 +39,10 @@ services: [{vip: 10.10.10.22, realServers: [{address: 10.10.10.31}, {address: 10
 		{"it gives up", "", instead("51 90", "51 0"), []string{"vip-claim"}},
 		{"a backup hears two", rivals, stealth, []string{"10.10.10.33", "10.10.10.34"}},
 		{"another cluster's number", "", "\nlan advert 02:00:00:00:00:44 10.10.10.44 51 200 addresses 10.10.10.99", []string{"warning vrrp-master: 10.10.10.44 (02:00:00:00:00:44) advertises 10.10.10.99"}},
+		{"another cluster's number as often", "", "\nlan advert 02:00:00:00:00:44 10.10.10.44 51 200 addresses 10.10.10.99 interval 1s",
+			[]string{"it advertises every 1s, this cluster every 1s: a master of keepalived 2.2 that hears it puts its own advertisements off"}},
+		{"another cluster's number less often", "", "\nlan advert 02:00:00:00:00:44 10.10.10.44 51 200 addresses 10.10.10.99 interval 2s",
+			[]string{"(use_vmac) both have the same$"}},
 		{"another cluster", "", "\nlan advert 02:00:00:00:00:44 10.10.10.44 52 200 addresses 10.10.10.99", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -70,10 +74,86 @@ services: [{vip: 10.10.10.22, realServers: [{address: 10.10.10.31}, {address: 10
 				}
 			}
 			for i, f := range found {
-				if text := string(f.Severity) + " " + f.Check + ": " + f.What; !strings.Contains(text, test.want[i]) {
+				text := string(f.Severity) + " " + f.Check + ": " + f.What
+				if !strings.Contains(text+"$", test.want[i]) {
 					t.Errorf("%q has no %q", text, test.want[i])
 				}
 			}
 		})
 	}
+}
+
+// A second master of which nothing is heard is known by what it answers: a switch, or
+// whatever is between the two, drops its advertisements.
+func TestUnheardMaster(t *testing.T) {
+	const (
+		second   = "\nlan add 02:00:00:00:00:33 10.10.10.33"
+		answers  = second + "\nlan add 02:00:00:00:00:33 10.10.10.22"
+		stranger = "\nlan advert 02:00:00:00:00:44 10.10.10.44 51 200 addresses 10.10.10.99 interval 1s"
+		is       = "failure vrrp-master: the director 10.10.10.33 (02:00:00:00:00:33) answers ARP for 10.10.10.22, which this director has: both are master, and no advertisement of its (VRRP) was heard here"
+	)
+	for _, test := range []struct {
+		name, vrrp, heard string
+		passive           bool
+		want              []string // what is told, then its advice
+	}{
+		{name: "the other director is a backup", heard: second},
+		{name: "a switch", heard: answers, want: []string{is, "drops multicast (such as IGMP snooping without a querier): write unicast: true on both directors, under vrrp"}},
+		{name: "unicast", vrrp: "unicast: true", heard: answers, want: []string{is, "have it pass IP protocol 112 between the directors' addresses"}},
+		{name: "nothing is asked", heard: answers, passive: true},
+		{name: "it is heard", heard: second + rival, want: []string{"10.10.10.33 (02:00:00:00:00:33) advertises 10.10.10.22 by VRRP", "write the same on both directors"}},
+		{name: "a stranger", heard: "\nlan add 02:00:00:00:00:34 10.10.10.22", want: []string{"failure vip-claim: 02:00:00:00:00:34", "a switch that drops multicast needs unicast: true"}},
+		{name: "in turn", heard: second + "\nlan claim 02:00:00:00:00:33 10.10.10.22" + stranger,
+			want: []string{"warning vrrp-master: 10.10.10.44", "choose another routerId", "failure vip-claim: 02:00:00:00:00:33 says by ARP to stand for the VIP", "mend that first"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			found := mastersFound(t, "directors: [{address: 10.10.10.30}, {address: 10.10.10.33}]\nvrrp: {"+test.vrrp+"}\n"+
+				"services: [{vip: 10.10.10.22, realServers: [{address: 10.10.10.31}, {address: 10.10.10.32}]}]\n", test.heard, test.passive)
+			if len(found) != len(test.want)/2 {
+				t.Fatalf("%d findings: %v", len(found), found)
+			}
+			for i, f := range found {
+				if text := string(f.Severity) + " " + f.Check + ": " + f.What; !strings.HasPrefix(strings.TrimPrefix(text, "failure vrrp-master: "), strings.TrimPrefix(test.want[2*i], "failure vrrp-master: ")) {
+					t.Errorf("%q, want %q", text, test.want[2*i])
+				}
+				if !strings.Contains(f.Advice, test.want[2*i+1]) {
+					t.Errorf("advice %q, want %q", f.Advice, test.want[2*i+1])
+				}
+			}
+		})
+	}
+}
+
+// mastersFound is what a director that was set up alone is told of masters when others
+// have come. Right after a set-up the other director is next, which is no failure.
+func mastersFound(t *testing.T, described, heard string, passive bool) []doctor.Finding {
+	t.Helper()
+	config, err := cluster.ParseConfig("cluster.yaml", []byte(described))
+	if err != nil {
+		t.Fatal(err)
+	}
+	role, err := lvsdr.Director(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := lvsdrtest.Director(lvsdrtest.HealthyLAN())
+	if _, err := role.Up(t.Context(), w.Host()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Run(heard); err != nil {
+		t.Fatal(err)
+	}
+	e := role.Exam(w.Host())
+	e.Only, e.Passive = []string{"vrrp-master", "vip-claim"}, passive
+	told := func() []doctor.Finding {
+		return slices.DeleteFunc(e.Run(t.Context()), func(f doctor.Finding) bool { return !f.Bad() && f.Severity != doctor.Warning })
+	}
+	e.Stage = doctor.AfterSetUp
+	for _, f := range told() {
+		if f.Severity == doctor.Failure && strings.Contains(f.What, "was heard here") {
+			t.Errorf("right after set-up: %s", f.What)
+		}
+	}
+	e.Stage = doctor.InService
+	return told()
 }

@@ -130,7 +130,7 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 	if err != nil {
 		return nil, err
 	}
-	heard, err := e.toldByVRRP(ctx, v.addr, claimants)
+	told, err := e.toldByVRRP(ctx, v.addr, claimants)
 	if err != nil {
 		return nil, err
 	}
@@ -141,9 +141,9 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 			// Another leg of this director on the same LAN: whom it answers comes here.
 		case s.whose(c.mac, v.addr) != nil && !v.balances(c.mac):
 			problems = append(problems, s.claimOfServer(v, c))
-		case heard(c.mac): // vrrp-master tells, and why
+		case told.names(c.mac): // vrrp-master tells, and why
 		case v.mine:
-			problems = append(problems, e.twoMasters(s.claimOfStranger(v, c, thisDirector)))
+			problems = append(problems, e.twoMasters(s.claimOfStranger(v, c, thisDirector), told))
 		case m.name == "" && !e.movesVIPs(): // else a backup rightly hears the master
 			problems = append(problems, s.claimOfStranger(v, c, ""))
 		default:
@@ -152,7 +152,7 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 	}
 	if e.movesVIPs() && len(masters) > 1 {
 		for _, c := range masters {
-			problems = append(problems, e.twoMasters(s.claimOfStranger(v, c, "another director")))
+			problems = append(problems, e.twoMasters(s.claimOfStranger(v, c, "another director"), told))
 		}
 	}
 	if m.name != "" && !v.mine && len(v.answerers()) == 0 && e.Stage == InService {
@@ -162,8 +162,11 @@ func (e *Exam) claimsOnDirector(ctx context.Context, s *survey, v *vipSeen, clai
 }
 
 // twoMasters tells what makes two directors have a VIP that VRRP moves.
-func (e *Exam) twoMasters(p Problem) Problem {
-	if e.movesVIPs() {
+func (e *Exam) twoMasters(p Problem, told toldMaster) Problem {
+	switch {
+	case told.stranger:
+		p.Advice = "where it is another director's: vrrp-master tells of another cluster with this one's router ID, by which two directors have the VIP in turn: mend that first. Else " + p.Advice
+	case e.movesVIPs():
 		p.Advice = "where it is another director's, both are master: neither hears the other. \"lvsdr doctor director\" on both names a rule that drops the advertisements (firewall-vrrp); " +
 			"routerId, auth, unicast and interval are to be the same in both files; a switch that drops multicast needs unicast: true. Else " + p.Advice
 	}

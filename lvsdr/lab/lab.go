@@ -51,6 +51,9 @@ type Lab struct {
 	Client      *Host
 	Director    *Host
 	RealServers []*Host
+	// Switch is what joins them, and no host of the cluster: a bridge in namespaces of its
+	// own, whose ports have the names of the hosts. It has the machine's files.
+	Switch *Host
 
 	dir    string
 	origin *origin
@@ -93,6 +96,7 @@ func (l *Lab) build(ctx context.Context, realServers int) (err error) {
 	if l.bridge, l.origin.sysctls, err = newBridge(); err != nil {
 		return err
 	}
+	l.Switch = &Host{Name: "switch", ns: l.bridge.ns}
 	if l.Client, err = l.add(ctx, "client", clientNumber); err != nil {
 		return err
 	}

@@ -102,6 +102,19 @@ var keepalivedFaults = []Fault{{
 	Sights: []Sight{{Host: "dev-1", Code: "firewall-vrrp"}},
 	Undo:   keepalivedEnds,
 }, {
+	Name: "keepalived-without-method", Catalogue: "K1", Setup: "-", Needs: []lab.Feature{lab.Keepalived},
+	Title:  "somebody has taken lb_kind out of keepalived's configuration, and with its next reload it forwards by masquerading",
+	Make:   keptByKeepalived,
+	Inject: all(on("dev-1", "sed -i '/lb_kind DR/d' /etc/keepalived/keepalived.conf; "+rereads("Masq")), unserved),
+	Sights: []Sight{
+		{Host: "dev-1", Code: "keepalived-conf", Severity: doctor.Warning},
+		{Host: "dev-1", Code: "forwarding"}, {Host: "dev-1", Code: "forwarding"}, // of both VIPs
+		{Host: "client", Code: "replies"}, {Host: "client", Code: "replies"},
+	},
+	// The last packets by masquerading may have the kernel cache a route to nobody.
+	Heal: all(on("dev-1", `sed -i 's/    lb_algo wrr/&\n    lb_kind DR/' /etc/keepalived/keepalived.conf; `+rereads("Route")), flushUntilServed),
+	Undo: keepalivedEnds,
+}, {
 	Name: "keepalived-left-out", Catalogue: "K16", Setup: "-",
 	Title: "keepalived's unit is enabled, and its configuration is empty: systemd leaves it out without a word",
 	Make:  handMade(handTable),
@@ -110,3 +123,11 @@ ln -s /lib/systemd/system/keepalived.service /etc/systemd/system/multi-user.targ
 	Sights: []Sight{{Host: "dev-1", Code: "keepalived-unit", Severity: doctor.Warning}},
 	Heal:   on("dev-1", "rm /etc/systemd/system/multi-user.target.wants/keepalived.service"), // systemctl disable
 }}
+
+// rereads has keepalived read its file anew, and waits until all three destinations are
+// forwarded to by that method.
+func rereads(method string) string {
+	return `kill -HUP "$(cat /run/gallery-keepalived)"
+for n in $(seq 100); do [ "$(ipvsadm -Ln | grep -c ` + method + `)" = 3 ] && exit 0; sleep 0.1; done
+ipvsadm -Ln; exit 1`
+}
