@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
@@ -25,6 +26,7 @@ func (e *Exam) Run(ctx context.Context) []Finding {
 	if err := Validate(e.Checks); err != nil {
 		return []Finding{{Check: "exam", Severity: Unknown, What: err.Error()}}
 	}
+	ctx = filter.Once(ctx) // the rules are asked for, and what set-up would change of them
 	e.ran = e.look()
 	r := &run{Exam: e.ran, results: map[*Check]*result{}, slots: make(chan struct{}, atOnce)}
 	findings, checks := r.chosen()

@@ -27,11 +27,7 @@ func Load(ctx context.Context) (*Ruleset, error) {
 // LoadNftables is the part of [Load] that is in nf_tables: nftables' rules, and
 // those that iptables-nft keeps there.
 func LoadNftables(ctx context.Context) (*Ruleset, error) {
-	state, err := readNftables(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rules, err := state.ruleset(ctx)
+	read, err := loadOnce(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -39,11 +35,28 @@ func LoadNftables(ctx context.Context) (*Ruleset, error) {
 	if err != nil {
 		return nil, err
 	}
+	rules := *read
 	rules.links = map[string]int{}
 	for _, l := range links {
 		rules.links[l.Name] = l.Index
 	}
-	return rules, nil
+	return &rules, nil
+}
+
+// loadOnce reads what a context of [Once] has not.
+func loadOnce(ctx context.Context) (*Ruleset, error) {
+	read := func() (*Ruleset, error) {
+		state, err := readNftables(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return state.ruleset(ctx)
+	}
+	r := readingOf(ctx)
+	if r == nil || !nftLoaded() {
+		return read()
+	}
+	return r.get(ctx, nftMoment, read)
 }
 
 // LoadLegacy is the part of [Load] that legacy iptables has. It fails when the

@@ -97,3 +97,12 @@ func nftGeneration() (uint32, error) {
 	a, err := parseAttributes(replies[0].Data[4:])
 	return a.number(unix.NFTA_GEN_ID), err
 }
+
+// nftMoment is the present one of the calling thread's network namespace.
+func nftMoment() (m moment, err error) {
+	if m.namespace, err = os.Readlink("/proc/thread-self/ns/net"); err != nil {
+		return m, err
+	}
+	m.generation, err = nftGeneration()
+	return m, nftUnused(err)
+}

@@ -1,0 +1,74 @@
+package filter
+
+import "context"
+
+// Once returns a context by which [Load] reads the rules of nf_tables once, and anew only
+// where somebody has changed them since, or the network namespace is another one. It is
+// for who asks several times in a row: what was read is kept for as long as the context.
+// A context that has it already is returned as it is.
+func Once(ctx context.Context) context.Context {
+	if readingOf(ctx) != nil {
+		return ctx
+	}
+	return context.WithValue(ctx, readingKey{}, &reading{turn: make(chan struct{}, 1)})
+}
+
+// Reads tells how often the rules of nf_tables were read by a context of [Once].
+func Reads(ctx context.Context) int {
+	r := readingOf(ctx)
+	if r == nil {
+		return 0
+	}
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
+	return r.reads
+}
+
+type readingKey struct{}
+
+// A reading is what was read last, and when.
+type reading struct {
+	turn  chan struct{} // holds the one who reads
+	at    moment
+	rules *Ruleset // nil: nothing yet
+	reads int
+}
+
+// A moment is a network namespace between two changes of its rules.
+type moment struct {
+	namespace  string
+	generation uint32
+}
+
+func readingOf(ctx context.Context) *reading {
+	r, _ := ctx.Value(readingKey{}).(*reading)
+	return r
+}
+
+// get returns what was read, and reads where that is of another moment than now's.
+// What changes meanwhile is not kept.
+func (r *reading) get(ctx context.Context, now func() (moment, error), read func() (*Ruleset, error)) (*Ruleset, error) {
+	select {
+	case r.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-r.turn }()
+	before, err := now()
+	if err != nil {
+		return nil, err
+	}
+	if r.rules != nil && r.at == before {
+		return r.rules, nil
+	}
+	r.rules = nil
+	r.reads++
+	rules, err := read()
+	if err != nil {
+		return nil, err
+	}
+	if after, err := now(); err == nil && after == before {
+		r.at, r.rules = before, rules
+	}
+	return rules, nil
+}
