@@ -33,6 +33,7 @@ const (
 	Keepalived Feature = "keepalived" // keepalived(8)
 	Ansible    Feature = "ansible"    // ansible-playbook(1)
 	Guest      Feature = "guest"      // inside umlexec's guest, where nothing can be broken
+	Qemu       Feature = "qemu"       // outside a guest: umlexec on PATH, and LVSDR_QEMU_KERNEL for it
 	Fleet      Feature = "fleet"      // machines with systemd (package fleet): LVSDR_FLEET names the folder of their trees
 )
 
@@ -84,6 +85,12 @@ var features = map[Feature]func() error{
 			return errors.New("LVSDR_FLEET names no folder for the machines' trees")
 		}
 		return fleet.Missing()
+	},
+	Qemu: func() error {
+		if os.Getenv("LVSDR_QEMU_KERNEL") == "" {
+			return errors.New("LVSDR_QEMU_KERNEL names no kernel for umlexec")
+		}
+		return missingProgram("umlexec")
 	},
 	Guest: func() error {
 		if os.Getenv("LVSDR_TEST_GUEST") != "1" {

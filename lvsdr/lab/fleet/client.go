@@ -37,8 +37,7 @@ func (f *Fleet) Client(ctx context.Context, name string, address netip.Prefix) (
 	if err := f.free(name); err != nil {
 		return nil, err
 	}
-	number := len(f.machines) + len(f.clients) + 1
-	c := &Client{Name: name, Address: address, fleet: f, MAC: net.HardwareAddr{2, 0, 0, 0xf1, byte(number >> 8), byte(number)}}
+	c := &Client{Name: name, Address: address, MAC: f.nextMAC(), fleet: f}
 	err := f.cable(ctx, name, c.MAC)
 	if err == nil {
 		const script = `set -e

@@ -25,15 +25,7 @@ func TestCloudInit(t *testing.T) {
 	lab.Need(t, lab.Fleet)
 	t.Parallel()
 	ctx := t.Context()
-	tree, err := fleet.Tree(ctx, os.Getenv("LVSDR_FLEET"), fleet.Debian12)
-	must(t, err)
-	f, err := fleet.New(ctx, tree)
-	must(t, err)
-	t.Cleanup(func() {
-		if err := f.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	f := newFleet(t, fleet.Debian12)
 	client, err := f.Client(ctx, "client", netip.MustParsePrefix("10.10.10.100/24"))
 	must(t, err)
 	machines := map[string]*fleet.Machine{}
@@ -99,7 +91,8 @@ func cloudInitDone(ctx context.Context, t *testing.T) func(*fleet.Machine) error
 	noIPVS := lab.IPVS.Missing() != nil
 	return func(m *fleet.Machine) error {
 		start := time.Now()
-		out, err := m.Run(ctx, "sh", "-c", `for try in $(seq 100); do [ -e /run/cloud-init/enabled ] && break; sleep 0.1; done
+		out, err := m.Run(ctx, "sh", "-c", `for try in $(seq 600); do [ -e /run/cloud-init/enabled ] && break; sleep 0.1; done
+for try in $(seq 1200); do [ -e /run/cloud-init/result.json ] && break; sleep 1; done # which --wait asks Python, four times a second
 cloud-init status --wait --long; echo "status $?"; cat /var/log/cloud-init-output.log`)
 		t.Logf("%s: cloud-init took %.0f s", m.Name, time.Since(start).Seconds())
 		failed := strings.Contains(out, "status 1\n")

@@ -75,16 +75,9 @@ find /etc -type d -printf '%p\n' -o -printf '%p %s %l\n' | sort; systemctl list-
 func newDirector(t *testing.T, suite string) *site {
 	t.Helper()
 	ctx := t.Context()
-	tree, err := fleet.Tree(ctx, os.Getenv("LVSDR_FLEET"), suite)
-	must(t, err)
-	f, err := fleet.New(ctx, tree)
-	must(t, err)
-	t.Cleanup(func() {
-		if err := f.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	f := newFleet(t, suite)
 	s := &site{T: t, kind: fleet.Networkd, since: time.Now()}
+	var err error
 	s.server, err = f.Add(ctx, "dev-1", s.kind, netip.MustParsePrefix("10.10.10.30/24"))
 	must(t, err)
 	s.server.Modules = true

@@ -31,6 +31,7 @@ import (
 type Fleet struct {
 	tree   string // the Debian below every machine
 	keeper *keeper
+	guest  bool // see Uplink
 
 	mu       sync.Mutex
 	machines []*Machine
@@ -79,7 +80,7 @@ func (f *Fleet) Add(ctx context.Context, name string, kind Network, address neti
 	if err := f.free(name); err != nil {
 		return nil, err
 	}
-	m := &Machine{Name: name, Address: address, fleet: f, number: len(f.machines) + len(f.clients) + 1}
+	m := &Machine{Name: name, Address: address, MAC: f.nextMAC(), fleet: f}
 	if err := m.make(ctx, kind); err != nil {
 		return nil, fmt.Errorf("fleet: machine %s: %w", name, err)
 	}

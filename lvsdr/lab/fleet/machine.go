@@ -32,7 +32,6 @@ type Machine struct {
 	Modules bool
 
 	fleet   *Fleet
-	number  int
 	console console
 
 	mu     sync.Mutex
@@ -70,8 +69,6 @@ func (m *Machine) Path(name string) string { return m.fleet.keeper.path(m.dir(),
 
 // make makes the disk.
 func (m *Machine) make(ctx context.Context, kind Network) error {
-	// Locally administered, the same at every boot.
-	m.MAC = net.HardwareAddr{2, 0, 0, 0xf1, byte(m.number >> 8), byte(m.number)}
 	k, dir := m.fleet.keeper, m.dir()
 	_, err := k.run(ctx, "mkdir", "-p", dir+"/up", dir+"/work", dir+"/root")
 	if err == nil {
@@ -190,7 +187,7 @@ func (m *Machine) power(ctx context.Context) error {
 	if m.nspawn != nil {
 		return errors.New("it is on already")
 	}
-	if err := m.wire(ctx); err != nil {
+	if err := m.fleet.cable(ctx, m.Name, m.MAC); err != nil {
 		return err
 	}
 	// Each nspawn needs a control group of its own to start from, and /proc/sys/net
@@ -223,22 +220,6 @@ func (m *Machine) power(ctx context.Context) error {
 // group is the control group that nspawn starts from, inside the keeper.
 func (m *Machine) group() string {
 	return "/sys/fs/cgroup/" + m.fleet.keeper.groups + "/" + m.Name
-}
-
-// wire makes the machine's network namespace, with its end of the cable.
-func (m *Machine) wire(ctx context.Context) error {
-	return m.fleet.cable(ctx, m.Name, m.MAC)
-}
-
-// cable makes a network namespace whose eth0 is plugged into the LAN.
-func (f *Fleet) cable(ctx context.Context, name string, mac net.HardwareAddr) error {
-	f.keeper.run(ctx, "ip", "netns", "del", name) // there is none at the first time
-	const script = `set -e
-ip netns add "$1"
-ip link add "v-$1" type veth peer name eth0 address "$2" netns "$1"
-ip link set "v-$1" master lan up`
-	_, err := f.keeper.run(ctx, "sh", "-c", script, "sh", name, mac.String())
-	return err
 }
 
 // WaitUp waits until the boot of a machine that is on has ended.

@@ -74,21 +74,29 @@ type site struct {
 	since  time.Time     // when the last step of a test ended
 }
 
-// newSite makes a site whose machine is off.
-func newSite(t *testing.T, suite string, kind fleet.Network) *site {
+// newFleet makes a fleet that is closed with the test.
+func newFleet(t *testing.T, suite string) *fleet.Fleet {
 	t.Helper()
-	lab.Need(t, lab.Fleet)
-	ctx := t.Context()
-	tree, err := fleet.Tree(ctx, os.Getenv("LVSDR_FLEET"), suite)
+	tree, err := fleet.Tree(t.Context(), os.Getenv("LVSDR_FLEET"), suite)
 	must(t, err)
-	f, err := fleet.New(ctx, tree)
+	f, err := fleet.New(t.Context(), tree)
 	must(t, err)
 	t.Cleanup(func() {
 		if err := f.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	return f
+}
+
+// newSite makes a site whose machine is off.
+func newSite(t *testing.T, suite string, kind fleet.Network) *site {
+	t.Helper()
+	lab.Need(t, lab.Fleet)
+	ctx := t.Context()
+	f := newFleet(t, suite)
 	s := &site{T: t}
+	var err error
 	s.server, err = f.Add(ctx, "dev-2", kind, rip)
 	must(t, err)
 	s.client, err = f.Client(ctx, "client", netip.MustParsePrefix("10.10.10.100/24"))

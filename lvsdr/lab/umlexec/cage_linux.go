@@ -74,6 +74,9 @@ func runKernel(dir, kernel, mem, out string) int {
 	}
 	cmd.Env = []string{"TMPDIR=" + filepath.Join(dir, memDir), "PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if os.Getenv("LVSDR_GUEST_TAP") != "" {
+		cmd.ExtraFiles = []*os.File{os.NewFile(tapFD, "tap")}
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Run(); err != nil {
 		return fail(exitGuest, fmt.Errorf("%s: %w", cmd.Path, err))

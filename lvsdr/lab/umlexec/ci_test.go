@@ -126,7 +126,7 @@ func TestTestScript(t *testing.T) {
 		"NOTESTS=TestMissionsValues", "NOTESTS=-p 2", "FAIL=exec.*/cmd/lvsdr$", "NOTESTS=exec.*/cmd/lvsdr$", "LOST=a", "LOST=b", "NOCASES=1", "SILENT=2/2", "",
 	}
 	if os.Geteuid() == 0 { // others have no machines with systemd
-		stages = append(stages, "FAIL=-parallel 3", "FAIL=TestDirector", "NOTESTS=TestDirector")
+		stages = append(stages, "FAIL=-parallel 3", "FAIL=TestDirector", "NOTESTS=TestDirector", "FAIL=TestCloudCluster", "NOTESTS=TestCloudCluster")
 	}
 	for _, broken := range stages {
 		t.Run(cmp.Or(broken, "nothing"), func(t *testing.T) {

@@ -16,6 +16,7 @@ type job struct {
 	Timeout time.Duration // after which it gets SIGQUIT, then SIGKILL
 	Out     string        // LVSDR_GUEST_OUT
 	Modules string        // what becomes /lib/modules
+	Tap     bool          // it has an eth0
 }
 
 // A result is what became of the command.

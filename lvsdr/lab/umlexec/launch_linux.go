@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -47,6 +48,7 @@ type launcher struct {
 	kernel  string
 	job     job
 	back    []returning
+	tap     *os.File  // LVSDR_GUEST_TAP, or nil
 	stopped os.Signal // that ended the guest, sent to the launcher
 	expired bool      // the guest did not end by itself in time
 }
@@ -59,6 +61,10 @@ func prepare(args []string) (*launcher, error) {
 	timeout, err := time.ParseDuration(or(os.Getenv("LVSDR_GUEST_TIMEOUT"), "10m"))
 	if err != nil {
 		return nil, fmt.Errorf("LVSDR_GUEST_TIMEOUT: %w", err)
+	}
+	tap, err := inherited(os.Getenv("LVSDR_GUEST_TAP"))
+	if err != nil {
+		return nil, fmt.Errorf("LVSDR_GUEST_TAP: %w", err)
 	}
 	path, err := exec.LookPath(args[0])
 	if err != nil {
@@ -75,8 +81,11 @@ func prepare(args []string) (*launcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &launcher{dir: dir, kernel: kernel}
-	l.job = job{Env: guestEnv(os.Environ()), Dir: wd, Timeout: timeout, Out: os.Getenv("LVSDR_GUEST_OUT"), Modules: modules}
+	l := &launcher{dir: dir, kernel: kernel, tap: tap}
+	l.job = job{
+		Env: guestEnv(os.Environ()), Dir: wd, Timeout: timeout, Out: os.Getenv("LVSDR_GUEST_OUT"),
+		Modules: modules, Tap: tap != nil,
+	}
 	files := filepath.Join(dir, filesDir)
 	l.job.Args, l.back = redirectFlags(append([]string{path}, args[1:]...), files)
 	l.back = append(l.back, redirectCoverDir(l.job.Args, l.job.Env, files)...)
@@ -85,6 +94,25 @@ func prepare(args []string) (*launcher, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// inherited is the open file with that number, nil for none.
+func inherited(number string) (*os.File, error) {
+	if number == "" {
+		return nil, nil
+	}
+	if os.Getenv("LVSDR_QEMU_KERNEL") == "" {
+		return nil, errors.New("it takes qemu (LVSDR_QEMU_KERNEL)")
+	}
+	fd, err := strconv.ParseUint(number, 10, 16)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "tap")
+	if _, err := f.Stat(); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // fill makes the job folder's contents.
@@ -153,7 +181,7 @@ func guestEnv(env []string) []string {
 			}
 		case "PATH":
 			path = value + ":/usr/sbin:/sbin"
-		case "LVSDR_TEST_GUEST", "LVSDR_UML", "LVSDR_QEMU_KERNEL", "LVSDR_GUEST_TIMEOUT", "LVSDR_GUEST_MEM":
+		case "LVSDR_TEST_GUEST", "LVSDR_UML", "LVSDR_QEMU_KERNEL", "LVSDR_GUEST_TIMEOUT", "LVSDR_GUEST_MEM", "LVSDR_GUEST_CPUS", "LVSDR_GUEST_TAP":
 		default:
 			out = append(out, e)
 		}
@@ -189,6 +217,9 @@ func (l *launcher) cageCommand(lifeline, console *os.File) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe", l.dir, l.kernel, or(os.Getenv("LVSDR_GUEST_MEM"), "768M"), l.job.Out)
 	cmd.Env = append(os.Environ(), stageVar+"=cage")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = lifeline, console, console
+	if l.tap != nil {
+		cmd.ExtraFiles = []*os.File{l.tap}
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setpgid:    true, // a terminal's ^C is for the launcher
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC,

@@ -26,6 +26,9 @@
 //	LVSDR_QEMU_ICOUNT    set: qemu's time is the instructions executed, for repeatable benchmarks
 //	LVSDR_GUEST_TIMEOUT  time the command has, by default 10m
 //	LVSDR_GUEST_MEM      the guest's memory, by default 768M
+//	LVSDR_GUEST_CPUS     the processors of a guest of qemu's, by default 1
+//	LVSDR_GUEST_TAP      the number of a file descriptor that umlexec has inherited: the tap device
+//	                     (Documentation/networking/tuntap.rst) that a guest of qemu's has for its eth0
 //	LVSDR_GUEST_OUT      a folder whose files the guest may write, at the same path
 //
 // The command sees LVSDR_TEST_GUEST=1, which only a guest sets, and

@@ -45,6 +45,7 @@ const (
 	jobTag        = "job"
 	outTag        = "out"
 	insmodDir     = "/insmod" // modules in the order to insert them
+	tapFD         = 3         // the tap device, in the cage and in qemu
 )
 
 // command is the qemu process that runs the kernel on the job in dir.
@@ -68,6 +69,12 @@ func (k distroKernel) command(dir, mem, out string) (*exec.Cmd, error) {
 	args = append(args, share(jobTag, dir, "")...)
 	if out != "" {
 		args = append(args, share(outTag, out, "")...)
+	}
+	if os.Getenv("LVSDR_GUEST_TAP") != "" {
+		args = append(args, "-netdev", fmt.Sprintf("tap,id=lan,fd=%d", tapFD), "-device", "virtio-net-pci,netdev=lan,romfile=")
+	}
+	if cpus := os.Getenv("LVSDR_GUEST_CPUS"); cpus != "" {
+		args = append(args, "-smp", cpus)
 	}
 	if os.Getenv("LVSDR_QEMU_ICOUNT") != "" {
 		// Time is the number of instructions executed: the same on every run.

@@ -60,6 +60,11 @@ func setUp(dir string) error {
 	if err := modules(j.Modules); err != nil {
 		return err
 	}
+	if j.Tap {
+		if err := modprobe("virtio_net"); err != nil {
+			return err
+		}
+	}
 	if err := os.WriteFile("/proc/sys/net/core/netdev_max_backlog", []byte(backlog), 0o644); err != nil {
 		return err
 	}

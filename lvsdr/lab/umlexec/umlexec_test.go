@@ -9,7 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -128,4 +130,26 @@ func buildForGuest(t *testing.T) string {
 		t.Fatalf("%v: %s", err, out)
 	}
 	return name
+}
+
+// A number that is no open file, and a kernel that has no such card, are told before a
+// guest is started.
+func TestInherited(t *testing.T) {
+	fd, err := syscall.Dup(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := strconv.Itoa(fd)
+	for _, tt := range []struct {
+		number, kernel string
+		fails          bool
+	}{
+		{"", "", false}, {open, "", true}, {"x", "/kernel", true}, {"-1", "/kernel", true}, {"60000", "/kernel", true}, {open, "/kernel", false},
+	} {
+		t.Setenv("LVSDR_QEMU_KERNEL", tt.kernel)
+		f, err := inherited(tt.number)
+		if (err != nil) != tt.fails || (f != nil) != (tt.number == open && !tt.fails) {
+			t.Errorf("%q with the kernel %q: %v, %v", tt.number, tt.kernel, f, err)
+		}
+	}
 }
