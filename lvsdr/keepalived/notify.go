@@ -20,6 +20,9 @@ func (x *exporter) mails() []Directive {
 		to.Block = append(to.Block, one(a))
 	}
 	all := []Directive{to}
+	if x.host.Address.IsValid() {
+		all = append(all, one("router_id", x.host.Address.String()).beside("the director that a mail is of, in its subject"))
+	}
 	if n.From != "" {
 		all = append(all, one("notification_email_from", n.From))
 	}
