@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strings"
 
@@ -44,6 +45,10 @@ func (firewalld) Gates(ctx context.Context) ([]host.Gate, error) {
 	if err != nil {
 		return nil, err
 	}
+	refuses, err := d.refuses(zones[0])
+	if err != nil {
+		return nil, err
+	}
 	var gates []host.Gate
 	for i, zone := range zones {
 		now, err := d.zoneNow(zone)
@@ -59,6 +64,7 @@ func (firewalld) Gates(ctx context.Context) ([]host.Gate, error) {
 		if orphans := disk.orphans(); i == 0 && len(orphans) > 0 {
 			later.Openings, later.Shadowed = host.SortOpenings(append(later.Openings, orphans...)), true
 		}
+		later.Refuses = refuses
 		gates = append(gates, now, later)
 	}
 	return gates, nil
@@ -96,7 +102,7 @@ const (
 func dialFirewalld(ctx context.Context) (*firewalldBus, error) {
 	conn, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
 	if err != nil {
-		return nil, ctx.Err() // a host without a bus
+		return nil, unreachable(ctx, err)
 	}
 	d := &firewalldBus{ctx, conn}
 	here, err := d.here()
@@ -105,6 +111,23 @@ func dialFirewalld(ctx context.Context) (*firewalldBus, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// firewalldRuns is there while systemd has the unit running (systemd's
+// src/core/unit.c, unit_export_invocation_id).
+const firewalldRuns = "/run/systemd/units/invocation:firewalld.service"
+
+// unreachable is what a host has whose bus does not answer: no firewalld, or one that
+// cannot be told anything. To pass over that one would open the rules that it has loaded,
+// until it loads them anew.
+func unreachable(ctx context.Context, cause error) error {
+	if _, err := os.Lstat(firewalldRuns); err != nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if rules, err := filter.Load(ctx); err != nil || !keeps(rules, firewalldName) {
+		return err
+	}
+	return fmt.Errorf("it runs, and D-Bus, by which it is told what to let in, does not answer (%w): systemctl restart dbus, or firewall none", cause)
 }
 
 func (d *firewalldBus) here() (bool, error) {

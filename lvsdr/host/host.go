@@ -240,6 +240,9 @@ type Gate struct {
 	Shadowed bool
 	// Owner tells whom the gate belongs to when nobody else can change it.
 	Owner string
+	// Refuses tells why the firewall itself does not let the gate be changed, and the way
+	// out; empty where it does.
+	Refuses string
 
 	// Keeper names the firewall of this host that loads the gate's rules, and anew
 	// without lvsdr's: what that one lets in needs no opening here.

@@ -223,6 +223,9 @@ func (p ports) edits(f seen, want State, let map[string]map[host.Opening]bool, r
 			return nil, fmt.Errorf("%s: only %s can change it: let it admit %s and set up with firewall none",
 				g.Name, g.Owner, host.JoinOpenings(wanted))
 		}
+		if g.Refuses != "" {
+			return nil, fmt.Errorf("%s: %s", g.Name, g.Refuses)
+		}
 		edits = append(edits, e)
 	}
 	return edits, nil

@@ -154,6 +154,7 @@ func TestPortsSetsAGateOnce(t *testing.T) {
 func TestPortsErrors(t *testing.T) {
 	broken := &fakeFirewall{name: "broken", err: fs.ErrPermission}
 	owned := &fakeFirewall{name: "fake", gates: []host.Gate{{Name: "in", Filters: true, Owner: "firewalld", Admits: icmp}}}
+	refusing := &fakeFirewall{name: "fake", gates: []host.Gate{{Name: "disk", Filters: true, Refuses: "it is in lockdown: unlock it", Admits: icmp}}}
 	c := portsConfig(webOpening)
 	tests := []struct {
 		name, firewall string
@@ -168,6 +169,8 @@ func TestPortsErrors(t *testing.T) {
 		{"unreadable but not chosen", "none", []host.Firewall{broken}, step.Present, nil, ""},
 		{"unreadable, teardown", "none", []host.Firewall{broken}, step.Absent, fs.ErrPermission, "broken: "},
 		{"owned", "auto", []host.Firewall{owned}, step.Present, nil, "in: only firewalld can change it: let it admit tcp 10.10.10.22:80 and set up with firewall none"},
+		{"refusing", "auto", []host.Firewall{refusing}, step.Present, nil, "disk: it is in lockdown: unlock it"},
+		{"refusing, nothing to do", "auto", []host.Firewall{refusing}, step.Absent, nil, ""},
 		{"owned but not chosen", "none", []host.Firewall{owned}, step.Present, nil, ""},
 	}
 	for _, tt := range tests {

@@ -34,6 +34,8 @@ func TestFirewalld(t *testing.T) {
 		s.run("lvsdr teardown realserver")
 		s.unserved("after teardown")
 		s.same(before, s.snapshot())
+		s.lockedDown()
+		s.busAway()
 		s.othersService()
 		s.lostAtBoot("firewall-cmd --add-port=80/tcp", "firewalld.service is enabled, and its permanent zone public does not let it in", "firewall-cmd --reload")
 	})
@@ -63,5 +65,50 @@ func (s *site) othersService() {
 		}
 	}
 	s.run("lvsdr teardown realserver")
+	s.same(before, s.snapshot())
+}
+
+// lockedDown: a firewalld in lockdown that does not listen to root is told before anything
+// is touched, with what mends it. As it comes it listens to root; Debian 13's knows no
+// lockdown.
+func (s *site) lockedDown() {
+	s.Helper()
+	const whitelist = "/etc/firewalld/lockdown-whitelist.xml"
+	s.run("firewall-cmd --lockdown-on; ! firewall-cmd --query-lockdown || { lvsdr setup realserver --vip 10.10.10.22 && lvsdr teardown realserver; }")
+	if s.run("firewall-cmd --query-lockdown || :") != "yes\n" {
+		return
+	}
+	s.run("sed -i '/<user id=\"0\"/d' " + whitelist + "; firewall-cmd --reload")
+	s.refused("lvsdr setup realserver --vip 10.10.10.22", "lockdown-whitelist.xml list <user id=\"0\"/>, run firewall-cmd --reload")
+	s.run(`sed -i 's,</whitelist>,<user id="0"/>&,' ` + whitelist + "; firewall-cmd --reload")
+	s.run("lvsdr setup realserver --vip 10.10.10.22")
+	s.served("after the cure of a lockdown")
+	s.run("lvsdr teardown realserver; firewall-cmd --lockdown-off")
+}
+
+// busAway: where firewalld runs and the bus does not answer, set-up and teardown say so
+// before anything is touched, and the doctor does not call the host healthy.
+func (s *site) busAway() {
+	s.Helper()
+	s.run("lvsdr setup realserver --vip 10.10.10.22; mv /run/dbus/system_bus_socket /run/dbus/away")
+	const says = "D-Bus, by which it is told what to let in, does not answer"
+	s.refused("lvsdr setup realserver --vip 10.10.10.22 --port 81", says)
+	s.refused("lvsdr teardown realserver", says)
+	s.refused("lvsdr doctor realserver --passive", says)
+	s.served("with the bus away")
+	s.run("mv /run/dbus/away /run/dbus/system_bus_socket")
+	s.nothingDue("when the bus is back")
+	s.run("lvsdr teardown realserver")
+}
+
+// refused fails unless the command ends with an error that says so, and leaves everything as
+// it was.
+func (s *site) refused(line, says string) {
+	s.Helper()
+	before := s.snapshot()
+	out, err := s.server.Run(s.Context(), "bash", "-c", line+" 2>&1 | tr -s ' \n' ' '; exit ${PIPESTATUS[0]}")
+	if err == nil || !strings.Contains(out, says) {
+		s.Errorf("%s, which is to say that %s: %v\n%s", line, says, err, out)
+	}
 	s.same(before, s.snapshot())
 }

@@ -19,6 +19,9 @@ func TestRealServer(t *testing.T) {
 		s.on()
 		before := s.snapshot()
 		s.unserved("before set-up")
+		s.full("/etc/sysctl.d", "zz-lvsdr-realserver.conf")
+		s.full("/etc/systemd/system", "lvsdr-realserver.service")
+		s.same(before, s.snapshot())
 		s.run("lvsdr setup realserver --vip 10.10.10.22")
 		s.served("after set-up")
 		s.silent()
@@ -88,4 +91,22 @@ func (s *site) pullCable() error {
 	}
 	time.Sleep(time.Second)
 	return s.server.Plug(s.Context())
+}
+
+// full: where a folder has no space left, set-up names the file that it could not write and
+// leaves no part of it; with space it goes on, and teardown gives all back.
+func (s *site) full(dir, file string) {
+	s.Helper()
+	s.run("cp -a " + dir + " /run/was && mount -t tmpfs -o size=1m,mode=755 full " + dir + " && cp -a /run/was/. " + dir +
+		" && ! dd if=/dev/zero of=" + dir + "/full bs=4k 2>/dev/null")
+	out, err := s.server.Run(s.Context(), "lvsdr", "setup", "realserver", "--vip", "10.10.10.22")
+	if err == nil || !strings.Contains(err.Error(), dir+"/"+file) || !strings.Contains(err.Error(), "no space left on device") {
+		s.Errorf("%s is full: %v\n%s", dir, err, out)
+	}
+	if left := s.run("ls -A " + dir + " | grep lvsdr || :"); left != "" {
+		s.Errorf("left in %s, which is full: %s", dir, left)
+	}
+	s.run("rm " + dir + "/full && lvsdr setup realserver --vip 10.10.10.22")
+	s.served("when there is space in " + dir)
+	s.run("lvsdr teardown realserver && umount " + dir + " && rm -r /run/was && systemctl daemon-reload")
 }
