@@ -211,9 +211,9 @@ func addressList(all []netip.Addr) string {
 func (e *Exam) sameNumber(i keepalived.Instance, a probe.Advert) Problem {
 	p := warning("", "%s (%s) advertises %s by VRRP with this cluster's router ID %d, and none of its VIPs: keepalived writes a line into the journal for each advertisement, "+
 		"and where one of the two uses virtual MAC addresses (use_vmac) both have the same", a.From, a.MAC, addressList(a.Addresses), a.RouterID)
-	if a.Interval <= i.Interval {
+	if disturbs(i, a) {
 		p.What += fmt.Sprintf("; it advertises every %v, this cluster every %v: a master of keepalived 2.2 that hears it puts its own advertisements off, "+
-			"and a backup takes the VIPs for a moment, again and again", a.Interval, i.Interval)
+			"and a backup takes the VIPs for a moment, again and again (not with vrrp_lower_prio_no_advert, which set-up writes)", a.Interval, i.Interval)
 	}
 	p.Advice = "choose another number for one of the clusters, 1 to 255 and nobody else's on this LAN (virtual_router_id): " + e.rereadVRRP()
 	if e.movesVIPs() {
@@ -222,11 +222,17 @@ func (e *Exam) sameNumber(i keepalived.Instance, a probe.Advert) Problem {
 	return p
 }
 
+// disturbs tells whether an advertisement that is not heeded keeps this cluster's master
+// from advertising.
+func disturbs(i keepalived.Instance, a probe.Advert) bool {
+	return a.Interval <= i.Interval && !i.Undisturbed
+}
+
 // A toldMaster is what vrrp-master tells, so that vip-claim need not.
 type toldMaster struct {
 	macs []net.HardwareAddr // of masters beside the one
-	// stranger: another cluster has this one's router ID, by which two directors may
-	// come to have the VIPs in turn.
+	// stranger: another cluster has this one's router ID and keeps its master from
+	// advertising, so that directors come to have the VIPs in turn.
 	stranger bool
 }
 
@@ -250,7 +256,7 @@ func (e *Exam) toldByVRRP(ctx context.Context, vip netip.Addr, claimants []claim
 				told.macs = append(told.macs, a.MAC)
 			}
 		}
-		told.stranger = told.stranger || len(m.strangers()) > 0
+		told.stranger = told.stranger || slices.ContainsFunc(m.strangers(), func(a probe.Advert) bool { return disturbs(m.instance, a) })
 		unheard, err := e.unheard(ctx, m)
 		if err != nil {
 			return told, err

@@ -27,6 +27,7 @@ func (x *exporter) globals(instances []Directive) Directive {
 	inner := []Directive{
 		one("lvs_flush").beside("the IPVS table is keepalived's alone"),
 		one("vrrp_garp_master_refresh", "60").beside("neighbours that missed the failover learn of it"),
+		undisturbed(),
 	}
 	words := []string{"lvs_timeouts"}
 	for _, t := range []struct {

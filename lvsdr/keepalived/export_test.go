@@ -30,6 +30,7 @@ const rendered = `# Made of lvsdr.yaml by lvsdr export keepalived.
 global_defs {
     lvs_flush # the IPVS table is keepalived's alone
     vrrp_garp_master_refresh 60 # neighbours that missed the failover learn of it
+    vrrp_lower_prio_no_advert true # others' advertisements put none of its own off
     # timeouts of lvsdr.yaml
     lvs_timeouts tcp 30 tcpfin 5 udp 60
 }

@@ -19,6 +19,10 @@ type Instance struct {
 	Interval  time.Duration // of the advertisements
 	Password  string        // in clear text, as it is sent; version 3 sends none
 	Addresses []netip.Addr  // that it advertises: the virtual_ipaddress
+
+	// Undisturbed: what others advertise does not have a master put its own advertisements
+	// off (lower_prio_no_advert).
+	Undisturbed bool
 }
 
 // Instances are the vrrp_instances of the configuration.
@@ -28,6 +32,7 @@ func (c Config) Instances() []Instance {
 		if d.Keyword() == "vrrp_instance" {
 			i := instanceOf(d)
 			i.Version = c.versionOf(i)
+			i.Undisturbed = c.undisturbed(i)
 			if i.Version != 2 {
 				i.Password = ""
 			}
@@ -35,6 +40,29 @@ func (c Config) Instances() []Instance {
 		}
 	}
 	return all
+}
+
+// undisturbed is what the instance says of it, else what all do. strict_mode brings it,
+// too.
+func (c Config) undisturbed(i Instance) bool {
+	own, strict := find(i.Directive, "lower_prio_no_advert"), find(i.Directive, "strict_mode")
+	if own.Words != nil {
+		return isSet(own)
+	}
+	if strict.Words != nil && isSet(strict) {
+		return true
+	}
+	for _, d := range c.Directives {
+		if d.Keyword() != "global_defs" {
+			continue
+		}
+		for _, in := range d.Block {
+			if in.Keyword() == "vrrp_lower_prio_no_advert" && isSet(in) || in.Keyword() == "vrrp_strict" && isSet(in) && strict.Words == nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // versionOf is the version of VRRP that an instance speaks: its own, that of all, or 2.

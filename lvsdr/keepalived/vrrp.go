@@ -36,11 +36,20 @@ func (x *exporter) vrrpGlobals() Directive {
 	inner := []Directive{
 		one("process_name", VRRPProcess), one("vrrp_process_name", VRRPDProcess),
 		one("vrrp_garp_master_refresh", "60").beside("neighbours that missed the failover learn of it"),
+		undisturbed(),
 	}
 	if !wholeSeconds(x.Config.VRRP) {
 		inner = append(inner, one("vrrp_version", "3").beside("the interval is no whole seconds"))
 	}
 	return block("Written by lvsdr of "+x.host.From+" for its own keepalived: change that, then lvsdr setup director.", append(inner, x.mails()...), "global_defs")
+}
+
+// undisturbed has a master advertise at its interval, whatever others advertise. Without
+// it the interval begins anew with each advertisement of the same router ID, also with one
+// that is not heeded (vrrp_dispatcher_read in keepalived's vrrp_scheduler.c, seen with
+// 2.2.7), so that a backup does not hear the master and takes over.
+func undisturbed() Directive {
+	return one("vrrp_lower_prio_no_advert", "true").beside("others' advertisements put none of its own off")
 }
 
 func wholeSeconds(v *cluster.VRRP) bool {

@@ -25,7 +25,7 @@ var mastersFaults = []Fault{{
 	Sights: []Sight{{Host: secondDirector, Code: "vrrp-master"}, {Host: "dev-1", Code: "vrrp-master"}, {Host: "client", Code: "vip-claim"}},
 	Heal:   all(on(secondDirector, asDescribed), on(secondDirector, untilGone)),
 }, {
-	Name: "router-id-of-another", Catalogue: "K3", Setup: twoDirectors, Needs: []lab.Feature{lab.Keepalived, lab.IPTables},
+	Name: "router-id-of-another", Catalogue: "K3", Setup: twoDirectors, Needs: []lab.Feature{lab.Keepalived},
 	Title:  "another cluster on this LAN has the same router ID",
 	Inject: stranger(anotherCluster),
 	Sights: []Sight{{Host: "dev-1", Code: "vrrp-master", Severity: doctor.Warning}, {Host: secondDirector, Code: "vrrp-master", Severity: doctor.Warning}},
@@ -61,8 +61,7 @@ const (
 
 	dropsAdverts = "nft -f - <<'E'\ntable bridge adverts {\nchain forward {\ntype filter hook forward priority 0\nip daddr 224.0.0.18 drop\n}\n}\nE"
 
-	// anotherCluster advertises less often than this one, whose master it does not hear:
-	// one of two keepalived that hear each other may come to advertise nothing.
+	// anotherCluster advertises a little less often than this one, and as undisturbed.
 	anotherCluster = `mkdir -p /run/another; cat >/run/another/conf <<'E'
 vrrp_instance another {
     state BACKUP
@@ -71,12 +70,12 @@ vrrp_instance another {
     priority 200
     version 3
     advert_int 0.6
+    lower_prio_no_advert true
     virtual_ipaddress {
         10.10.10.99/32 dev eth0
     }
 }
 E
-iptables-legacy -A INPUT -p vrrp -j DROP
 keepalived -P -f /run/another/conf -p /run/another/pid -r /run/another/vrrp >/dev/null 2>&1 </dev/null
 for n in $(seq 100); do ip -4 addr show dev eth0 | grep -q 10.10.10.99 && exit 0; sleep 0.1; done; exit 1`
 )
