@@ -18,7 +18,8 @@ import (
 const described = "services: [{vip: 10.10.10.22, realServers: [{address: 10.10.10.31}, {address: 10.10.10.32}]}]\n"
 
 // A director comes back by itself, from within the sandbox of its unit and with either
-// engine, and is as it was after teardown. It runs in a guest, whose kernel has IPVS.
+// engine, and is as it was after teardown. Set-up installs keepalived, from a repository of
+// its own on the machine. It runs in a guest, whose kernel has IPVS.
 // LVSDR_ENGINE leaves it to one of them.
 func TestDirector(t *testing.T) {
 	lab.Need(t, lab.Fleet, lab.Guest, lab.IPVS)
@@ -39,7 +40,13 @@ func TestDirector(t *testing.T) {
 		if only := os.Getenv("LVSDR_ENGINE"); only != "" && only != c.engine {
 			continue
 		}
-		s.run("lvsdr setup director --config /etc/lvsdr/" + c.engine + ".yaml")
+		flags := "--config /etc/lvsdr/" + c.engine + ".yaml"
+		if c.engine == "keepalived" {
+			s.run(keepalivedTaken)
+			s.took("taking keepalived away")
+			flags += " --install"
+		}
+		s.run("lvsdr setup director " + flags)
 		s.balances("after set-up, engine " + c.engine)
 		must(t, c.again())
 		s.took("set-up and a power cycle")
@@ -49,10 +56,30 @@ func TestDirector(t *testing.T) {
 			s.run("pgrep -f keepalived")
 		}
 		s.run("lvsdr teardown director")
+		if c.engine == "keepalived" {
+			s.run("rm -r /etc/apt/sources.list*; mv /srv/deb/sources/* /etc/apt/")
+		}
 		s.same(before, s.traces())
 		s.took("doctor and teardown")
 	}
 }
+
+// keepalivedTaken makes a package of the keepalived that is installed, removes that and
+// leaves apt no other source than a repository of the package, whose list is not fetched.
+const keepalivedTaken = `mkdir -p /srv/deb/k/DEBIAN; cd /srv/deb
+dpkg-query -s keepalived | sed '/^Status:/d; /^Conffiles:/,/^[A-Z]/{/^Conffiles:/d; /^ /d}' >k/DEBIAN/control
+cp /var/lib/dpkg/info/keepalived.p* k/DEBIAN/
+for f in $(dpkg -L keepalived); do
+	case $f in /usr/share/doc/*) continue;; esac
+	if [ -f $f ]; then echo $f; fi
+done | tar -cf - -T - 2>/dev/null | tar -xf - -C k
+dpkg-deb -Znone -b k keepalived.deb >/dev/null
+{ cat k/DEBIAN/control; echo "Filename: ./keepalived.deb
+Size: $(stat -c %s keepalived.deb)
+SHA256: $(sha256sum keepalived.deb | cut -d' ' -f1)"; } >Packages
+mkdir sources; mv /etc/apt/sources.list* sources/
+mkdir /etc/apt/sources.list.d; echo "deb [trusted=yes] file:/srv/deb ./" >/etc/apt/sources.list.d/here.list
+dpkg --remove keepalived >/dev/null; ! command -v keepalived`
 
 // took tells how long it is since the last time.
 func (s *site) took(what string) {
@@ -75,9 +102,16 @@ find /etc -type d -printf '%p\n' -o -printf '%p %s %l\n' | sort; systemctl list-
 func newDirector(t *testing.T, suite string) *site {
 	t.Helper()
 	ctx := t.Context()
-	f := newFleet(t, suite)
+	tree, err := fleet.Tree(ctx, os.Getenv("LVSDR_FLEET"), suite)
+	must(t, err)
+	f, err := fleet.New(ctx, tree)
+	must(t, err)
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	s := &site{T: t, kind: fleet.Networkd, since: time.Now()}
-	var err error
 	s.server, err = f.Add(ctx, "dev-1", s.kind, netip.MustParsePrefix("10.10.10.30/24"))
 	must(t, err)
 	s.server.Modules = true
