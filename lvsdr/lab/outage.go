@@ -25,6 +25,7 @@ type Visitor interface {
 type Outage struct {
 	Gap    time.Duration // the longest time between two pages
 	Since  time.Time     // when that began
+	Idle   time.Duration // of it, how long the machine itself gave nobody a turn
 	Made   int           // requests that would wait for long, as a browser does
 	Failed []error       // those of them that failed
 	Kept   int           // connections that were open all the time
@@ -41,9 +42,11 @@ type Watch struct {
 	stop    context.CancelFunc
 	wait    sync.WaitGroup
 
-	mu   sync.Mutex
-	last time.Time // of the page before
-	seen Outage
+	mu    sync.Mutex
+	pause time.Duration // between two of each
+	last  time.Time     // of the page before
+	idle  time.Duration // since then, without a turn
+	seen  Outage
 }
 
 const (
@@ -61,7 +64,7 @@ const (
 // are kept. The caller stops it.
 func WatchVIP(ctx context.Context, v Visitor, vip netip.Addr) (*Watch, error) {
 	going, stop := context.WithCancel(ctx)
-	w := &Watch{visitor: v, vip: vip, ctx: ctx, stop: stop}
+	w := &Watch{visitor: v, vip: vip, ctx: ctx, stop: stop, pause: pause}
 	for range keptConnections {
 		k, err := Keep(ctx, v, netip.AddrPortFrom(vip, 80))
 		if err != nil {
@@ -82,6 +85,15 @@ func WatchVIP(ctx context.Context, v Visitor, vip netip.Addr) (*Watch, error) {
 	return w, nil
 }
 
+// Kept are the client's ends of the connections that are kept.
+func (w *Watch) Kept() []netip.AddrPort {
+	var ends []netip.AddrPort
+	for _, k := range w.kept {
+		ends = append(ends, k.LocalAddr().(*net.TCPAddr).AddrPort())
+	}
+	return ends
+}
+
 // Stop ends it and returns what was seen.
 func (w *Watch) Stop() Outage {
 	w.stop()
@@ -98,9 +110,26 @@ func (w *Watch) always(ctx context.Context, do func() (goesOn bool)) {
 	go func() {
 		defer w.wait.Done()
 		for ctx.Err() == nil && do() {
-			time.Sleep(pause)
+			time.Sleep(w.pauses())
 		}
 	}()
+}
+
+// Every has each of them pause for so long, and takes the time without service anew: what
+// a guest does besides is slow while it is asked all the time.
+func (w *Watch) Every(pause time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pause, w.last, w.idle, w.seen.Gap = pause, time.Time{}, 0, 0
+}
+
+// Often is the pause that is there without [Watch.Every].
+func (w *Watch) Often() { w.Every(pause) }
+
+func (w *Watch) pauses() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pause
 }
 
 func (w *Watch) get(most time.Duration) error {
@@ -118,9 +147,9 @@ func (w *Watch) page(most time.Duration) {
 	defer w.mu.Unlock()
 	now := time.Now()
 	if gap := now.Sub(w.last); !w.last.IsZero() && gap > w.seen.Gap {
-		w.seen.Gap, w.seen.Since = gap, w.last
+		w.seen.Gap, w.seen.Since, w.seen.Idle = gap, w.last, w.idle
 	}
-	w.last = now
+	w.last, w.idle = now, 0
 }
 
 func (w *Watch) request() {
@@ -138,7 +167,9 @@ func (w *Watch) sleep() {
 	time.Sleep(pause)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.seen.Stood = max(w.seen.Stood, time.Since(asleep)-pause)
+	stood := time.Since(asleep) - pause
+	w.idle += stood
+	w.seen.Stood = max(w.seen.Stood, stood)
 }
 
 func (w *Watch) ask(k *KeptConnection) bool {
@@ -171,9 +202,10 @@ func Keep(ctx context.Context, v Visitor, addr netip.AddrPort) (*KeptConnection,
 	return k, nil
 }
 
-// Ask requests the page and returns it.
+// Ask requests the page and returns it. It waits until TCP has tried for the seventh time
+// (after 0.2 s, 0.4 s more, … 12.8 s more).
 func (k *KeptConnection) Ask() (string, error) {
-	if err := k.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := k.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		return "", err
 	}
 	if _, err := fmt.Fprint(k, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {

@@ -102,19 +102,13 @@ find /etc -type d -printf '%p\n' -o -printf '%p %s %l\n' | sort; systemctl list-
 func newDirector(t *testing.T, suite string) *site {
 	t.Helper()
 	ctx := t.Context()
-	tree, err := fleet.Tree(ctx, os.Getenv("LVSDR_FLEET"), suite)
-	must(t, err)
-	f, err := fleet.New(ctx, tree)
-	must(t, err)
-	t.Cleanup(func() {
-		if err := f.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	s := &site{T: t, kind: fleet.Networkd, since: time.Now()}
+	f := newFleet(t, suite)
+	s := &site{T: t, fleet: f, kind: fleet.Networkd, since: time.Now()}
+	var err error
 	s.server, err = f.Add(ctx, "dev-1", s.kind, netip.MustParsePrefix("10.10.10.30/24"))
 	must(t, err)
 	s.server.Modules = true
+	must(t, lean(s.server))
 	s.client, err = f.Client(ctx, "client", netip.MustParsePrefix("10.10.10.100/24"))
 	must(t, err)
 	for name, address := range map[string]string{"dev-2": "10.10.10.31/24", "dev-3": "10.10.10.32/24"} {
@@ -126,6 +120,16 @@ func newDirector(t *testing.T, suite string) *site {
 	must(t, err)
 	must(t, s.server.Install(bin, "/usr/bin/lvsdr"))
 	return s
+}
+
+// lean takes out of a machine's boot what a director does not need.
+func lean(m *fleet.Machine) error {
+	for _, unit := range []string{"nginx", "e2scrub_reap"} {
+		if err := os.Remove(m.Path("/etc/systemd/system/multi-user.target.wants/" + unit + ".service")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // serve makes a client a real server.

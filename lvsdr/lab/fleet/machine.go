@@ -303,8 +303,13 @@ func (m *Machine) Off(ctx context.Context) error {
 	return m.off(ctx)
 }
 
-// PullPlug takes the power away: nothing is told, nothing is stopped.
+// PullPlug takes the power away: nothing is told, nothing is stopped. The cable is the
+// first to be dead, for the kernel would go on serving from addresses and tables until the
+// last process of the machine is gone.
 func (m *Machine) PullPlug(ctx context.Context) error {
+	if err := m.Unplug(ctx); err != nil {
+		return err
+	}
 	if pid := m.leader(); pid != 0 {
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 			return fmt.Errorf("fleet: machine %s: %w", m.Name, err)

@@ -68,6 +68,7 @@ func suites(t *testing.T, test func(t *testing.T, suite string)) {
 // is for the VIP.
 type site struct {
 	*testing.T
+	fleet  *fleet.Fleet
 	server *fleet.Machine
 	client *fleet.Client
 	kind   fleet.Network // of the server
@@ -95,7 +96,7 @@ func newSite(t *testing.T, suite string, kind fleet.Network) *site {
 	lab.Need(t, lab.Fleet)
 	ctx := t.Context()
 	f := newFleet(t, suite)
-	s := &site{T: t}
+	s := &site{T: t, fleet: f}
 	var err error
 	s.server, err = f.Add(ctx, "dev-2", kind, rip)
 	must(t, err)
