@@ -37,11 +37,12 @@ package: ## a .deb and a .rpm of this machine's architecture, in bin/package
 	@ls bin/package
 
 .PHONY: release
-release: ## static binaries and packages for amd64 and arm64, their contents and sums, in bin/release; made twice and compared
+release: ## static binaries and packages for amd64 and arm64, their contents and sums, in bin/release; made twice and compared, and looked at
 	@rm -rf bin/release bin/release.again
 	@.ci/release bin/release
 	@.ci/release bin/release.again
 	@diff -r bin/release bin/release.again && rm -rf bin/release.again
+	@.ci/released bin/release
 	@cat bin/release/SHA256SUMS
 
 .PHONY: bench
