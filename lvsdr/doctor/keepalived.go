@@ -109,13 +109,13 @@ var keepalivedFlaws = &Check{
 			return nil, err
 		}
 		var problems []Problem
-		flaws := c.Flaws()
-		for len(flaws) > 0 {
+		all := c.Flaws()
+		for flaws := all; len(flaws) > 0; {
 			same := slices.IndexFunc(flaws, func(f keepalived.Flaw) bool { return f.Kind != flaws[0].Kind })
 			if same < 0 {
 				same = len(flaws)
 			}
-			problems = append(problems, e.flawProblem(flaws[:same]))
+			problems = append(problems, e.flawProblem(flaws[:same], refusedBeside(all, flaws[0].Kind)))
 			flaws = flaws[same:]
 		}
 		places, err := e.instancePlaces(ctx, *c)
@@ -142,8 +142,17 @@ var flawTexts = map[keepalived.FlawKind][2]string{
 // mostPlaces is how many places of one flaw are named.
 const mostPlaces = 3
 
-// flawProblem is that of flaws of one kind.
-func (e *Exam) flawProblem(flaws []keepalived.Flaw) Problem {
+// refusedBeside tells whether keepalived -t ends in 5 for a flaw of another kind: seen with
+// 2.2.7 for these, and not for the others.
+func refusedBeside(flaws []keepalived.Flaw, kind keepalived.FlawKind) bool {
+	return slices.ContainsFunc(flaws, func(f keepalived.Flaw) bool {
+		return f.Kind != kind && (f.Kind == keepalived.NoMethod || f.Kind == keepalived.NoPreempt || f.Kind == keepalived.LongPassword)
+	})
+}
+
+// flawProblem is that of flaws of one kind. Where keepalived -t refuses the file for
+// another one, there is no command that mends this one alone and has it read.
+func (e *Exam) flawProblem(flaws []keepalived.Flaw, refused bool) Problem {
 	var places []string
 	for _, f := range flaws[:min(len(flaws), mostPlaces)] {
 		places = append(places, f.Place())
@@ -155,6 +164,9 @@ func (e *Exam) flawProblem(flaws []keepalived.Flaw) Problem {
 	text := flawTexts[flaws[0].Kind]
 	p := warning("", "%s %s", what, text[0])
 	p.Advice = text[1] + reloads
+	if refused {
+		return p
+	}
 	if edit := e.insertion(flaws); edit != "" && flaws[0].Kind != keepalived.NoMethod {
 		p.Fix, p.Advice = edit, ""
 		return p.yours()

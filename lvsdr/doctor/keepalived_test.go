@@ -186,6 +186,31 @@ func TestKeepalivedUnit(t *testing.T) {
 	}
 }
 
+// Where keepalived -t refuses the file for another flaw, a command that reads it anew
+// afterwards would end there: none is printed.
+func TestNoFixOfRefusedKeepalivedConf(t *testing.T) {
+	for _, beside := range [][2]string{
+		{"state BACKUP", "state MASTER\n    nopreempt"},
+		{"priority 100", "priority 100\n    authentication {\n auth_type PASS\n auth_pass 123456789\n}"},
+		{"lb_algo rr\n    lb_kind DR", "lb_algo rr"},
+	} {
+		w := lvsdrtest.Director()
+		text := strings.Replace(strings.ReplaceAll(fine, "    alpha\n", ""), beside[0], beside[1], 1)
+		if err := w.Run("ps add keepalived\nmkdir -p /etc/keepalived\n" + write(conf, text)); err != nil {
+			t.Fatal(err)
+		}
+		found := ofWire(t, cluster.DirectorRole, twoOfKeepalived, w, "keepalived-conf")
+		if len(found) != 2 {
+			t.Errorf("with %q: %q", beside[1], found)
+		}
+		for _, f := range found {
+			if parts := strings.Split(f, " | "); strings.Contains(f, "has no alpha") && (parts[1] != "" || strings.Contains(parts[2], "sed")) {
+				t.Errorf("with %q: %q", beside[1], f)
+			}
+		}
+	}
+}
+
 // The command that writes what a block lacks does it, with a real sed, and the file
 // is then loaded only when keepalived takes it.
 func TestFixesOfKeepalivedConf(t *testing.T) {

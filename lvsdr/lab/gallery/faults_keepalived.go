@@ -115,6 +115,23 @@ var keepalivedFaults = []Fault{{
 	Heal: all(on("dev-1", `sed -i 's/    lb_algo wrr/&\n    lb_kind DR/' /etc/keepalived/keepalived.conf; `+rereads("Route")), flushUntilServed),
 	Undo: keepalivedEnds,
 }, {
+	Name: "keepalived-careless", Catalogue: "K8", Setup: "-", Needs: []lab.Feature{lab.Keepalived},
+	Title: "one service has no alpha (K8), the other no delay_loop (K2), and nopreempt stands beside state MASTER (K12): all is served, and will not be when something fails",
+	Make:  keptByKeepalived,
+	Inject: on("dev-1", `sed -i -e '/^virtual_server 10.10.10.22/,/^}/{/alpha/d}' -e '/^virtual_server 10.10.10.23/,/^}/{/delay_loop/d}' \
+	-e 's/    state BACKUP/    state MASTER\n    nopreempt/' /etc/keepalived/keepalived.conf
+`+rereads("Route")),
+	Sights: []Sight{
+		{Host: "dev-1", Code: "keepalived-conf", Severity: doctor.Warning}, {Host: "dev-1", Code: "keepalived-conf", Severity: doctor.Warning},
+		{Host: "dev-1", Code: "keepalived-conf", Severity: doctor.Warning},
+	},
+	// keepalived -t refuses the file for nopreempt, so that no fix is printed.
+	Heal: on("dev-1", `f=/etc/keepalived/keepalived.conf
+sed -i -e 's/state MASTER/state BACKUP/' -e '/^virtual_server 10.10.10.22/a\    alpha' -e '/^virtual_server 10.10.10.23/a\    delay_loop 6' $f
+keepalived -t
+`+rereads("Route")),
+	Undo: keepalivedEnds,
+}, {
 	Name: "keepalived-left-out", Catalogue: "K16", Setup: "-",
 	Title: "keepalived's unit is enabled, and its configuration is empty: systemd leaves it out without a word",
 	Make:  handMade(handTable),
