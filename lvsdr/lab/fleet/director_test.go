@@ -18,16 +18,19 @@ import (
 const described = "services: [{vip: 10.10.10.22, realServers: [{address: 10.10.10.31}, {address: 10.10.10.32}]}]\n"
 
 // A director comes back by itself, from within the sandbox of its unit and with either
-// engine, and is as it was after teardown. Set-up installs keepalived, from a repository of
-// its own on the machine. It runs in a guest, whose kernel has IPVS.
+// engine, and is as it was after teardown. With keepalived it is described by the
+// documentation's keepalived.conf, imported; set-up installs keepalived, from a repository
+// of its own on the machine. It runs in a guest, whose kernel has IPVS.
 // LVSDR_ENGINE leaves it to one of them.
 func TestDirector(t *testing.T) {
 	lab.Need(t, lab.Fleet, lab.Guest, lab.IPVS)
 	s := newDirector(t, fleet.Debian12)
-	for _, engine := range []string{"ipvs", "keepalived"} {
-		must(t, s.server.WriteFile("/etc/lvsdr/"+engine+".yaml", []byte("engine: "+engine+"\n"+described), 0o644))
-	}
+	must(t, s.server.WriteFile("/etc/lvsdr/ipvs.yaml", []byte("engine: ipvs\n"+described), 0o644))
+	conf, err := os.ReadFile("../../keepalived/testdata/mission.conf")
+	must(t, err)
+	must(t, s.server.WriteFile("/root/mission.conf", conf, 0o644))
 	must(t, s.server.On(t.Context()))
+	s.run("lvsdr import keepalived /root/mission.conf >/etc/lvsdr/keepalived.yaml || [ $? = 1 ]") // without the failover
 	s.took("the boot")
 	before := s.traces()
 	for _, c := range []struct {
