@@ -146,7 +146,9 @@ func (s *session) takeKeepalived(id, file string, directors []cluster.Director) 
 	}
 	data, name, err := s.readNamed(file)
 	if err != nil {
-		return taken{}, usage("cannot read the keepalived.conf: %w", err)
+		wrong := usage("cannot read the keepalived.conf: %w", err)
+		wrong.hint = "where it is elsewhere, name it: lvsdr import keepalived FILE"
+		return taken{}, wrong
 	}
 	if id == "" {
 		id, _, _ = strings.Cut(s.sys.hostname(), ".")

@@ -108,6 +108,10 @@ var keepalivedFlaws = &Check{
 		if err != nil || c == nil {
 			return nil, err
 		}
+		places, err := e.instancePlaces(ctx, *c)
+		if err != nil {
+			return places, err
+		}
 		var problems []Problem
 		all := c.Flaws()
 		for flaws := all; len(flaws) > 0; {
@@ -115,11 +119,11 @@ var keepalivedFlaws = &Check{
 			if same < 0 {
 				same = len(flaws)
 			}
-			problems = append(problems, e.flawProblem(flaws[:same], refusedBeside(all, flaws[0].Kind)))
+			refused := len(places) > 0 || refusedBeside(all, flaws[0].Kind)
+			problems = append(problems, e.flawProblem(flaws[:same], refused))
 			flaws = flaws[same:]
 		}
-		places, err := e.instancePlaces(ctx, *c)
-		return append(problems, places...), err
+		return append(problems, places...), nil
 	},
 }
 
@@ -143,7 +147,7 @@ var flawTexts = map[keepalived.FlawKind][2]string{
 const mostPlaces = 3
 
 // refusedBeside tells whether keepalived -t ends in 5 for a flaw of another kind: seen with
-// 2.2.7 for these, and not for the others.
+// 2.2.7 for these, and not for the others. It does for an interface that is not there, too.
 func refusedBeside(flaws []keepalived.Flaw, kind keepalived.FlawKind) bool {
 	return slices.ContainsFunc(flaws, func(f keepalived.Flaw) bool {
 		return f.Kind != kind && (f.Kind == keepalived.NoMethod || f.Kind == keepalived.NoPreempt || f.Kind == keepalived.LongPassword)
@@ -151,7 +155,7 @@ func refusedBeside(flaws []keepalived.Flaw, kind keepalived.FlawKind) bool {
 }
 
 // flawProblem is that of flaws of one kind. Where keepalived -t refuses the file for
-// another one, there is no command that mends this one alone and has it read.
+// something else, there is no command that mends this one alone and has it read.
 func (e *Exam) flawProblem(flaws []keepalived.Flaw, refused bool) Problem {
 	var places []string
 	for _, f := range flaws[:min(len(flaws), mostPlaces)] {

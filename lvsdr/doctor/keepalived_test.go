@@ -193,6 +193,7 @@ func TestNoFixOfRefusedKeepalivedConf(t *testing.T) {
 		{"state BACKUP", "state MASTER\n    nopreempt"},
 		{"priority 100", "priority 100\n    authentication {\n auth_type PASS\n auth_pass 123456789\n}"},
 		{"lb_algo rr\n    lb_kind DR", "lb_algo rr"},
+		{"interface eth0", "interface eth9"},
 	} {
 		w := lvsdrtest.Director()
 		text := strings.Replace(strings.ReplaceAll(fine, "    alpha\n", ""), beside[0], beside[1], 1)

@@ -33,6 +33,9 @@ func (s vipStep) lanLink(ctx context.Context, v *vipView, service cluster.Servic
 		name = route.Link
 	}
 	link, err := v.usable(name)
+	if errors.As(err, new(noInterface)) && name == s.config.InterfaceOf(vip) {
+		err = fmt.Errorf("%s: %w", interfaceKey(s.config, vip), err)
+	}
 	if err != nil {
 		return host.Link{}, err
 	}
@@ -116,6 +119,15 @@ func (e noInterface) Error() string {
 }
 
 func (noInterface) Is(target error) bool { return target == fs.ErrNotExist }
+
+// interfaceKey is the key by which the description names a VIP's interface.
+func interfaceKey(c cluster.Config, vip netip.Addr) string {
+	i := slices.IndexFunc(c.Services, func(s cluster.Service) bool { return s.VIP == vip && s.Interface != "" })
+	if i < 0 {
+		return "interface"
+	}
+	return fmt.Sprintf("services[%d].interface", i)
+}
 
 func (v *vipView) linkNames() string { return linkNames(v.links) }
 
