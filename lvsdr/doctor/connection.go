@@ -30,7 +30,7 @@ var packetLoop = &Check{
 			var problems []Problem
 			for _, d := range s.live.Destinations {
 				t := flows[flowOf(s.live, d)]
-				each := packetsEach(d.Stats)
+				each := packetsEach(d.Stats.Values())
 				if t == nil || t.stuck == 0 || t.stuck < t.others || each < loopedPackets || asked && seen.serves(s.live.ID, d.Addr) {
 					continue
 				}
@@ -115,7 +115,7 @@ func unanswered(v *ipvs.Entry, i int, flows map[flow]*tally) bool {
 		if j == i || shareOf(v, d) == 0 {
 			continue
 		}
-		share, connections = share+shareOf(v, d), connections+d.Stats.Connections
+		share, connections = share+shareOf(v, d), connections+d.Stats.Values().Connections
 		if o := flows[flowOf(v, d)]; o != nil {
 			waiting += o.stuck
 		}

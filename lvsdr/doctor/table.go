@@ -129,7 +129,7 @@ var schedulerFallback = &Check{
 // served tells whether a real server has had connections, and so a weight: mh has it in
 // its table for ever then, but not one that was added with weight 0.
 func served(d ipvs.Destination) bool {
-	return d.Stats.Connections > 0 || d.Active > 0 || d.Inactive > 0
+	return d.Stats.Values().Connections > 0 || d.Active > 0 || d.Inactive > 0
 }
 
 var quiescentTemplate = &Check{

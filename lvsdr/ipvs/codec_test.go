@@ -166,11 +166,11 @@ func TestDecodeStats(t *testing.T) {
 		stats64 = native.AppendUint16(stats64, i)
 		stats64 = native.AppendUint64(stats64, uint64(i)<<40)
 	}
-	if got, err := decodeStats(stats, stats64); err != nil || got != want {
+	if got, err := decodeStats(stats, stats64); err != nil || got == nil || *got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	want = Stats{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
-	if got, err := decodeStats(stats, nil); err != nil || got != want {
+	if got, err := decodeStats(stats, nil); err != nil || got == nil || *got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

@@ -167,7 +167,7 @@ func decodeNetmask(v []byte, family uint16) int {
 }
 
 // decodeStats prefers the 64-bit counters, which kernels have since 4.1.
-func decodeStats(stats, stats64 []byte) (Stats, error) {
+func decodeStats(stats, stats64 []byte) (*Stats, error) {
 	b := stats64
 	if b == nil {
 		b = stats
@@ -176,7 +176,7 @@ func decodeStats(stats, stats64 []byte) (Stats, error) {
 	for len(b) > 0 {
 		typ, value, rest, err := cutAttr(b)
 		if err != nil {
-			return Stats{}, err
+			return nil, err
 		}
 		b = rest
 		switch {
@@ -186,10 +186,10 @@ func decodeStats(stats, stats64 []byte) (Stats, error) {
 		case len(value) >= 4:
 			v[typ] = uint64(native.Uint32(value))
 		default:
-			return Stats{}, errMalformed
+			return nil, errMalformed
 		}
 	}
-	return Stats{
+	return &Stats{
 		Connections: v[statsConnections], ConnectionRate: v[statsConnectionRate],
 		InPackets: v[statsInPackets], InPacketRate: v[statsInPacketRate],
 		OutPackets: v[statsOutPackets], OutPacketRate: v[statsOutPacketRate],

@@ -22,7 +22,7 @@ func FuzzDecodeService(f *testing.F) {
 			return
 		}
 		plain, err := readService(payload, Plain)
-		if s.Stats = (Stats{}); err != nil || plain != s {
+		if s.Stats = nil; err != nil || plain != s {
 			t.Errorf("with stats %+v, plain %+v, %v", s, plain, err)
 		}
 		if id, err := decodeID(payload); err != nil || id != s.ID {
@@ -60,7 +60,7 @@ func FuzzDecodeDestination(f *testing.F) {
 		if err != nil {
 			return
 		}
-		d.Stats, d.Active, d.Inactive, d.Persistent = Stats{}, 0, 0, 0
+		d.Stats, d.Active, d.Inactive, d.Persistent = nil, 0, 0, 0
 		b, err := appendCommand(nil, Command{SetDestination, &Service{ID: web}, &d}, 1, 1)
 		if err != nil {
 			return

@@ -113,7 +113,7 @@ type Service struct {
 	// tool has set a mask that is no prefix length of at least 1.
 	Netmask int
 	PE      string // persistence engine, "sip" or empty
-	Stats   Stats
+	Stats   *Stats // nil where they were not read
 }
 
 // Forwarding is a destination's forwarding method (IP_VS_CONN_F_FWD_MASK).
@@ -138,7 +138,7 @@ type Destination struct {
 	UpperThreshold, LowerThreshold uint32
 	// Active, Inactive and Persistent count connections.
 	Active, Inactive, Persistent uint32
-	Stats                        Stats
+	Stats                        *Stats // nil where they were not read
 }
 
 // An Entry is a service with its real servers.
@@ -147,10 +147,19 @@ type Entry struct {
 	Destinations []Destination
 }
 
-// Stats are totals since the service or destination was added, and rates a second.
+// Stats are totals since the service or destination was added, and rates a second. They
+// are read [WithStats] alone.
 type Stats struct {
 	Connections, InPackets, OutPackets, InBytes, OutBytes                uint64
 	ConnectionRate, InPacketRate, OutPacketRate, InByteRate, OutByteRate uint64
+}
+
+// Values returns the counters, all 0 where they were not read.
+func (s *Stats) Values() Stats {
+	if s == nil {
+		return Stats{}
+	}
+	return *s
 }
 
 // Timeouts are the connection timeouts of ipvsadm --set, whole seconds.

@@ -33,7 +33,7 @@ func (s table) Services(context.Context, ipvs.Detail) ([]ipvs.Service, error) {
 	return all, nil
 }
 
-func (s table) Destinations(_ context.Context, id ipvs.ID, _ ipvs.Detail) ([]ipvs.Destination, error) {
+func (s table) Destinations(_ context.Context, id ipvs.ID, detail ipvs.Detail) ([]ipvs.Destination, error) {
 	if !s.loaded("ip_vs") {
 		return nil, nil
 	}
@@ -41,7 +41,13 @@ func (s table) Destinations(_ context.Context, id ipvs.ID, _ ipvs.Detail) ([]ipv
 	if svc == nil {
 		return nil, errNoService
 	}
-	return slices.Clone(svc.destinations), nil
+	all := slices.Clone(svc.destinations)
+	for i := range all {
+		if detail == ipvs.Plain {
+			all[i].Stats = nil
+		}
+	}
+	return all, nil
 }
 
 // sameID compares as the kernel does: of a firewall mark only the family counts.
@@ -180,7 +186,7 @@ func (s *state) setService(svc ipvs.Service) error {
 // asKept is a service as it is read back.
 func asKept(svc ipvs.Service) ipvs.Service {
 	svc.Persistence = svc.Persistence.Truncate(time.Second)
-	svc.Stats = ipvs.Stats{}
+	svc.Stats = nil
 	return svc
 }
 

@@ -220,6 +220,8 @@ func (s *state) runStat(words []string) error {
 }
 
 func setCounters(d *ipvs.Destination, words []string) error {
+	stats := d.Stats.Values()
+	d.Stats = &stats // the one before may be another world's, too
 	for _, word := range words {
 		name, text, _ := strings.Cut(word, "=")
 		n, err := strconv.ParseUint(text, 10, 32)
@@ -228,9 +230,9 @@ func setCounters(d *ipvs.Destination, words []string) error {
 		}
 		switch name {
 		case "conns":
-			d.Stats.Connections = n
+			stats.Connections = n
 		case "inpkts":
-			d.Stats.InPackets = n
+			stats.InPackets = n
 		case "active":
 			d.Active = uint32(n)
 		case "inactive":
@@ -243,11 +245,12 @@ func setCounters(d *ipvs.Destination, words []string) error {
 }
 
 func counters(id ipvs.ID, d ipvs.Destination) string {
-	if d.Stats == (ipvs.Stats{}) && d.Active == 0 && d.Inactive == 0 {
+	stats := d.Stats.Values()
+	if stats == (ipvs.Stats{}) && d.Active == 0 && d.Inactive == 0 {
 		return ""
 	}
 	return fmt.Sprintf("stat %s -r %s conns=%d inpkts=%d active=%d inactive=%d", id.Ipvsadm(),
-		netip.AddrPortFrom(d.Addr, d.Port), d.Stats.Connections, d.Stats.InPackets, d.Active, d.Inactive)
+		netip.AddrPortFrom(d.Addr, d.Port), stats.Connections, stats.InPackets, d.Active, d.Inactive)
 }
 
 // runArptables is "arptables -A INPUT -d 10.10.10.22 -j DROP" and the same with -D.

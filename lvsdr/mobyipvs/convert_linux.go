@@ -166,8 +166,8 @@ func FromDestination(m *moby.Destination) (ipvs.Destination, error) {
 	}, err
 }
 
-func fromStats(m moby.SvcStats) ipvs.Stats {
-	return ipvs.Stats{
+func fromStats(m moby.SvcStats) *ipvs.Stats {
+	return &ipvs.Stats{
 		Connections: uint64(m.Connections), InPackets: uint64(m.PacketsIn), OutPackets: uint64(m.PacketsOut),
 		InBytes: m.BytesIn, OutBytes: m.BytesOut,
 		ConnectionRate: uint64(m.CPS), InPacketRate: uint64(m.PPSIn), OutPacketRate: uint64(m.PPSOut),

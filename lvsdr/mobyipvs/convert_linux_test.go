@@ -3,7 +3,6 @@ package mobyipvs_test
 import (
 	"errors"
 	"net/netip"
-	"reflect"
 	"syscall"
 	"testing"
 	"time"
@@ -37,7 +36,11 @@ func TestServiceThereAndBack(t *testing.T) {
 			continue
 		}
 		m.Flags |= 2 // the kernel's own
-		if back, err := mobyipvs.FromService(m); err != nil || !reflect.DeepEqual(back, s) {
+		back, err := mobyipvs.FromService(m)
+		if back.Stats != nil && *back.Stats == (ipvs.Stats{}) {
+			back.Stats = nil
+		}
+		if err != nil || back != s {
 			t.Errorf("%s: %+v, %v\nwant %+v", name, back, err, s)
 		}
 	}

@@ -25,7 +25,7 @@ var stats = ipvs.Stats{Connections: 1 << 40, InPackets: 1<<63 + 1, InBytes: 1<<6
 func (counted) Services(context.Context, ipvs.Detail) ([]ipvs.Service, error) {
 	four, six := netip.MustParseAddr("10.10.10.22"), netip.MustParseAddr("fd00:10::22")
 	return []ipvs.Service{
-		{ID: ipvs.ID{Addr: four, Port: 80, Protocol: ipvs.TCP}, Scheduler: "wrr", Stats: stats},
+		{ID: ipvs.ID{Addr: four, Port: 80, Protocol: ipvs.TCP}, Scheduler: "wrr", Stats: &stats},
 		{ID: ipvs.ID{Addr: four, Port: 53, Protocol: ipvs.UDP}, Scheduler: "rr"},
 		{ID: ipvs.ID{Addr: six, Port: 80, Protocol: ipvs.TCP}, Scheduler: "wrr"},
 		{ID: ipvs.ID{Addr: netip.IPv6Unspecified(), FWMark: 7}, Scheduler: `a"b\c` + "\nd"},
@@ -40,7 +40,7 @@ func (counted) Destinations(_ context.Context, id ipvs.ID, _ ipvs.Detail) ([]ipv
 	if id.Addr.Is6() {
 		rip = netip.MustParseAddr("fd00:10::31")
 	}
-	return []ipvs.Destination{{Addr: rip, Port: id.Port, Forwarding: ipvs.DirectRoute, Weight: 3, Active: 1, Inactive: 2, Persistent: 4, Stats: stats}}, nil
+	return []ipvs.Destination{{Addr: rip, Port: id.Port, Forwarding: ipvs.DirectRoute, Weight: 3, Active: 1, Inactive: 2, Persistent: 4, Stats: &stats}}, nil
 }
 
 func metrics(t *testing.T) string {

@@ -204,7 +204,7 @@ func lookAt(ctx context.Context, h *host.Host, service ipvs.Service) (Service, e
 		Persistence: seconds(service.Persistence), OnePacket: service.Flags&ipvs.OnePacket != 0,
 		RealServers: []RealServer{}, id: service.ID,
 	}
-	st.Counters, st.Rates = count(service.Stats)
+	st.Counters, st.Rates = count(service.Stats.Values())
 	if service.FWMark == 0 {
 		st.Protocol, st.VIP = service.Protocol.String(), service.Addr.String()
 	}
@@ -215,7 +215,7 @@ func lookAt(ctx context.Context, h *host.Host, service ipvs.Service) (Service, e
 			Active: d.Active, Inactive: d.Inactive, Persistent: d.Persistent,
 			endpoint: netip.AddrPortFrom(d.Addr, d.Port),
 		}
-		one.Counters, one.Rates = count(d.Stats)
+		one.Counters, one.Rates = count(d.Stats.Values())
 		st.RealServers = append(st.RealServers, one)
 	}
 	slices.SortFunc(st.RealServers, func(a, b RealServer) int { return a.endpoint.Compare(b.endpoint) })

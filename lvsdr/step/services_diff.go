@@ -223,9 +223,9 @@ func destinationObject(t *serviceTarget, d *ipvs.Destination) string {
 // encodeService writes a service on one line for the ledger.
 func encodeService(v *ipvs.Entry) (string, error) {
 	bare := ipvs.Entry{Service: v.Service}
-	bare.Stats = ipvs.Stats{}
+	bare.Stats = nil
 	for _, d := range v.Destinations {
-		d.Active, d.Inactive, d.Persistent, d.Stats = 0, 0, 0, ipvs.Stats{}
+		d.Active, d.Inactive, d.Persistent, d.Stats = 0, 0, 0, nil
 		bare.Destinations = append(bare.Destinations, d)
 	}
 	line, err := json.Marshal(bare)

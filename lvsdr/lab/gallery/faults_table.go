@@ -203,7 +203,7 @@ func (c *Cluster) goRound(ctx context.Context) func([]ipvs.Connection) bool {
 	return func(all []ipvs.Connection) bool {
 		director := c.Director.LVS()
 		servers, err := director.IPVS.Destinations(ctx, ipvs.ID{Addr: lab.VIP, Port: 80, Protocol: ipvs.TCP}, ipvs.WithStats)
-		return err == nil && slices.ContainsFunc(servers, func(d ipvs.Destination) bool { return d.Stats.InPackets >= 60 }) &&
+		return err == nil && slices.ContainsFunc(servers, func(d ipvs.Destination) bool { return d.Stats.Values().InPackets >= 60 }) &&
 			slices.ContainsFunc(all, func(x ipvs.Connection) bool { return x.State == "SYN_RECV" && x.Expires < 58*time.Second })
 	}
 }
