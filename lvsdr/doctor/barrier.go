@@ -193,7 +193,7 @@ func (e *Exam) portsMend(ctx context.Context, r filter.Rule, tooBig bool) bool {
 	gate, keeper := firewall.GateOf(r), firewall.KeeperOf(r)
 	return slices.ContainsFunc(due, func(c step.Change) bool {
 		o, _ := c.Data.(host.Opening)
-		return c.Op == step.Add && o.IsTooBig() == tooBig && (c.Gate == gate || keeper != "" && c.Gate.Firewall == keeper)
+		return c.Op == step.Add && c.Gate != nil && o.IsTooBig() == tooBig && (*c.Gate == gate || keeper != "" && c.Gate.Firewall == keeper)
 	})
 }
 

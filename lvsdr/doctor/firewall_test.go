@@ -121,7 +121,7 @@ type gateStep struct{ object, gate string }
 func (gateStep) Name() string { return step.Ports }
 
 func (s gateStep) Plan(context.Context, *host.Host, step.State) ([]step.Change, error) {
-	return []step.Change{{Step: step.Ports, Op: step.Add, Object: s.object, Gate: host.Place{Firewall: "iptables", Gate: s.gate}}}, nil
+	return []step.Change{{Step: step.Ports, Op: step.Add, Object: s.object, Gate: &host.Place{Firewall: "iptables", Gate: s.gate}}}, nil
 }
 
 // What set-up would open is told by the gate of its changes, not by their words.

@@ -26,8 +26,8 @@ type Change struct {
 	From   string `json:"from"`   // the value before, empty where there is none
 	To     string `json:"to"`     // the value after, empty where there is none
 
-	// Gate is where a change of the step [Ports] is made, empty for all others.
-	Gate host.Place `json:"-"`
+	// Gate is where a change of the step [Ports] is made, nil for all others.
+	Gate *host.Place `json:"-"`
 	// Late is for a change that takes away what others replace: it is made when all
 	// steps have made the rest, and after the [Drainer]s.
 	Late bool `json:"-"`

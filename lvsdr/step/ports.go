@@ -320,7 +320,7 @@ func (e gateEdit) changes(want State) []Change {
 	}
 	place := host.Place{Firewall: e.firewall.Name(), Gate: e.gate.Name}
 	change := func(op Op, o host.Opening, from, to string, do func(context.Context) error) Change {
-		return Change{Step: Ports, Op: op, Object: o.String() + " in " + place.String(), From: from, To: to, Gate: place,
+		return Change{Step: Ports, Op: op, Object: o.String() + " in " + place.String(), From: from, To: to, Gate: &place,
 			Late: want == Present && op == Remove, Do: do, Data: o}
 	}
 	var changes []Change

@@ -83,12 +83,12 @@ func (b *bench) look(ctx context.Context, s scene) (took time.Duration, memory i
 		}
 	}
 	for i := range 2 {
-		t, m, err := measure(ctx, l.Director, b.lvsdr, "doctor", "director", "--config", "/etc/cluster.yaml")
+		one, err := measure(ctx, l.Director, b.lvsdr, "doctor", "director", "--config", "/etc/cluster.yaml")
 		if err != nil {
 			return 0, 0, err
 		}
-		if i == 0 || t < took {
-			took, memory = t, m
+		if i == 0 || one.took < took {
+			took, memory = one.took, one.memory
 		}
 	}
 	return took, memory, nil
