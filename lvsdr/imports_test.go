@@ -34,7 +34,7 @@ var rooms = map[string][]string{
 		"lvsdr/ipvs", "lvsdr/filter", "lvsdr/probe"},
 	"lvsdr":            {"lvsdr/doctor", "lvsdr/step", "lvsdr/boot", "lvsdr/linux", "lvsdr/host", "lvsdr/cluster"},
 	"lvsdr/mobyipvs":   {"lvsdr/host", "lvsdr/ipvs"},
-	"lvsdr/status":     {"lvsdr/step", "lvsdr/host", "lvsdr/ipvs"},
+	"lvsdr/status":     {"lvsdr/step", "lvsdr/host", "lvsdr/ipvs", "lvsdr/filter"},
 	"lvsdr/keepalived": {"lvsdr/cluster"},
 	"units":            {"lvsdr/step", "lvsdr/host", "lvsdr/cluster"},
 }

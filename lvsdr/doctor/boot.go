@@ -39,7 +39,7 @@ var modulesBoot = &Check{
 }
 
 // otherRows tells that the table of connections has not the size that is described.
-// Kernels with conn_lfactor make it larger themselves, up to that.
+// Kernels with conn_lfactor begin with fewer rows and end there.
 func (e *Exam) otherRows() ([]Problem, error) {
 	const parameter = "/sys/module/ip_vs/parameters/conn_tab_bits"
 	want := e.Config.Tuning.ConnTabBits
@@ -47,7 +47,7 @@ func (e *Exam) otherRows() ([]Problem, error) {
 	if has := strings.TrimSpace(string(data)); want != 0 && err == nil && has != strconv.Itoa(want) {
 		p := warning("", "IPVS's table of connections has 2^%s rows, tuning.connTabBits has 2^%d written into %s", has, want, step.ModuleOptions)
 		p.Advice = "It counts from when ip_vs is loaded the next time: reboot this host when it may rest. Where it was rebooted since, another file of " +
-			"modprobe.d(5) or the kernel's command line (ip_vs.conn_tab_bits=) says otherwise"
+			"modprobe.d(5) or the kernel's command line (ip_vs.conn_tab_bits=) says otherwise, or the kernel, since 6.5, found its memory too small for more"
 		return []Problem{p}, nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {

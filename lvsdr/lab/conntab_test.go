@@ -35,7 +35,31 @@ func TestConnTabBits(t *testing.T) {
 			t.Errorf("2^%d rows are described, the kernel has 2^%s: noted is %q, not %q", x.described, x.has, got, x.note)
 		}
 	}
+	if got := sh(t, l.Director, optionCommand); !strings.Contains(got, "conn_tab_bits=10") {
+		t.Errorf("%s: %q", optionCommand, got)
+	}
 	tearDown(t, l.Director, c, true)
+	enlarge(t, l.Director)
+}
+
+// optionCommand is that of the note on an option that is not in force.
+const optionCommand = "modprobe --showconfig | grep '^options ip_vs '"
+
+// enlarge has more connections noted than a table of 2^9 rows has room for, and ip_vs loaded
+// anew after the command of the note.
+func enlarge(t *testing.T, h *lab.Host) {
+	t.Helper()
+	st := &status.Status{Services: []status.Service{{RealServers: []status.RealServer{{Active: 513}}}}}
+	notes, err := status.Tuning(t.Context(), h.LVS(), st)
+	if err != nil || len(notes) != 1 || notes[0].About != "conn-table" {
+		t.Fatalf("%+v, %v", notes, err)
+	}
+	sh(t, h, notes[0].Command)
+	unloadIPVS(t)
+	sh(t, h, "modprobe ip_vs")
+	if got := strings.TrimSpace(sh(t, h, "cat /sys/module/ip_vs/parameters/conn_tab_bits")); got != "10" {
+		t.Errorf("after %s the table has 2^%s rows", notes[0].Command, got)
+	}
 }
 
 // noteOnTable is the note that there is on the table of connections.

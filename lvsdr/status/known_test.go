@@ -12,15 +12,15 @@ var (
 	rip = netip.MustParseAddrPort("10.10.10.31:80")
 )
 
-// known has the sysctls of the network core, which a host in memory lacks.
-type known struct{ host.Sysctl }
+// known has sysctls that a host in memory lacks.
+type known struct {
+	host.Sysctl
+	more map[string]string
+}
 
 func (k known) Get(key string) (string, error) {
-	switch key {
-	case "net/core/netdev_max_backlog":
-		return "1000", nil
-	case "net/core/netdev_budget":
-		return "300", nil
+	if value, ok := k.more[key]; ok {
+		return value, nil
 	}
 	return k.Sysctl.Get(key)
 }

@@ -43,11 +43,8 @@ func (t *tuner) describedRowBits() (uint64, error) {
 }
 
 // connTable: the table of connections has 2^conn_tab_bits rows, each a list that every
-// packet walks (ip_vs_conn.c). Kernels with conn_lfactor make it larger themselves.
+// packet walks (ip_vs_conn.c). Kernels with conn_lfactor begin with fewer and end there.
 func connTable(_ context.Context, t *tuner) ([]Note, error) {
-	if _, err := t.host.Sysctl.Get("net/ipv4/vs/conn_lfactor"); err == nil {
-		return nil, nil
-	}
 	rowBits, err := t.rowBits()
 	if err != nil {
 		return nil, err
@@ -67,7 +64,7 @@ func connTable(_ context.Context, t *tuner) ([]Note, error) {
 	if err != nil || want <= max(rowBits, described) { // connTableOption tells what is described
 		return nil, err
 	}
-	return []Note{{"conn-table", fmt.Sprintf("%d connections in a table of %d rows: a packet looks through %d on average; "+
+	return []Note{{"conn-table", fmt.Sprintf("%d connections in a table of %d rows at most: a packet looks through %d on average; "+
 		"the module's option counts when ip_vs is loaded the next time, at the latest after a reboot", entries, rows, entries/rows), entries, rows,
 		fmt.Sprintf("echo options ip_vs conn_tab_bits=%d > /etc/modprobe.d/zz-ip_vs-conn-table.conf", want)}}, nil // after lvsdr's own: the last counts
 }
@@ -85,6 +82,7 @@ func connTableOption(_ context.Context, t *tuner) ([]Note, error) {
 	}
 	return []Note{{"conn-table-option", fmt.Sprintf("IPVS's table of connections was made with 2^%d rows, tuning.connTabBits has 2^%d written into %s: "+
 		"that counts when ip_vs is loaded the next time, after a reboot. To load it anew without one ends every connection. "+
-		"Where this host was rebooted since, another file or the kernel's command line says otherwise, as the command shows", has, want, step.ModuleOptions),
+		"Where this host was rebooted since, another file or the kernel's command line says otherwise, as the command shows, "+
+		"or the kernel, since 6.5, found its memory too small for more", has, want, step.ModuleOptions),
 		1, 0, "modprobe --showconfig | grep '^options ip_vs '"}}, nil
 }
