@@ -16,9 +16,10 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
-// manyConnections is how many other connections the table has for the rows that say so. A
-// million of them take this guest two minutes to make.
-const manyConnections = 250_000
+// manyConnections is how many other connections the table has for the rows that say so. To
+// tell the kernel of them costs little by itself; in 4096 rows it looks for each in a row
+// that grows to 244 entries, 10^8 of them in all, each in another page of the guest.
+const manyConnections = 1_000_000
 
 // loadWithRows loads ip_vs with 2^n rows. It is for a guest where no host has used it:
 // taken out while the kernel takes down a host's namespace, it may lock up (seen on 6.1).
@@ -31,9 +32,9 @@ func loadWithRows(ctx context.Context, n int) error {
 }
 
 // fillTable gives the director's kernel n connections of other clients to the VIP at a
-// real server: it is told of them as by the synchronisation daemon of another director,
-// which costs a tenth of making them.
-func fillTable(ctx context.Context, l *lab.Lab, realServer netip.Addr, n int) error {
+// real server, those from number first: it is told of them as by the synchronisation
+// daemon of another director, which costs a tenth of making them.
+func fillTable(ctx context.Context, l *lab.Lab, realServer netip.Addr, first, n int) error {
 	return l.Director.Do(func() error {
 		c, err := ipvs.Open()
 		if err != nil {
@@ -43,51 +44,17 @@ func fillTable(ctx context.Context, l *lab.Lab, realServer netip.Addr, n int) er
 		if err := c.StartDaemon(ctx, ipvs.Daemon{State: ipvs.BackupDaemon, Interface: "eth0"}); err != nil {
 			return err
 		}
-		before, err := known(ctx, c)
-		if err != nil {
+		if err := tellAll(ctx, c, realServer, first, n); err != nil {
 			return err
-		}
-		have := 0
-		for i := 0; i < 5 && have < n; i++ { // datagrams may be lost; those told again are known
-			if err := tellAll(realServer, n); err != nil {
-				return err
-			}
-			if have, err = arrived(ctx, c, before+n); err != nil {
-				return err
-			}
-			have -= before
-		}
-		if have < n {
-			return fmt.Errorf("of %d connections the table took %d", n, have)
 		}
 		return c.StopDaemon(ctx, ipvs.BackupDaemon)
 	})
 }
 
-// arrived waits for the director to have so many connections, for a second, and tells
-// how many it has.
-func arrived(ctx context.Context, c *ipvs.Client, want int) (have int, err error) {
-	for range 100 {
-		if have, err = known(ctx, c); err != nil || have >= want {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return have, err
-}
-
-// known is how many connections the director has.
-func known(ctx context.Context, c *ipvs.Client) (int, error) {
-	servers, err := c.Destinations(ctx, ipvs.ID{Addr: lab.VIP, Port: 80, Protocol: ipvs.TCP}, ipvs.Plain)
-	sum := 0
-	for _, s := range servers {
-		sum += int(s.Active + s.Inactive)
-	}
-	return sum, err
-}
-
-// tellAll sends n connections at a real server to the backup daemon of this host.
-func tellAll(realServer netip.Addr, n int) error {
+// tellAll tells the backup daemon of this host of n connections at a real server. No more
+// than its socket has room for are on the way at once: what is lost would have to be told
+// again, and each connection that the kernel has already is looked for in its row.
+func tellAll(ctx context.Context, c *ipvs.Client, realServer netip.Addr, first, n int) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -97,16 +64,51 @@ func tellAll(realServer netip.Addr, n int) error {
 	if err := unix.SetsockoptInet4Addr(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, director); err != nil {
 		return err
 	}
+	before, err := known(ctx, c)
+	if err != nil {
+		return err
+	}
 	to := &unix.SockaddrInet4{Port: 8848, Addr: [4]byte{224, 0, 0, 81}}
-	for i := 0; i < n; i += aMessage {
-		if err := unix.Sendto(fd, syncMessage(realServer, i, min(aMessage, n-i)), 0, to); err != nil {
+	for told, messages := 0, 0; told < n; {
+		m := min(aMessage, n-told)
+		if err := unix.Sendto(fd, syncMessage(realServer, first+told, m), 0, to); err != nil {
 			return err
 		}
-		if i/aMessage%16 == 15 {
-			time.Sleep(100 * time.Microsecond) // the daemon reads when nobody else runs
+		told, messages = told+m, messages+1
+		if messages%onTheWay == 0 || told == n {
+			if err := arrived(ctx, c, before+told); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// onTheWay is how many messages are sent before the director is asked whether it has them.
+const onTheWay = 50
+
+// arrived waits for the director to have so many connections.
+func arrived(ctx context.Context, c *ipvs.Client, want int) error {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		have, err := known(ctx, c)
+		if err != nil || have >= want {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the director has %d connections, not %d", have, want)
+		}
+	}
+}
+
+// known is how many open connections the director has: those that are closed may expire
+// meanwhile.
+func known(ctx context.Context, c *ipvs.Client) (int, error) {
+	servers, err := c.Destinations(ctx, ipvs.ID{Addr: lab.VIP, Port: 80, Protocol: ipvs.TCP}, ipvs.Plain)
+	sum := 0
+	for _, s := range servers {
+		sum += int(s.Active)
+	}
+	return sum, err
 }
 
 // aMessage is how many connections a message has room for at the usual MTU.

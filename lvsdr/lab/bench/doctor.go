@@ -115,7 +115,7 @@ func (b *bench) setUpFor(ctx context.Context, l *lab.Lab, c cluster.Config) erro
 
 // knownConnections are of clients at the first real server.
 func knownConnections(ctx context.Context, l *lab.Lab) error {
-	return fillTable(ctx, l, netip.MustParseAddr(firstRIP), crowdConnections)
+	return fillTable(ctx, l, netip.MustParseAddr(firstRIP), 0, crowdConnections)
 }
 
 // manyRules bans single senders, before a policy that accepts.

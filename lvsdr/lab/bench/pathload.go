@@ -3,9 +3,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -72,23 +75,59 @@ func pathCommand(ctx context.Context, role string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// perRequest is the time that one request takes, of many: that of the middle batch.
-func perRequest(ctx context.Context, client *lab.Host, to netip.AddrPort, kind pathKind) (each time.Duration, err error) {
+// A pathClient is a process with connections, open before it is measured where they are
+// kept.
+type pathClient struct {
+	cmd   *exec.Cmd
+	start io.WriteCloser
+	out   *bufio.Reader
+}
+
+// openClient starts a client; its connections are open, and have had a request each, when
+// it returns.
+func openClient(ctx context.Context, client *lab.Host, to netip.AddrPort, kind pathKind) (*pathClient, error) {
 	kept := "new"
 	if kind.keep {
 		kept = "kept"
 	}
-	cmd := pathCommand(ctx, "client", to.String(), strconv.Itoa(kind.bytes), kept)
-	var out bytes.Buffer
-	cmd.Stdout = &out
-	if err := client.Start(cmd); err != nil {
+	c := &pathClient{cmd: pathCommand(ctx, "client", to.String(), strconv.Itoa(kind.bytes), kept)}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	c.out = bufio.NewReader(out)
+	if c.start, err = c.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := client.Start(c.cmd); err != nil {
+		return nil, err
+	}
+	if line, err := c.out.ReadString('\n'); line != isOpen {
+		return nil, fmt.Errorf("the client says %q: %w", line, errors.Join(err, c.cmd.Wait()))
+	}
+	return c, nil
+}
+
+// isOpen is what a client says when its connections are.
+const isOpen = "open\n"
+
+// perRequest is the time that one request takes, of many: that of the middle batch. The
+// client ends; where there is none yet, one is opened.
+func (c *pathClient) perRequest(ctx context.Context, client *lab.Host, to netip.AddrPort, kind pathKind) (each time.Duration, err error) {
+	if c == nil {
+		if c, err = openClient(ctx, client, to, kind); err != nil {
+			return 0, err
+		}
+	}
+	if err := c.start.Close(); err != nil {
 		return 0, err
 	}
-	if err := cmd.Wait(); err != nil {
+	said, err := io.ReadAll(c.out)
+	if err := errors.Join(err, c.cmd.Wait()); err != nil {
 		return 0, err
 	}
 	var batches []int
-	for _, word := range strings.Fields(out.String()) {
+	for _, word := range strings.Fields(string(said)) {
 		n, err := strconv.Atoi(word)
 		if err != nil {
 			return 0, err
@@ -96,17 +135,25 @@ func perRequest(ctx context.Context, client *lab.Host, to netip.AddrPort, kind p
 		batches = append(batches, n)
 	}
 	if len(batches) != pathBatches {
-		return 0, fmt.Errorf("the client says %q", out.String())
+		return 0, fmt.Errorf("the client says %q", said)
 	}
 	slices.Sort(batches)
 	return time.Duration(batches[pathBatches/2]) * pathBatches / pathRequests, nil
 }
 
-// askAll prints how many nanoseconds each batch of requests took.
+// askAll prints how many nanoseconds each batch of requests took, when it is told to by
+// the end of its stdin.
 func askAll(to netip.AddrPort, size string, keep bool) error {
 	a := asker{
 		address: unix.RawSockaddrInet4{Family: unix.AF_INET, Port: to.Port()<<8 | to.Port()>>8, Addr: to.Addr().As4()},
 		text:    []byte("GET /" + size + " HTTP/1.1\r\nHost: cluster\r\n\r\n"), buffer: make([]byte, 64<<10), keep: keep,
+	}
+	if err := a.round(); err != nil {
+		return fmt.Errorf("%v: %w", to, err)
+	}
+	fmt.Print(isOpen)
+	if n, err := readSome(0, a.buffer); n != 0 || err != nil {
+		return fmt.Errorf("stdin: %d bytes, %w", n, err)
 	}
 	for i := range pathBatches + 1 {
 		start := time.Now()

@@ -25,11 +25,11 @@ func proxyWays(dir string) []way {
 		return func(ctx context.Context, l *lab.Lab) error { return startProxy(ctx, l, dir, program, config) }
 	}
 	all := []way{
-		{"nginx, upstream kept alive", at(8003), start("nginx", nginxConfig())},
-		{"nginx, as installed", at(8004), nil},
+		{name: "nginx, upstream kept alive", to: at(8003), make: start("nginx", nginxConfig())},
+		{name: "nginx, as installed", to: at(8004)},
 	}
 	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil && bytes.Contains(info, []byte(" cx16 ")) { // else haproxy ends at once, see umlexec
-		all = append(all, way{"haproxy, tcp", at(8001), start("haproxy", haproxyConfig())}, way{"haproxy, http", at(8002), nil})
+		all = append(all, way{name: "haproxy, tcp", to: at(8001), make: start("haproxy", haproxyConfig())}, way{name: "haproxy, http", to: at(8002)})
 	}
 	return all
 }
