@@ -10,12 +10,15 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 )
 
+// speedCase is what TestDoctorSpeed is among the cases.
+const speedCase = "speed"
+
 // The doctor on the director of 100 real servers takes a bounded multiple of its
 // time for two, and a dead one costs a time-out. The bounds are generous, because
 // the machine may have other work; docs/performance.md has what was measured.
 func TestDoctorSpeed(t *testing.T) {
 	lab.Need(t, lab.Guest, lab.Netns, lab.IPVS)
-	if !chosen("speed") {
+	if !chosen(speedCase) {
 		t.Skip("left to another part of the gallery")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
