@@ -32,23 +32,24 @@ var program = sync.OnceValues(func() (string, error) {
 	if lab.Guest.Missing() == nil {
 		return exec.LookPath("lvsdr")
 	}
-	dir, err := os.MkdirTemp("", "lvsdr-fleet-")
-	if err != nil {
-		return "", err
-	}
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-o", dir+"/", "github.com/lvsdr/toolkit/cmd/lvsdr")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-o", built+"/", "github.com/lvsdr/toolkit/cmd/lvsdr")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
-	return filepath.Join(dir, "lvsdr"), nil
+	return filepath.Join(built, "lvsdr"), nil
 })
 
+var built string // the folder of it
+
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if bin, err := program(); err == nil && lab.Guest.Missing() != nil {
-		os.RemoveAll(filepath.Dir(bin))
+	var err error
+	if built, err = os.MkdirTemp("", "lvsdr-fleet-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
+	code := m.Run()
+	os.RemoveAll(built)
 	os.Exit(code)
 }
 

@@ -4,9 +4,12 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -97,6 +100,7 @@ var stagePrograms = map[string]string{
 	"gofmt":          "",
 	"root/bin/gofmt": `echo -n "$UNFORMATTED"`,
 	".ci/go": `words="$*"
+echo "$words" >>"$T/calls"
 [[ -z $FAIL || ! $words =~ $FAIL ]] || exit 1
 [[ -z $NOTESTS || ! $words =~ $NOTESTS ]] || echo "ok x 0.1s [no tests to run]"
 case $words in
@@ -104,7 +108,8 @@ case $words in
 *umlexec\ ./cmd*) cp "$T/path/guest" bin/umlexec ;;
 *gallery.test*) cp "$T/path/gallery" bin/gallery.test ;;
 esac`,
-	"guest": `[ "$FAIL" != "part $LVSDR_FAULTS_PART" ] || exit 1
+	"guest": `echo "part $LVSDR_FAULTS_PART" >>"$T/calls"
+[ "$FAIL" != "part $LVSDR_FAULTS_PART" ] || exit 1
 [ "$SILENT" != "$LVSDR_FAULTS_PART" ] || exit 0
 echo PASS
 [ "$LVSDR_QEMU_KERNEL" = /kernel ] || exit 1
@@ -121,12 +126,12 @@ esac`,
 // The whole of .ci/test fails when a stage of it does, or did not run.
 func TestTestScript(t *testing.T) {
 	stages := []string{
-		"FAIL=env GOROOT", "UNFORMATTED=x.go", "FAIL=^vet", "FAIL=-race", "FAIL=-p 2", "FAIL=umlexec ./cmd", "FAIL=gallery.test",
+		"FAIL=env GOROOT", "UNFORMATTED=x.go", "FAIL=^vet", "FAIL=-race", "FAIL=-p 1", "FAIL=umlexec ./cmd", "FAIL=gallery.test",
 		"FAIL=part 1/2", "FAIL=part 2/2", "NOKERNEL=1", "FAIL=TestMissionsValues",
-		"NOTESTS=TestMissionsValues", "NOTESTS=-p 2", "FAIL=exec.*/cmd/lvsdr$", "NOTESTS=exec.*/cmd/lvsdr$", "LOST=a", "LOST=b", "NOCASES=1", "SILENT=2/2", "",
+		"NOTESTS=TestMissionsValues", "NOTESTS=-p 1", "FAIL=exec.*/cmd/lvsdr$", "NOTESTS=exec.*/cmd/lvsdr$", "LOST=a", "LOST=b", "NOCASES=1", "SILENT=2/2", "",
 	}
 	if os.Geteuid() == 0 { // others have no machines with systemd
-		stages = append(stages, "FAIL=-parallel 3", "FAIL=TestDirector", "NOTESTS=TestDirector", "FAIL=TestCloudCluster", "NOTESTS=TestCloudCluster")
+		stages = append(stages, "FAIL=TestTrees", "NOTESTS=TestTrees", "FAIL=-parallel 3", "FAIL=TestKeepalivedTakesIt", "FAIL=TestDirector", "NOTESTS=TestDirector", "FAIL=TestCloudCluster", "NOTESTS=TestCloudCluster")
 	}
 	for _, broken := range stages {
 		t.Run(cmp.Or(broken, "nothing"), func(t *testing.T) {
@@ -134,6 +139,60 @@ func TestTestScript(t *testing.T) {
 			dir := ciTree(t, stagePrograms)
 			out, err := ciRun(t, dir, "test", broken)
 			if (err == nil) != (broken == "") {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// In four turns .ci/test runs what it runs without them: the tests that it names, and
+// every case of the gallery.
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	named := regexp.MustCompile(` -run \^\(?([^ )]*?)\)?\$`)
+	ran := func(shares ...string) []string {
+		var all []string
+		for _, share := range shares {
+			dir := ciTree(t, stagePrograms)
+			ciRun(t, dir, "test", "LVSDR_FAULTS_SHARE="+share) // it fails, since the stand-in of the gallery has two cases
+			calls, err := os.ReadFile(filepath.Join(dir, "calls"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for call := range strings.Lines(string(calls)) {
+				var part, parts int
+				if n, _ := fmt.Sscanf(call, "part %d/%d", &part, &parts); n == 2 {
+					for ; part <= 8; part += parts { // 8 is a multiple of each number of parts
+						all = append(all, fmt.Sprintf("part %d of 8", part))
+					}
+				} else if m := named.FindStringSubmatch(call); m != nil {
+					all = append(all, strings.Split(m[1], "|")...)
+				}
+			}
+		}
+		slices.Sort(all)
+		return slices.Compact(all)
+	}
+	all, turns := ran("1/1"), ran("1/4", "2/4", "3/4", "4/4")
+	if !slices.Equal(all, turns) || !slices.Contains(all, "TestEngines") || !slices.Contains(all, "part 8 of 8") {
+		t.Errorf("without turns\n%q\nin turns\n%q", all, turns)
+	}
+}
+
+// The whole of .ci/run fails when a part of it does, one that runs aside included.
+func TestRunScript(t *testing.T) {
+	const release = "NOW=259200" // the fourth day
+	for _, broken := range []string{"FAIL=^test", "FAIL=^lint", "FAIL=^demo$", "FAIL=^demo FAULT", "FAIL=^release", ""} {
+		t.Run(cmp.Or(broken, "nothing"), func(t *testing.T) {
+			t.Parallel()
+			dir := ciTree(t, map[string]string{
+				"date": "echo $NOW",
+				"make": `words="$*"
+echo "$words $LVSDR_FAULTS_SHARE"
+[[ -z $FAIL || ! $words =~ $FAIL ]]`,
+			})
+			out, err := ciRun(t, dir, "run", release, broken)
+			if (err == nil) != (broken == "") || !strings.Contains(out, "test 4/4\n") {
 				t.Errorf("%v\n%s", err, out)
 			}
 		})
