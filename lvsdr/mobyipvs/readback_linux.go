@@ -80,7 +80,7 @@ type row struct {
 // where one of the objects is a real server.
 func (v *View) touched(objects map[object]int) (map[object]row, error) {
 	table := map[object]row{}
-	services, err := v.services()
+	services, err := v.services(ipvs.Plain)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (v *View) touched(objects map[object]int) (map[object]row, error) {
 			continue
 		}
 		read[o.service] = true
-		servers, err := v.destinations(o.service)
+		servers, err := v.destinations(o.service, ipvs.Plain)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}

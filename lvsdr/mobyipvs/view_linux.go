@@ -92,17 +92,17 @@ func unlessNone(err error) error {
 	return err
 }
 
-// Services implements [host.IPVS]. moby/ipvs reads the counters in any case.
-func (v *View) Services(ctx context.Context, _ ipvs.Detail) ([]ipvs.Service, error) {
+// Services implements [host.IPVS].
+func (v *View) Services(ctx context.Context, detail ipvs.Detail) ([]ipvs.Service, error) {
 	var all []ipvs.Service
 	err := v.use(ctx, func() (err error) {
-		all, err = v.services()
+		all, err = v.services(detail)
 		return err
 	})
 	return all, unlessNone(err)
 }
 
-func (v *View) services() ([]ipvs.Service, error) {
+func (v *View) services(detail ipvs.Detail) ([]ipvs.Service, error) {
 	rows, err := v.handle.GetServices()
 	if err != nil {
 		return nil, fmt.Errorf("ipvs: read services: %w", kernelError(err))
@@ -112,23 +112,26 @@ func (v *View) services() ([]ipvs.Service, error) {
 		if all[i], err = FromService(row); err != nil {
 			return nil, fmt.Errorf("ipvs: read services: %w", err)
 		}
+		if detail == ipvs.Plain { // moby/ipvs reads the counters in any case
+			all[i].Stats = nil
+		}
 	}
 	slices.SortFunc(all, func(a, b ipvs.Service) int { return a.ID.Compare(b.ID) })
 	return all, nil
 }
 
 // Destinations implements [host.IPVS].
-func (v *View) Destinations(ctx context.Context, id ipvs.ID, _ ipvs.Detail) ([]ipvs.Destination, error) {
+func (v *View) Destinations(ctx context.Context, id ipvs.ID, detail ipvs.Detail) ([]ipvs.Destination, error) {
 	var all []ipvs.Destination
 	err := v.use(ctx, func() (err error) {
-		all, err = v.destinations(id)
+		all, err = v.destinations(id, detail)
 		return err
 	})
 	return all, unlessNone(err)
 }
 
 // destinations lists the oldest first, as the client of package ipvs does.
-func (v *View) destinations(id ipvs.ID) ([]ipvs.Destination, error) {
+func (v *View) destinations(id ipvs.ID, detail ipvs.Detail) ([]ipvs.Destination, error) {
 	s, err := toID(id)
 	if err != nil {
 		return nil, err
@@ -145,6 +148,9 @@ func (v *View) destinations(id ipvs.ID) ([]ipvs.Destination, error) {
 	for i, row := range rows {
 		if all[i], err = FromDestination(row); err != nil {
 			return nil, fmt.Errorf("ipvs: read real servers of %v: %w", id, err)
+		}
+		if detail == ipvs.Plain {
+			all[i].Stats = nil
 		}
 	}
 	return all, nil
