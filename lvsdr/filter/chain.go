@@ -1,5 +1,10 @@
 package filter
 
+import (
+	"iter"
+	"sync"
+)
+
 // A Chain is a base chain as who changes it sees it.
 type Chain struct {
 	Tool    string // [ByNftables], or iptables' command
@@ -10,17 +15,49 @@ type Chain struct {
 	Hook    Hook
 	NAT     bool // it sees the first packet of each tracked connection
 	Owned   bool // only the process that made the table can change it (flag owner)
-	Rules   []ChainRule
 
 	base *baseChain
 }
 
-// A ChainRule is a rule of a [Chain].
-type ChainRule struct {
-	Handle  uint64   // nftables' number of the rule
-	Comment string   // as its owner has marked it
-	Keys    [][]byte // nftables: the keys of the sets that it looks the packet up in
-	Line    Line     // iptables: its words
+// A ChainRule is a rule of a [Chain]. A host may have tens of thousands: what is asked
+// for is worked out then.
+type ChainRule struct{ rule rule }
+
+// Handle is nftables' number of the rule.
+func (r ChainRule) Handle() uint64 { return r.rule.handle() }
+
+// Comment is that with which its owner has marked it.
+func (r ChainRule) Comment() string { return r.rule.comment() }
+
+// Keys are, with nftables, those of the sets that the rule looks packets up in.
+func (r ChainRule) Keys() [][]byte { return r.rule.keys() }
+
+// Line are its words, with iptables.
+func (r ChainRule) Line() Line { return r.rule.line() }
+
+// Target is where it sends packets, with iptables.
+func (r ChainRule) Target() string { return r.rule.target() }
+
+// Len is how many rules the chain has.
+func (c Chain) Len() int {
+	if c.base == nil {
+		return 0
+	}
+	return len(c.base.rules)
+}
+
+// Rule is one of them, from 0.
+func (c Chain) Rule(i int) ChainRule { return ChainRule{c.base.rules[i]} }
+
+// Rules are all of them, in their order.
+func (c Chain) Rules() iter.Seq2[int, ChainRule] {
+	return func(yield func(int, ChainRule) bool) {
+		for i := range c.Len() {
+			if !yield(i, c.Rule(i)) {
+				return
+			}
+		}
+	}
 }
 
 // Chains are the base chains for IPv4 and IPv6, in the order in which packets meet
@@ -31,14 +68,10 @@ func (r *Ruleset) Chains() []Chain {
 		if b.arp {
 			continue
 		}
-		c := Chain{
+		all = append(all, Chain{
 			Tool: b.tool, Variant: b.variant, Family: b.family, Table: b.table, Name: b.name,
 			Hook: b.hook, NAT: b.nat, Owned: b.owned, base: b,
-		}
-		for _, rule := range b.rules {
-			c.Rules = append(c.Rules, rule.listed())
-		}
-		all = append(all, c)
+		})
 	}
 	return all
 }
@@ -49,20 +82,32 @@ func (r *Ruleset) Chains() []Chain {
 // from senders that they name, by themselves or through chains that let nothing
 // pass, and what is above a rate. What [Ruleset.Trace] finds dropped in the chain,
 // and not because of its sender, this rule or a later one drops.
-func (c Chain) Closes() (first int, closes bool) { return c.closes(tcp, udp, sctp) }
+func (c Chain) Closes() (first int, closes bool) {
+	return c.base.services.of(c.base, tcp, udp, sctp)
+}
 
 // ClosesToTooBig is [Chain.Closes] for what routers say of the size of packets: ICMP
 // fragmentation-needed, ICMPv6 packet-too-big.
-func (c Chain) ClosesToTooBig() (first int, closes bool) { return c.closes(icmp4) }
+func (c Chain) ClosesToTooBig() (first int, closes bool) { return c.base.tooBig.of(c.base, icmp4) }
 
-func (c Chain) closes(protocols ...uint8) (first int, closes bool) {
-	for _, p := range c.base.anyOf(protocols) {
-		at, ok := c.base.closes(p)
-		if ok && (!closes || at < first) {
-			first, closes = at, true
+// A closing is which rule of a chain is the first that may drop packets of some
+// protocols. It is found once: it depends on the rules alone.
+type closing struct {
+	found  sync.Once
+	first  int
+	closes bool
+}
+
+func (c *closing) of(b *baseChain, protocols ...uint8) (first int, closes bool) {
+	c.found.Do(func() {
+		for _, p := range b.anyOf(protocols) {
+			at, ok := b.closes(p)
+			if ok && (!c.closes || at < c.first) {
+				c.first, c.closes = at, true
+			}
 		}
-	}
-	return first, closes
+	})
+	return c.first, c.closes
 }
 
 // anyOf are the packets of these protocols, whatever else they are, in the families

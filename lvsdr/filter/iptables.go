@@ -2,7 +2,6 @@ package filter
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,6 +29,7 @@ func ParseIptables(command, listing string) *Ruleset {
 	six := strings.HasPrefix(command, "ip6")
 	for name, table := range ParseListing(listing) {
 		chains := compileTable(command, "legacy", name, table)
+		rules.tracks = rules.tracks || tracks(chains)
 		for hook, priority := range iptablesHooks[name].priority {
 			c := chains[hook]
 			if c == nil {
@@ -56,11 +56,10 @@ func compileTable(command, variant, name string, table Listing) map[string]*chai
 		}
 	}
 	for c, lines := range table.Chains {
+		chains[c].rules = make([]rule, 0, len(lines))
 		for _, l := range lines {
-			r := &iptablesRule{line: l}
-			r.tests, r.target, r.options = parseRule(l.Words)
-			r.leap = slices.Contains(l.Words, "-g")
-			r.to = chains[r.target]
+			r := parseRule(l)
+			r.to = chains[r.goal]
 			chains[c].rules = append(chains[c].rules, r)
 		}
 	}
@@ -75,34 +74,46 @@ func keys[V any](m map[string]V) map[string]bool {
 	return k
 }
 
+// tracks tells whether a rule of a table brings connection tracking into use.
+func tracks(chains map[string]*chain) bool {
+	for _, c := range chains {
+		for _, r := range c.rules {
+			if r, ok := r.(*iptablesRule); ok && r.tracks {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // An iptablesRule is a rule in iptables' words.
 type iptablesRule struct {
-	line    Line
+	text    Line
 	tests   []test
-	target  string
-	options []test // the target's
-	to      *chain // the target when it is one
-	leap    bool   // -g
+	goal    string   // its target
+	options []option // the target's
+	to      *chain   // the target when it is one
+	leap    bool     // -g
+	tracks  bool     // it brings connection tracking into use
 }
 
-func (r *iptablesRule) about() Rule { return Rule{Text: r.line.Text} }
+func (r *iptablesRule) about() Rule { return Rule{Text: string(r.text)} }
 
-func (r *iptablesRule) listed() ChainRule {
-	return ChainRule{Comment: r.line.After("--comment"), Line: r.line}
-}
+func (r *iptablesRule) handle() uint64 { return 0 }
 
-func (r *iptablesRule) targets() []*chain {
-	if r.to == nil {
-		return nil
+func (r *iptablesRule) comment() string {
+	const comment = "--comment"
+	if !strings.Contains(string(r.text), comment) {
+		return ""
 	}
-	return []*chain{r.to}
+	return r.text.After(comment)
 }
 
-func (r *iptablesRule) tracks() bool {
-	return slices.ContainsFunc(r.tests, func(t test) bool {
-		return t.module == "conntrack" || t.module == "state" || t.module == "connmark" || t.module == "connlimit"
-	})
-}
+func (r *iptablesRule) keys() [][]byte { return nil }
+
+func (r *iptablesRule) line() Line { return r.text }
+
+func (r *iptablesRule) target() string { return r.goal }
 
 func (r *iptablesRule) run(f *flow) step {
 	s := step{match: surely}
@@ -125,27 +136,37 @@ func (r *iptablesRule) run(f *flow) step {
 
 // act does what the rule's target does.
 func (r *iptablesRule) act(f *flow, s *step) {
-	kinds := map[string]endKind{"ACCEPT": passes, "DROP": drops, "REJECT": rejects, "RETURN": returns}
-	kind, ends := kinds[r.target]
-	switch {
-	case ends:
-		s.ends = []end{{kind: kind}}
-	case r.target == "NOTRACK" || r.target == "CT" && r.option("--notrack") != nil:
+	switch r.goal {
+	case "ACCEPT":
+		s.ends = endOf(passes)
+	case "DROP":
+		s.ends = endOf(drops)
+	case "REJECT":
+		s.ends = endOf(rejects)
+	case "RETURN":
+		s.ends = endOf(returns)
+	case "NOTRACK":
 		f.notrack(s.match)
-	case r.target == "MARK":
+	case "CT":
+		if r.option("--notrack") != nil {
+			f.notrack(s.match)
+		}
+	case "MARK":
 		r.mark(f, s.match)
-	case r.target == "DNAT", r.target == "REDIRECT", r.target == "SNAT", r.target == "MASQUERADE", r.target == "NETMAP":
+	case "DNAT", "REDIRECT", "SNAT", "MASQUERADE", "NETMAP":
 		s.translates = r.translation()
-		s.ends = []end{{kind: passes}}
-	case !Passing(r.target):
-		s.ends = []end{{kind: queues}}
+		s.ends = endOf(passes)
+	default:
+		if !Passing(r.goal) {
+			s.ends = endOf(queues)
+		}
 	}
 }
 
 // option returns the words after an option of the target's, nil when it is not there.
 func (r *iptablesRule) option(name string) []string {
 	for _, o := range r.options {
-		if o.option == name {
+		if o.name == name {
 			return append([]string{}, o.words...)
 		}
 	}
@@ -175,7 +196,7 @@ func parseMark(s string) (value, mask uint32, ok bool) {
 }
 
 func (r *iptablesRule) translation() *translation {
-	t := &translation{source: r.target == "SNAT" || r.target == "MASQUERADE", local: r.target == "REDIRECT"}
+	t := &translation{source: r.goal == "SNAT" || r.goal == "MASQUERADE", local: r.goal == "REDIRECT"}
 	to := append(r.option("--to-destination"), r.option("--to-ports")...)
 	if len(to) == 0 {
 		return t

@@ -8,11 +8,17 @@ import (
 	"sync"
 )
 
-// A test is one condition of a rule: an option with its words.
+// A test is one condition of a rule.
 type test struct {
-	option, module string
-	words          []string
-	inverted       bool
+	look     func(test, *flow) answer // nil: it is not known
+	words    []string                 // after its option
+	inverted bool
+}
+
+// An option is one of a target, with its words.
+type option struct {
+	name  string
+	words []string
 }
 
 // noWords are the options of matches that stand alone.
@@ -25,36 +31,44 @@ var noWords = map[string]bool{
 	"--kerneltz": true, "--contiguous": true, "--return-nomatch": true, "--hashlimit-rate-match": true,
 }
 
-// parseRule splits a rule's words into its tests, its target, and the target's options.
-func parseRule(words []string) (tests []test, target string, options []test) {
+// tracking are the matches that bring connection tracking into use.
+var tracking = map[string]bool{"conntrack": true, "state": true, "connmark": true, "connlimit": true}
+
+// parseRule takes a rule's words for its tests, its target, and the target's options.
+func parseRule(line Line) *iptablesRule {
+	r, words := &iptablesRule{text: line}, Words(string(line))
 	module, inverted := "", false
 	for i := 0; i < len(words); {
-		t := test{option: words[i], module: module, inverted: inverted}
-		if i++; t.option == "!" {
+		name := words[i]
+		if i++; name == "!" {
 			inverted = true
 			continue
 		}
+		t := test{inverted: inverted}
 		inverted = false
-		for !noWords[t.option] && i < len(words) && (len(t.words) == 0 || !isOption(words[i])) {
-			if words[i] == "!" && len(t.words) == 0 { // iptables < 1.4 wrote "-s ! addr"
+		first := i
+		for !noWords[name] && i < len(words) && (i == first || !isOption(words[i])) {
+			if words[i] == "!" && i == first { // iptables < 1.4 wrote "-s ! addr"
 				t.inverted = true
-			} else {
-				t.words = append(t.words, words[i])
+				first++
 			}
 			i++
 		}
+		t.words = words[first:i:i]
 		switch {
-		case t.option == "-m" || t.option == "--match":
+		case name == "-m" || name == "--match":
 			module = t.word()
-		case t.option == "-j" || t.option == "-g" || t.option == "--jump" || t.option == "--goto":
-			target = t.word()
-		case target != "":
-			options = append(options, t)
+			r.tracks = r.tracks || tracking[module]
+		case name == "-j" || name == "-g" || name == "--jump" || name == "--goto":
+			r.goal, r.leap = t.word(), r.leap || name == "-g"
+		case r.goal != "":
+			r.options = append(r.options, option{name, t.words})
 		default:
-			tests = append(tests, t)
+			t.look = lookOf(name, module)
+			r.tests = append(r.tests, t)
 		}
 	}
-	return tests, target, options
+	return r
 }
 
 // isOption tells a word that begins another option.
@@ -71,14 +85,18 @@ func (t test) word() string {
 
 // holds tells whether the packet fulfils the condition.
 func (t test) holds(f *flow) answer {
-	look, ok := looks()[t.option]
-	if !ok {
-		look = looks()[t.module+" "+t.option]
-	}
-	if look == nil {
+	if t.look == nil {
 		return unknown
 	}
-	return look(t, f).inverted(t.inverted)
+	return t.look(t, f).inverted(t.inverted)
+}
+
+// lookOf is how an option of a module is looked at.
+func lookOf(option, module string) func(test, *flow) answer {
+	if look, ok := looks()[option]; ok {
+		return look
+	}
+	return looks()[module+" "+option]
 }
 
 // looks are the options known, those whose names mean different things in

@@ -11,17 +11,15 @@ type Listing struct {
 	Chains map[string][]Line // in order
 }
 
-// A Line is one rule: the words after "-A CHAIN", and the same as it was written.
-type Line struct {
-	Words []string
-	Text  string
-}
+// A Line is one rule: what comes after "-A CHAIN".
+type Line string
 
 // After returns the word that follows one of these options, empty when there is none.
 func (l Line) After(options ...string) string {
-	for i, w := range l.Words[:max(len(l.Words)-1, 0)] {
+	words := Words(string(l))
+	for i, w := range words[:max(len(words)-1, 0)] {
 		if slices.Contains(options, w) {
-			return l.Words[i+1]
+			return words[i+1]
 		}
 	}
 	return ""
@@ -34,19 +32,24 @@ func ParseListing(text string) map[string]Listing {
 	table := "filter"
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		words := Words(line)
-		if len(words) > 0 && strings.HasPrefix(words[0], "*") {
-			table = words[0][1:]
+		if strings.HasPrefix(line, "*") {
+			table = Words(line)[0][1:]
 		}
 		if _, ok := tables[table]; !ok {
 			tables[table] = Listing{map[string]string{}, map[string][]Line{}}
 		}
-		tables[table].line(line, words)
+		tables[table].line(line)
 	}
 	return tables
 }
 
-func (l Listing) line(line string, words []string) {
+func (l Listing) line(line string) {
+	if rule, ok := strings.CutPrefix(line, "-A "); ok {
+		chain, rule, _ := strings.Cut(rule, " ")
+		l.Chains[chain] = append(l.Chains[chain], Line(rule))
+		return
+	}
+	words := Words(line)
 	if len(words) < 2 {
 		return
 	}
@@ -62,43 +65,52 @@ func (l Listing) line(line string, words []string) {
 		l.Policy[chain] = words[len(words)-1]
 	case words[0] == "-N":
 		l.Chains[chain] = nil
-	case words[0] == "-A":
-		text := strings.TrimPrefix(line, "-A "+chain+" ")
-		l.Chains[chain] = append(l.Chains[chain], Line{words[2:], text})
 	}
 }
 
 // Words splits a line at blanks, but not in double quotes, in which a backslash
 // keeps the next character (xtables_save_string in iptables).
 func Words(line string) []string {
-	var words []string
-	var word strings.Builder
-	var quoted, escaped, some bool
-	for _, c := range line {
+	words := make([]string, 0, strings.Count(line, " ")+1)
+	for {
+		line = strings.TrimLeft(line, " ")
+		if line == "" {
+			return words
+		}
+		end := strings.IndexAny(line, ` "`)
 		switch {
+		case end < 0:
+			return append(words, line)
+		case line[end] == ' ':
+			words, line = append(words, line[:end]), line[end:]
+		default:
+			var word string
+			word, line = quotedWord(line)
+			words = append(words, word)
+		}
+	}
+}
+
+// quotedWord takes off the first word, some of which is in quotes.
+func quotedWord(line string) (word, rest string) {
+	var b strings.Builder
+	quoted, escaped := false, false
+	for i := range len(line) {
+		switch c := line[i]; {
 		case escaped:
-			word.WriteRune(c)
+			b.WriteByte(c)
 			escaped = false
 		case quoted && c == '\\':
 			escaped = true
 		case c == '"':
 			quoted = !quoted
-			some = true
 		case c == ' ' && !quoted:
-			if some {
-				words = append(words, word.String())
-			}
-			word.Reset()
-			some = false
+			return b.String(), line[i:]
 		default:
-			word.WriteRune(c)
-			some = true
+			b.WriteByte(c)
 		}
 	}
-	if some {
-		words = append(words, word.String())
-	}
-	return words
+	return b.String(), ""
 }
 
 // passing are the targets that drop nothing (iptables-extensions(8)). Those not

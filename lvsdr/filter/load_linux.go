@@ -96,37 +96,21 @@ func (s *nftState) ruleset(ctx context.Context) (*Ruleset, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Ruleset{}
-	all := map[tableKey]map[string]*chain{}
-	for _, c := range s.chains {
-		if all[c.table] == nil {
-			all[c.table] = map[string]*chain{}
-		}
-		all[c.table][c.name] = &chain{
-			tool: ByNftables, family: nftFamilies[c.table.family], table: c.table.name, name: c.name, owned: s.tables[c.table].owned,
-		}
-	}
-	for i := range s.rules {
-		rule := &s.rules[i]
-		rule.goals = all[rule.table]
-		if c := rule.goals[rule.chain]; c != nil {
-			c.rules = append(c.rules, rule)
-		}
-	}
+	r := &Ruleset{tracks: s.tracks}
 	// Of two with the same priority the kernel calls the younger one first
 	// (nf_hook_entries_grow in net/netfilter/core.c), and it tells the oldest first.
 	for _, c := range slices.Backward(s.chains) {
 		if !c.base {
 			continue
 		}
-		of := all[c.table][c.name]
-		if same := read[c.table][c.name]; sameShape(read[c.table], all[c.table]) {
-			of = same
+		of, family := c.chain, c.table.family
+		if listed := read[c.table]; listed != nil && sameShape(listed, c.table.chains) {
+			of = listed[c.name]
 		}
 		r.base = append(r.base, &baseChain{
-			chain: of, arp: c.table.family == unix.NFPROTO_ARP,
-			v4:   c.table.family == unix.NFPROTO_INET || c.table.family == unix.NFPROTO_IPV4,
-			v6:   c.table.family == unix.NFPROTO_INET || c.table.family == unix.NFPROTO_IPV6,
+			chain: of, arp: family == unix.NFPROTO_ARP,
+			v4:   family == unix.NFPROTO_INET || family == unix.NFPROTO_IPV4,
+			v6:   family == unix.NFPROTO_INET || family == unix.NFPROTO_IPV6,
 			hook: c.hook, priority: int(c.priority), nat: c.kind == "nat", drops: c.drops,
 		})
 	}
@@ -142,16 +126,21 @@ func (s *nftState) namedByARP() []netip.Addr {
 			all = append(all, a)
 		}
 	}
-	for _, r := range s.rules {
-		for _, e := range r.expressions {
-			if r.table.family == unix.NFPROTO_ARP && e.name == "cmp" {
-				add(e.data(unix.NFTA_CMP_DATA))
+	for _, t := range s.tables {
+		if t.family != unix.NFPROTO_ARP {
+			continue
+		}
+		for _, c := range t.chains {
+			for _, r := range c.rules {
+				for e := range r.(*nftRule).expressions() {
+					if e.is("cmp") {
+						add(e.data(unix.NFTA_CMP_DATA))
+					}
+				}
 			}
 		}
-	}
-	for k, set := range s.sets {
-		for _, e := range set.elements {
-			if k.family == unix.NFPROTO_ARP {
+		for _, set := range t.sets {
+			for _, e := range set.elements {
 				add(e.key)
 			}
 		}
@@ -174,16 +163,23 @@ func sameShape(listed, there map[string]*chain) bool {
 // foreignToIptables: it gives each rule a counter and knows no sets of nftables.
 func foreignToIptables(r rule) bool {
 	n, ok := r.(*nftRule)
-	has := func(name string) bool {
-		return slices.ContainsFunc(n.expressions, func(e expression) bool { return e.name == name })
+	if !ok {
+		return false
 	}
-	return ok && (!has("counter") || has("lookup"))
+	counts := false
+	for e := range n.expressions() {
+		if e.is("lookup") {
+			return true
+		}
+		counts = counts || e.is("counter")
+	}
+	return !counts
 }
 
 // writtenByIptables are the chains of the tables that iptables keeps in nf_tables,
 // in its words; none where its command is missing.
-func (s *nftState) writtenByIptables(ctx context.Context) (map[tableKey]map[string]*chain, error) {
-	read := map[tableKey]map[string]*chain{}
+func (s *nftState) writtenByIptables(ctx context.Context) (map[*nftTable]map[string]*chain, error) {
+	read := map[*nftTable]map[string]*chain{}
 	for _, family := range []uint8{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6} {
 		name := nftFamilies[family]
 		command := ""
@@ -198,7 +194,9 @@ func (s *nftState) writtenByIptables(ctx context.Context) (map[tableKey]map[stri
 			return nil, err
 		}
 		for table, listing := range ParseListing(string(out)) {
-			read[tableKey{family, table}] = compileTable(command, "nft", table, listing)
+			if t := s.tables[tableKey{family, table}]; t != nil {
+				read[t] = compileTable(command, "nft", table, listing)
+			}
 		}
 	}
 	return read, nil

@@ -1,67 +1,71 @@
 package filter
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
-	"strings"
+	"iter"
 
 	"golang.org/x/sys/unix"
 )
 
-// attributes are those of a netlink message, in their order. A slice, because rules have
-// a handful each, and a host tens of thousands of rules: a map of four takes eight times
-// the room.
-type attributes []attribute
-
-type attribute struct {
-	typ   uint16
-	value []byte // part of the message
-}
+// attributes are those of a netlink message (struct nlattr, include/uapi/linux/netlink.h),
+// as the kernel has written them: length and type in the machine's byte order, the value,
+// padding to four bytes. They are looked for where they are, because a host has tens of
+// thousands of rules: taken apart, they fill many times the room.
+type attributes []byte
 
 var errAttributes = errors.New("attributes of a netlink message are cut off")
 
-// parseAttributes reads attributes (struct nlattr, include/uapi/linux/netlink.h): length
-// and type in the machine's byte order, the value, padding to four bytes.
+// parseAttributes makes sure that no attribute is cut off.
 func parseAttributes(data []byte) (attributes, error) {
-	all := make(attributes, 0, 4)
-	for len(data) > 0 {
-		if len(data) < unix.SizeofNlAttr {
+	for rest := attributes(data); len(rest) > 0; {
+		var ok bool
+		if _, _, rest, ok = rest.cut(); !ok {
 			return nil, errAttributes
 		}
-		length := int(binary.NativeEndian.Uint16(data))
-		if length < unix.SizeofNlAttr || length > len(data) {
-			return nil, errAttributes
-		}
-		typ := binary.NativeEndian.Uint16(data[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
-		all = append(all, attribute{typ, data[unix.SizeofNlAttr:length:length]})
-		data = data[min(len(data), (length+3)&^3):]
 	}
-	return all, nil
+	return data, nil
+}
+
+// cut takes off the first attribute; ok is false when there is no whole one.
+func (a attributes) cut() (typ uint16, value []byte, rest attributes, ok bool) {
+	if len(a) < unix.SizeofNlAttr {
+		return 0, nil, nil, false
+	}
+	length := int(binary.NativeEndian.Uint16(a))
+	if length < unix.SizeofNlAttr || length > len(a) {
+		return 0, nil, nil, false
+	}
+	typ = binary.NativeEndian.Uint16(a[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
+	return typ, a[unix.SizeofNlAttr:length:length], a[min(len(a), (length+3)&^3):], true
 }
 
 // list are the elements of a list attribute.
-func list(data []byte) [][]byte {
-	elements, err := parseAttributes(data)
-	if err != nil {
-		return nil
-	}
-	all := make([][]byte, 0, len(elements))
-	for _, e := range elements {
-		if e.typ == unix.NFTA_LIST_ELEM {
-			all = append(all, e.value)
+func list(data []byte) iter.Seq[attributes] {
+	return func(yield func(attributes) bool) {
+		for rest := attributes(data); ; {
+			typ, value, next, ok := rest.cut()
+			if !ok || typ == unix.NFTA_LIST_ELEM && !yield(value) {
+				return
+			}
+			rest = next
 		}
 	}
-	return all
 }
 
 // find returns the last attribute of a type.
-func (a attributes) find(typ uint16) (value []byte, ok bool) {
-	for i := len(a) - 1; i >= 0; i-- {
-		if a[i].typ == typ {
-			return a[i].value, true
+func (a attributes) find(typ uint16) (value []byte, found bool) {
+	for {
+		t, v, rest, ok := a.cut()
+		if !ok {
+			return value, found
 		}
+		if t == typ {
+			value, found = v, true
+		}
+		a = rest
 	}
-	return nil, false
 }
 
 // get is nil when there is none.
@@ -85,37 +89,34 @@ func (a attributes) number(typ uint16) uint32 {
 	return 0
 }
 
-func (a attributes) text(typ uint16) string { return strings.TrimRight(string(a.get(typ)), "\x00") }
+// word is a text as bytes of the message: to compare it takes no copy.
+func (a attributes) word(typ uint16) []byte { return bytes.TrimRight(a.get(typ), "\x00") }
 
-func (a attributes) nested(typ uint16) attributes {
-	value, ok := a.find(typ)
-	if !ok {
-		return nil
-	}
-	n, err := parseAttributes(value)
-	if err != nil {
-		return nil
-	}
-	return n
-}
+func (a attributes) text(typ uint16) string { return string(a.word(typ)) }
+
+func (a attributes) nested(typ uint16) attributes { return a.get(typ) }
 
 // data is a value to compare with or to load.
 func (a attributes) data(typ uint16) []byte { return a.nested(typ).get(unix.NFTA_DATA_VALUE) }
 
-// An expression is a piece of a rule, as the kernel tells of it.
+// An expression is a piece of a rule, as the kernel tells of it: its name, and what is in
+// it.
 type expression struct {
-	name string
+	name []byte
 	attributes
 }
 
-func parseExpressions(data []byte) []expression {
-	elements := list(data)
-	all := make([]expression, 0, len(elements))
-	for _, e := range elements {
-		a, _ := parseAttributes(e) // without a name, what it does is not known
-		all = append(all, expression{a.text(unix.NFTA_EXPR_NAME), a.nested(unix.NFTA_EXPR_DATA)})
+func (e expression) is(name string) bool { return string(e.name) == name }
+
+// expressions are those of a list attribute, in their order.
+func expressions(data []byte) iter.Seq[expression] {
+	return func(yield func(expression) bool) {
+		for e := range list(data) {
+			if !yield(expression{e.word(unix.NFTA_EXPR_NAME), e.nested(unix.NFTA_EXPR_DATA)}) {
+				return
+			}
+		}
 	}
-	return all
 }
 
 // comment reads a rule's user data as nft writes it: type, length, value.
@@ -124,7 +125,7 @@ func comment(data []byte) string {
 	for len(data) >= 2 && len(data) >= 2+int(data[1]) {
 		value := data[2 : 2+int(data[1])]
 		if data[0] == typeComment {
-			return strings.TrimRight(string(value), "\x00")
+			return string(bytes.TrimRight(value, "\x00"))
 		}
 		data = data[2+len(value):]
 	}

@@ -10,44 +10,43 @@ import (
 // The expressions that load what is not in the packet, and those of type nat.
 
 func (m *machine) meta(e expression) answer {
-	p := m.flow.packet
 	if e.has(unix.NFTA_META_SREG) {
 		if e.number(unix.NFTA_META_KEY) == unix.NFT_META_MARK {
-			value, ok := m.get(e.number(unix.NFTA_META_SREG), 4).certain()
+			value, ok := m.get(e.number(unix.NFTA_META_SREG), 4).certain(nil)
 			m.flow.mark(m.step.match, binary.NativeEndian.Uint32(append(value, 0, 0, 0, 0)), ok)
 		}
 		return surely
 	}
-	value := blank(16, aboutOther)
+	p, to := &m.flow.packet, e.number(unix.NFTA_META_DREG)
 	switch e.number(unix.NFTA_META_KEY) {
 	case unix.NFT_META_LEN:
 		if !p.any {
-			value = host32(uint32(p.length()))
+			return m.load32(to, uint32(p.length()))
 		}
 	case unix.NFT_META_PROTOCOL:
-		value = known(binary.BigEndian.AppendUint16(nil, p.etherType())...)
+		return m.load(to, byte(p.etherType()>>8), byte(p.etherType()))
 	case unix.NFT_META_MARK:
 		if !p.doubtful.mark {
-			value = host32(p.Mark)
+			return m.load32(to, p.Mark)
 		}
 	case unix.NFT_META_IIF:
-		value = m.flow.link(p.In, p.anyIn())
+		return m.link(to, p.In, p.anyIn())
 	case unix.NFT_META_OIF:
-		value = m.flow.link(p.Out, p.anyOut())
+		return m.link(to, p.Out, p.anyOut())
 	case unix.NFT_META_IIFNAME:
-		value = name(p.In, p.anyIn())
+		return m.name(to, p.In, p.anyIn())
 	case unix.NFT_META_OIFNAME:
-		value = name(p.Out, p.anyOut())
+		return m.name(to, p.Out, p.anyOut())
 	case unix.NFT_META_NFPROTO:
-		value = known(p.nfproto())
+		return m.load(to, p.nfproto())
 	case unix.NFT_META_L4PROTO:
-		value = known(p.Protocol)
+		return m.load(to, p.Protocol)
 	case unix.NFT_META_PKTTYPE:
 		if kind, ok := p.packetType(); ok {
-			value = known(kind)
+			return m.load(to, kind)
 		}
 	}
-	return m.set(e.number(unix.NFTA_META_DREG), value)
+	return m.blank(to, 16, aboutOther)
 }
 
 func (p Packet) nfproto() uint8 {
@@ -60,25 +59,25 @@ func (p Packet) nfproto() uint8 {
 	return unix.NFPROTO_IPV4
 }
 
-// link is an interface's index, 0 for none.
-func (f *flow) link(name string, whichever bool) bits {
-	index, ok := f.links[name]
+// link loads an interface's index, 0 for none.
+func (m *machine) link(to uint32, name string, whichever bool) answer {
+	index, ok := m.flow.links[name]
 	switch {
 	case name == "" && !whichever:
-		return host32(0)
+		return m.load32(to, 0)
 	case !ok:
-		return blank(4, aboutOther)
+		return m.blank(to, 4, aboutOther)
 	}
-	return host32(uint32(index))
+	return m.load32(to, uint32(index))
 }
 
-func name(s string, whichever bool) bits {
+func (m *machine) name(to uint32, name string, whichever bool) answer {
 	if whichever {
-		return blank(unix.IFNAMSIZ, aboutOther)
+		return m.blank(to, unix.IFNAMSIZ, aboutOther)
 	}
-	b := make([]byte, unix.IFNAMSIZ)
-	copy(b, s)
-	return known(b...)
+	var b [unix.IFNAMSIZ]byte
+	copy(b[:], name)
+	return m.load(to, b[:]...)
 }
 
 // ctStates are the bits of "ct state" (include/uapi/linux/netfilter/nf_conntrack_common.h).
@@ -92,38 +91,37 @@ func (m *machine) ct(e expression) answer {
 	state, ok := m.flow.state()
 	if e.number(unix.NFTA_CT_KEY) == unix.NFT_CT_STATE {
 		if !ok {
-			return m.set(to, blank(4, aboutOther))
+			return m.blank(to, 4, aboutOther)
 		}
-		return m.set(to, host32(ctStates[state]))
+		return m.load32(to, ctStates[state])
 	}
-	a := tracked(m.flow, surely) // without a connection the rule does not match
-	value := blank(16, aboutOther)
 	switch e.number(unix.NFTA_CT_KEY) {
 	case unix.NFT_CT_STATUS:
-		value = m.flow.statusBits()
+		m.set(to, m.flow.statusBits())
 	case unix.NFT_CT_PROTOCOL:
-		value = known(m.flow.packet.Protocol)
+		m.load(to, m.flow.packet.Protocol)
 	case unix.NFT_CT_L3PROTOCOL:
-		value = known(m.flow.packet.nfproto())
+		m.load(to, m.flow.packet.nfproto())
+	default:
+		m.blank(to, 16, aboutOther)
 	}
-	m.set(to, value)
-	return a
+	return tracked(m.flow, surely) // without a connection the rule does not match
 }
 
 // statusBits is a connection's status, as far as it is known.
 func (f *flow) statusBits() bits {
-	var value, known uint32
+	var value, sure uint32
 	for bit, name := range []string{"EXPECTED", "SEEN_REPLY", "ASSURED", "CONFIRMED", "SNAT", "DNAT"} {
 		switch f.status(name).truth {
 		case yes:
 			value |= 1 << bit
-			known |= 1 << bit
+			sure |= 1 << bit
 		case no:
-			known |= 1 << bit
+			sure |= 1 << bit
 		}
 	}
-	b := host32(value)
-	for i, k := range binary.NativeEndian.AppendUint32(nil, known) {
+	b := known(binary.NativeEndian.AppendUint32(nil, value)...)
+	for i, k := range binary.NativeEndian.AppendUint32(nil, sure) {
 		b[i].known, b[i].doubt = k, aboutOther
 	}
 	return b
@@ -136,11 +134,10 @@ func (m *machine) fib(e expression) answer {
 	if flags&unix.NFTA_FIB_F_SADDR != 0 {
 		addr, d = p.Src, aboutNamed
 	}
-	value := blank(16, d)
 	if kind, ok := p.kind(addr); ok && e.number(unix.NFTA_FIB_RESULT) == addrtype {
-		value = host32(kind)
+		return m.load32(e.number(unix.NFTA_FIB_DREG), kind)
 	}
-	return m.set(e.number(unix.NFTA_FIB_DREG), value)
+	return m.blank(e.number(unix.NFTA_FIB_DREG), 16, d)
 }
 
 // extension is an extension header of IPv6, which the packet has none of, or an
@@ -153,9 +150,9 @@ func (m *machine) extension(e expression) answer {
 		if e.number(unix.NFTA_EXTHDR_FLAGS)&unix.NFT_EXTHDR_F_PRESENT == 0 {
 			return never
 		}
-		return m.set(e.number(unix.NFTA_EXTHDR_DREG), known(0))
+		return m.load(e.number(unix.NFTA_EXTHDR_DREG), 0)
 	}
-	m.set(e.number(unix.NFTA_EXTHDR_DREG), blank(16, aboutOther))
+	m.blank(e.number(unix.NFTA_EXTHDR_DREG), 16, aboutOther)
 	return unknown
 }
 
@@ -167,7 +164,7 @@ func (m *machine) nat(e expression) answer {
 		size = 16
 	}
 	if e.has(unix.NFTA_NAT_REG_ADDR_MIN) {
-		if data, ok := m.get(e.number(unix.NFTA_NAT_REG_ADDR_MIN), size).certain(); ok {
+		if data, ok := m.get(e.number(unix.NFTA_NAT_REG_ADDR_MIN), size).certain(nil); ok {
 			t.addr, _ = netip.AddrFromSlice(data)
 		}
 	}
@@ -175,7 +172,7 @@ func (m *machine) nat(e expression) answer {
 	return m.translate(t)
 }
 
-func (m *machine) masquerade(expression) answer { return m.translate(&translation{source: true}) }
+func (m *machine) masquerade() answer { return m.translate(&translation{source: true}) }
 
 func (m *machine) redirect(e expression) answer {
 	return m.translate(&translation{local: true, port: m.port(e, unix.NFTA_REDIR_REG_PROTO_MIN)})
@@ -183,11 +180,11 @@ func (m *machine) redirect(e expression) answer {
 
 func (m *machine) translate(t *translation) answer {
 	m.step.translates = t
-	return m.end(end{kind: passes})
+	return m.end(passes)
 }
 
 func (m *machine) port(e expression, typ uint16) uint16 {
-	if data, ok := m.get(e.number(typ), 2).certain(); ok && e.has(typ) {
+	if data, ok := m.get(e.number(typ), 2).certain(nil); ok && e.has(typ) {
 		return binary.BigEndian.Uint16(data)
 	}
 	return 0
@@ -196,7 +193,7 @@ func (m *machine) port(e expression, typ uint16) uint16 {
 // xtMatch is a match of iptables': those that every packet passes are known, the
 // others only through the command that wrote them.
 func (m *machine) xtMatch(e expression) answer {
-	switch e.text(unix.NFTA_MATCH_NAME) {
+	switch string(e.word(unix.NFTA_MATCH_NAME)) {
 	case "comment", "limit":
 		return surely
 	case "mac", "recent":
@@ -209,9 +206,9 @@ func (m *machine) xtTarget(e expression) answer {
 	target := e.text(unix.NFTA_TARGET_NAME)
 	switch target {
 	case "mangle": // arptables': what it was does not go out
-		return m.end(end{kind: drops})
+		return m.end(drops)
 	case "REJECT":
-		return m.end(end{kind: rejects})
+		return m.end(rejects)
 	case "NOTRACK":
 		m.flow.notrack(m.step.match)
 	case "MARK":
@@ -224,7 +221,7 @@ func (m *machine) xtTarget(e expression) answer {
 		return m.translate(&translation{})
 	default:
 		if !Passing(target) {
-			return m.end(end{kind: queues})
+			return m.end(queues)
 		}
 	}
 	return surely

@@ -2,37 +2,36 @@ package filter
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 
 	"github.com/mdlayher/netlink"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
 // nftState is what nf_tables has in a network namespace.
 type nftState struct {
-	tables map[tableKey]tableFlags // those that are hooked in
-	chains []nftChain
-	rules  []nftRule
-	sets   map[setKey]*nftSet
+	tables map[tableKey]*nftTable // those that are hooked in
+	chains []nftChain             // in the kernel's order
+	tracks bool                   // a rule brings connection tracking into use
+	arena  arena
 }
-
-type tableFlags struct{ used, owned bool }
 
 type tableKey struct {
 	family uint8
 	name   string
 }
 
-type setKey struct {
+// An nftTable is a table with all that its rules refer to.
+type nftTable struct {
 	tableKey
-	set string
+	owned  bool
+	chains map[string]*chain
+	sets   map[string]*nftSet
 }
 
 type nftChain struct {
-	table    tableKey
-	name     string
+	*chain
+	table    *nftTable
 	base     bool
 	hook     Hook
 	priority int32
@@ -66,82 +65,83 @@ func readNftables(ctx context.Context) (*nftState, error) {
 }
 
 func dumpNftables() (*nftState, error) {
-	s := &nftState{tables: map[tableKey]tableFlags{}, sets: map[setKey]*nftSet{}}
-	for _, d := range []struct {
+	d, err := openDump()
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	s := &nftState{tables: map[tableKey]*nftTable{}}
+	for _, of := range []struct {
 		message int
-		take    func(tableKey, attributes)
+		take    func(family uint8, a attributes)
 	}{
-		{unix.NFT_MSG_GETTABLE, s.table}, {unix.NFT_MSG_GETCHAIN, s.chain}, {unix.NFT_MSG_GETRULE, s.rule}, {unix.NFT_MSG_GETSET, s.set},
+		{unix.NFT_MSG_GETTABLE, s.table}, {unix.NFT_MSG_GETCHAIN, s.chain}, {unix.NFT_MSG_GETRULE, s.rule()}, {unix.NFT_MSG_GETSET, s.set},
 	} {
-		if err := dump(d.message, unix.NFPROTO_UNSPEC, nil, d.take); err != nil {
+		if err := d.all(of.message, unix.NFPROTO_UNSPEC, nil, of.take); err != nil {
 			return nil, err
 		}
 	}
-	for k, set := range s.sets {
-		if err := dumpElements(k, set); err != nil {
-			return nil, err
+	for _, t := range s.tables {
+		for _, set := range t.sets {
+			if err := s.elements(d, t, set); err != nil {
+				return nil, err
+			}
 		}
-		set.arrange()
 	}
 	return s, nil
 }
 
-// dump asks for all objects of a kind and hands on their attributes; the first is
-// always the table's name. Package nl reads 64 KiB at a time: the kernel then hands out
-// 32 KiB instead of 4, and looks for its place in the rules, from the first one, an
-// eighth as often (netlink_recvmsg in net/netlink/af_netlink.c, nf_tables_dump_rules).
-func dump(message int, family uint8, ask []byte, take func(tableKey, attributes)) error {
-	request := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|message, unix.NLM_F_DUMP)
-	request.AddRawData(append([]byte{family, 0, 0, 0}, ask...))
-	replies, err := request.Execute(unix.NETLINK_NETFILTER, 0)
-	if err != nil {
-		return err
-	}
-	for _, m := range replies {
-		if len(m) < 4 {
-			continue
-		}
-		a, err := parseAttributes(m[4:])
-		if err != nil {
-			return err
-		}
-		take(tableKey{m[0], a.text(unix.NFTA_TABLE_NAME)}, a)
-	}
-	return nil
-}
-
-func (s *nftState) table(t tableKey, a attributes) {
+func (s *nftState) table(family uint8, a attributes) {
 	const ownedFlag = 1 << 1 // NFT_TABLE_F_OWNER
 	flags := a.number(unix.NFTA_TABLE_FLAGS)
-	if nftFamilies[t.family] != "" && flags&unix.NFT_TABLE_F_DORMANT == 0 {
-		s.tables[t] = tableFlags{true, flags&ownedFlag != 0}
+	if nftFamilies[family] != "" && flags&unix.NFT_TABLE_F_DORMANT == 0 {
+		key := tableKey{family, a.text(unix.NFTA_TABLE_NAME)}
+		s.tables[key] = &nftTable{key, flags&ownedFlag != 0, map[string]*chain{}, map[string]*nftSet{}}
 	}
 }
 
-func (s *nftState) chain(t tableKey, a attributes) {
-	if !s.tables[t].used {
+// of is the table of the message, nil when it is none of those hooked in. All messages
+// begin with its name.
+func (s *nftState) of(family uint8, a attributes) *nftTable {
+	return s.tables[tableKey{family, a.text(unix.NFTA_TABLE_NAME)}]
+}
+
+func (s *nftState) chain(family uint8, a attributes) {
+	t := s.of(family, a)
+	if t == nil {
 		return
 	}
-	c := nftChain{table: t, name: a.text(unix.NFTA_CHAIN_NAME), kind: a.text(unix.NFTA_CHAIN_TYPE)}
+	name := a.text(unix.NFTA_CHAIN_NAME)
+	c := nftChain{table: t, kind: a.text(unix.NFTA_CHAIN_TYPE)}
+	c.chain = &chain{tool: ByNftables, family: nftFamilies[family], table: t.name, name: name, owned: t.owned}
 	if hook := a.nested(unix.NFTA_CHAIN_HOOK); hook != nil {
 		c.base = true
 		c.hook = Hook(hook.number(unix.NFTA_HOOK_HOOKNUM))
 		c.priority = int32(hook.number(unix.NFTA_HOOK_PRIORITY))
 		c.drops = a.has(unix.NFTA_CHAIN_POLICY) && a.number(unix.NFTA_CHAIN_POLICY) == 0
 	}
+	t.chains[name] = c.chain
 	s.chains = append(s.chains, c)
 }
 
-func (s *nftState) rule(t tableKey, a attributes) {
-	if !s.tables[t].used {
-		return
+// rule takes rules, which come table by table.
+func (s *nftState) rule() func(family uint8, a attributes) {
+	var t *nftTable
+	return func(family uint8, a attributes) {
+		if t == nil || t.family != family || t.name != string(a.word(unix.NFTA_RULE_TABLE)) {
+			t = s.of(family, a)
+		}
+		if t == nil {
+			return
+		}
+		c := t.chains[string(a.word(unix.NFTA_RULE_CHAIN))]
+		if c == nil {
+			return
+		}
+		r := &nftRule{table: t, attributes: s.arena.keep(a, unix.NFTA_RULE_HANDLE, unix.NFTA_RULE_EXPRESSIONS, unix.NFTA_RULE_USERDATA)}
+		s.tracks = s.tracks || r.tracks()
+		c.rules = append(c.rules, r)
 	}
-	r := nftRule{table: t, chain: a.text(unix.NFTA_RULE_CHAIN), comment: comment(a.get(unix.NFTA_RULE_USERDATA)), state: s}
-	if h := a.get(unix.NFTA_RULE_HANDLE); len(h) == 8 {
-		r.handle = binary.BigEndian.Uint64(h)
-	}
-	r.expressions = parseExpressions(a.get(unix.NFTA_RULE_EXPRESSIONS))
-	s.rules = append(s.rules, r)
 }
 
 // Attributes that golang.org/x/sys has not got (include/uapi/linux/netfilter/nf_tables.h).
@@ -156,8 +156,9 @@ const (
 	objrefType         = 1
 )
 
-func (s *nftState) set(t tableKey, a attributes) {
-	if !s.tables[t].used {
+func (s *nftState) set(family uint8, a attributes) {
+	t := s.of(family, a)
+	if t == nil {
 		return
 	}
 	flags := a.number(unix.NFTA_SET_FLAGS)
@@ -165,41 +166,42 @@ func (s *nftState) set(t tableKey, a attributes) {
 		name: a.text(unix.NFTA_SET_NAME), anonymous: flags&unix.NFT_SET_ANONYMOUS != 0, isMap: flags&unix.NFT_SET_MAP != 0,
 		interval: flags&unix.NFT_SET_INTERVAL != 0, keyLen: int(a.number(unix.NFTA_SET_KEY_LEN)),
 	}
-	for _, field := range list(a.nested(unix.NFTA_SET_DESC).get(setDescConcat)) {
-		if f, err := parseAttributes(field); err == nil {
-			set.fields = append(set.fields, int(f.number(setFieldLen)))
-		}
+	for field := range list(a.nested(unix.NFTA_SET_DESC).get(setDescConcat)) {
+		set.fields = append(set.fields, int(field.number(setFieldLen)))
 	}
-	s.sets[setKey{t, set.name}] = set
+	t.sets[set.name] = set
 }
 
-func dumpElements(k setKey, set *nftSet) error {
+// elements reads those of a set.
+func (s *nftState) elements(d *dump, t *nftTable, set *nftSet) error {
 	ask, err := netlink.MarshalAttributes([]netlink.Attribute{
-		{Type: unix.NFTA_SET_ELEM_LIST_TABLE, Data: append([]byte(k.name), 0)},
-		{Type: unix.NFTA_SET_ELEM_LIST_SET, Data: append([]byte(k.set), 0)},
+		{Type: unix.NFTA_SET_ELEM_LIST_TABLE, Data: append([]byte(t.name), 0)},
+		{Type: unix.NFTA_SET_ELEM_LIST_SET, Data: append([]byte(set.name), 0)},
 	})
 	if err != nil {
 		return err
 	}
-	return dump(unix.NFT_MSG_GETSETELEM, k.family, ask, func(_ tableKey, a attributes) {
-		for _, e := range list(a.get(unix.NFTA_SET_ELEM_LIST_ELEMENTS)) {
-			if e, err := parseAttributes(e); err == nil {
-				set.add(e)
-			}
+	err = d.all(unix.NFT_MSG_GETSETELEM, t.family, ask, func(_ uint8, a attributes) {
+		for e := range list(a.get(unix.NFTA_SET_ELEM_LIST_ELEMENTS)) {
+			set.add(e, &s.arena)
 		}
 	})
+	set.arrange()
+	return err
 }
 
-func (set *nftSet) add(a attributes) {
-	e := element{key: a.data(unix.NFTA_SET_ELEM_KEY), end: a.data(setElemKeyEnd), value: a.data(unix.NFTA_SET_ELEM_DATA)}
+func (s *nftSet) add(a attributes, room *arena) {
+	e := element{
+		key: room.copy(a.data(unix.NFTA_SET_ELEM_KEY)), end: room.copy(a.data(setElemKeyEnd)), value: room.copy(a.data(unix.NFTA_SET_ELEM_DATA)),
+	}
 	flags := a.number(unix.NFTA_SET_ELEM_FLAGS)
 	e.closes = flags&unix.NFT_SET_ELEM_INTERVAL_END != 0
 	if v := a.nested(unix.NFTA_SET_ELEM_DATA).nested(unix.NFTA_DATA_VERDICT); v != nil {
 		e.verdict = &verdict{int32(v.number(unix.NFTA_VERDICT_CODE)), v.text(unix.NFTA_VERDICT_CHAIN)}
 	}
 	if flags&setElemCatchAll != 0 {
-		set.catchAll = &e
+		s.catchAll = &e
 		return
 	}
-	set.elements = append(set.elements, e)
+	s.elements = append(s.elements, e)
 }

@@ -3,49 +3,61 @@ package filter
 import (
 	"cmp"
 	"encoding/binary"
+	"iter"
 	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
-// An nftRule is a rule of nftables.
+// An nftRule is a rule of nftables: of its attributes those that are asked for.
 type nftRule struct {
-	table       tableKey
-	chain       string
-	handle      uint64
-	comment     string
-	expressions []expression
-	state       *nftState
-	goals       map[string]*chain // the chains of its table
+	attributes
+	table *nftTable
 }
 
-func (r *nftRule) about() Rule { return Rule{Handle: r.handle, Text: r.render()} }
+func (r *nftRule) handle() uint64 {
+	if h := r.get(unix.NFTA_RULE_HANDLE); len(h) == 8 {
+		return binary.BigEndian.Uint64(h)
+	}
+	return 0
+}
 
-func (r *nftRule) listed() ChainRule {
-	l := ChainRule{Handle: r.handle, Comment: r.comment}
-	for _, e := range r.expressions {
-		set := r.state.sets[setKey{r.table, e.text(unix.NFTA_LOOKUP_SET)}]
-		if e.name != "lookup" || set == nil {
-			continue
-		}
-		for _, e := range set.elements {
-			l.Keys = append(l.Keys, e.key)
+func (r *nftRule) comment() string { return comment(r.get(unix.NFTA_RULE_USERDATA)) }
+
+func (r *nftRule) expressions() iter.Seq[expression] {
+	return expressions(r.get(unix.NFTA_RULE_EXPRESSIONS))
+}
+
+func (r *nftRule) about() Rule { return Rule{Handle: r.handle(), Text: r.render()} }
+
+func (r *nftRule) line() Line { return "" }
+
+func (r *nftRule) target() string { return "" }
+
+func (r *nftRule) keys() (all [][]byte) {
+	for e := range r.expressions() {
+		if set := r.table.sets[string(e.word(unix.NFTA_LOOKUP_SET))]; e.is("lookup") && set != nil {
+			for _, e := range set.elements {
+				all = append(all, e.key)
+			}
 		}
 	}
-	return l
+	return all
 }
 
 func (r *nftRule) tracks() bool {
-	return slices.ContainsFunc(r.expressions, func(e expression) bool {
-		switch e.name {
+	for e := range r.expressions() {
+		switch string(e.name) {
 		case "ct", "connlimit", "nat", "masq", "redir":
 			return true
 		case "match":
-			n := e.text(unix.NFTA_MATCH_NAME)
-			return n == "conntrack" || n == "state"
+			switch string(e.word(unix.NFTA_MATCH_NAME)) {
+			case "conntrack", "state":
+				return true
+			}
 		}
-		return false
-	})
+	}
+	return false
 }
 
 // Verdicts (include/uapi/linux/netfilter.h); the upper bits are an errno or a queue.
@@ -64,18 +76,17 @@ type verdict struct {
 type machine struct {
 	flow *flow
 	rule *nftRule
-	regs [64]cell
+	regs [maxKey]cell
 	step step
 }
 
+// maxKey is how many bytes all registers have together, and a set's key at the most.
+const maxKey = 64
+
 func (r *nftRule) run(f *flow) step {
-	m := &machine{flow: f, rule: r, step: step{match: surely}}
-	for _, e := range r.expressions {
-		op := operations[e.name]
-		if op == nil {
-			op = (*machine).unknown
-		}
-		m.step.match = m.step.match.and(op(m, e))
+	m := machine{flow: f, rule: r, step: step{match: surely}}
+	for e := range r.expressions() {
+		m.step.match = m.step.match.and(m.do(e))
 		if m.step.match.truth == no || len(m.step.ends) > 0 {
 			break
 		}
@@ -83,49 +94,75 @@ func (r *nftRule) run(f *flow) step {
 	return m.step
 }
 
-// operations are the expressions known. An answer tells whether the rule goes on.
-var operations = map[string]func(*machine, expression) answer{
-	"payload":   (*machine).payload,
-	"meta":      (*machine).meta,
-	"ct":        (*machine).ct,
-	"fib":       (*machine).fib,
-	"exthdr":    (*machine).extension,
-	"immediate": (*machine).immediate,
-	"cmp":       (*machine).compare,
-	"range":     (*machine).inRange,
-	"bitwise":   (*machine).bitwise,
-	"byteorder": (*machine).byteorder,
-	"lookup":    (*machine).lookup,
-	"dynset":    (*machine).dynset,
-	"limit":     (*machine).limit,
-	"connlimit": (*machine).limit,
-	"quota":     (*machine).limit,
-	"objref":    (*machine).object,
-	"notrack":   func(m *machine, _ expression) answer { m.flow.notrack(m.step.match); return surely },
-	"reject":    func(m *machine, _ expression) answer { return m.end(end{kind: rejects}) },
-	"queue":     func(m *machine, _ expression) answer { return m.end(end{kind: queues}) },
-	"synproxy":  func(m *machine, _ expression) answer { return m.end(end{kind: queues}) },
-	"nat":       (*machine).nat,
-	"masq":      (*machine).masquerade,
-	"redir":     (*machine).redirect,
-	"match":     (*machine).xtMatch,
-	"target":    (*machine).xtTarget,
-	"counter":   (*machine).nothing,
-	"last":      (*machine).nothing,
-	"log":       (*machine).nothing,
-	"dup":       (*machine).nothing,
+// do is an expression's work. The answer tells whether the rule goes on.
+func (m *machine) do(e expression) answer {
+	switch string(e.name) {
+	case "payload":
+		return m.payload(e)
+	case "meta":
+		return m.meta(e)
+	case "ct":
+		return m.ct(e)
+	case "fib":
+		return m.fib(e)
+	case "exthdr":
+		return m.extension(e)
+	case "immediate":
+		return m.immediate(e)
+	case "cmp":
+		return m.compare(e)
+	case "range":
+		return m.inRange(e)
+	case "bitwise":
+		return m.bitwise(e)
+	case "byteorder":
+		return m.byteorder(e)
+	case "lookup":
+		return m.lookup(e)
+	}
+	return m.act(e)
 }
 
-func (m *machine) nothing(expression) answer { return surely }
+// act is the work of an expression that compares nothing.
+func (m *machine) act(e expression) answer {
+	switch string(e.name) {
+	case "dynset":
+		return m.dynset(e)
+	case "limit", "connlimit", "quota":
+		return m.limit(e)
+	case "objref":
+		return m.object(e)
+	case "notrack":
+		m.flow.notrack(m.step.match)
+		return surely
+	case "reject":
+		return m.end(rejects)
+	case "queue", "synproxy":
+		return m.end(queues)
+	case "nat":
+		return m.nat(e)
+	case "masq":
+		return m.masquerade()
+	case "redir":
+		return m.redirect(e)
+	case "match":
+		return m.xtMatch(e)
+	case "target":
+		return m.xtTarget(e)
+	case "counter", "last", "log", "dup":
+		return surely
+	}
+	return m.unknown()
+}
 
 // unknown may have loaded anything anywhere.
-func (m *machine) unknown(expression) answer {
-	copy(m.regs[:], blank(len(m.regs), aboutOther))
+func (m *machine) unknown() answer {
+	bits(m.regs[:]).fill(cell{doubt: aboutOther})
 	return unknown
 }
 
-func (m *machine) end(e ...end) answer {
-	m.step.ends = e
+func (m *machine) end(kind endKind) answer {
+	m.step.ends = endOf(kind)
 	return surely
 }
 
@@ -143,19 +180,47 @@ func (m *machine) get(n uint32, length int) bits {
 	return m.regs[at:min(at+length, len(m.regs))]
 }
 
-// set loads a register, filled up with zeros to four bytes.
-func (m *machine) set(n uint32, b bits) answer {
-	padded := append(slices.Clone(b), known(make([]byte, (4-len(b)%4)%4)...)...)
-	copy(m.get(n, len(padded)), padded)
+// room is what n bytes are loaded into: a register filled up with zeros to four bytes.
+func (m *machine) room(register uint32, n int) bits {
+	all := m.get(register, (n+3)&^3)
+	for i := n; i < len(all); i++ {
+		all[i] = cell{known: 0xff}
+	}
+	return all[:min(n, len(all))]
+}
+
+// set loads a register.
+func (m *machine) set(register uint32, b bits) answer {
+	copy(m.room(register, len(b)), b)
 	return surely
 }
 
-func host32(n uint32) bits { return known(binary.NativeEndian.AppendUint32(nil, n)...) }
+// load loads a register with bytes that are known.
+func (m *machine) load(register uint32, data ...byte) answer {
+	to := m.room(register, len(data))
+	for i := range to {
+		to[i] = cell{value: data[i], known: 0xff}
+	}
+	return surely
+}
+
+// load32 loads a register with a number in the host's order.
+func (m *machine) load32(register, n uint32) answer {
+	var data [4]byte
+	binary.NativeEndian.PutUint32(data[:], n)
+	return m.load(register, data[:]...)
+}
+
+// blank loads a register with bytes of which nothing is known.
+func (m *machine) blank(register uint32, n int, d doubt) answer {
+	m.room(register, n).fill(cell{doubt: d})
+	return surely
+}
 
 func (m *machine) payload(e expression) answer {
 	if e.has(unix.NFTA_PAYLOAD_SREG) {
 		if m.flow.packet.arp != nil && e.number(unix.NFTA_PAYLOAD_OFFSET) == arpSender {
-			return m.end(end{kind: drops}) // with another sender; what it was does not go out
+			return m.end(drops) // with another sender; what it was does not go out
 		}
 		return surely // it writes: TTL, DSCP, never what is asked here
 	}
@@ -164,19 +229,17 @@ func (m *machine) payload(e expression) answer {
 	case unix.NFT_PAYLOAD_LL_HEADER:
 		header = m.flow.packet.link()
 	case unix.NFT_PAYLOAD_NETWORK_HEADER:
-		header = m.flow.packet.network()
+		header = m.flow.network()
 	case unix.NFT_PAYLOAD_TRANSPORT_HEADER:
-		header = m.flow.packet.transport()
+		header = m.flow.transport()
 	}
 	from, n := int(e.number(unix.NFTA_PAYLOAD_OFFSET)), int(e.number(unix.NFTA_PAYLOAD_LEN))
 	if from < 0 || n < 0 || n > len(m.regs) || from > 1<<16 {
 		return unknown
 	}
-	loaded := blank(n, aboutOther)
-	if from < len(header) {
-		copy(loaded, header[from:])
-	}
-	return m.set(e.number(unix.NFTA_PAYLOAD_DREG), loaded)
+	loaded := m.room(e.number(unix.NFTA_PAYLOAD_DREG), n)
+	loaded[copy(loaded, header[min(from, len(header)):]):].fill(cell{doubt: aboutOther})
+	return surely
 }
 
 func (m *machine) compare(e expression) answer {
@@ -185,20 +248,19 @@ func (m *machine) compare(e expression) answer {
 	if len(b) < len(data) {
 		return unknown
 	}
-	least, most := make([]byte, len(data)), slices.Repeat([]byte{0xff}, len(data))
 	switch e.number(unix.NFTA_CMP_OP) {
 	case unix.NFT_CMP_EQ:
 		return b.equal(data)
 	case unix.NFT_CMP_NEQ:
 		return b.equal(data).not()
 	case unix.NFT_CMP_LT:
-		return b.within(data, most).not()
+		return b.atLeast(data).not()
 	case unix.NFT_CMP_LTE:
-		return b.within(least, data)
+		return b.atMost(data)
 	case unix.NFT_CMP_GT:
-		return b.within(least, data).not()
+		return b.atMost(data).not()
 	case unix.NFT_CMP_GTE:
-		return b.within(data, most)
+		return b.atLeast(data)
 	}
 	return unknown
 }
@@ -210,10 +272,13 @@ func (m *machine) inRange(e expression) answer {
 }
 
 func (m *machine) bitwise(e expression) answer {
+	var room [maxKey]cell
 	b := m.get(e.number(unix.NFTA_BITWISE_SREG), int(e.number(unix.NFTA_BITWISE_LEN)))
-	result := b.masked(e.data(unix.NFTA_BITWISE_MASK), e.data(unix.NFTA_BITWISE_XOR))
+	result := bits(room[:copy(room[:], b)])
 	if e.number(bitwiseOperation) != 0 { // a shift, or of two registers
-		result = blank(len(b), b.doubts()|aboutOther)
+		result.fill(cell{doubt: b.doubts() | aboutOther})
+	} else {
+		result.mask(e.data(unix.NFTA_BITWISE_MASK), e.data(unix.NFTA_BITWISE_XOR))
 	}
 	return m.set(e.number(unix.NFTA_BITWISE_DREG), result)
 }
@@ -224,7 +289,8 @@ var bigEndian = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
 // byteorder turns between the host's order and the network's, which is the same
 // swap both ways.
 func (m *machine) byteorder(e expression) answer {
-	b := slices.Clone(m.get(e.number(unix.NFTA_BYTEORDER_SREG), int(e.number(unix.NFTA_BYTEORDER_LEN))))
+	var room [maxKey]cell
+	b := bits(room[:copy(room[:], m.get(e.number(unix.NFTA_BYTEORDER_SREG), int(e.number(unix.NFTA_BYTEORDER_LEN))))])
 	if size := int(e.number(unix.NFTA_BYTEORDER_SIZE)); size > 1 && !bigEndian {
 		for i := 0; i+size <= len(b); i += size {
 			slices.Reverse(b[i : i+size])
@@ -236,19 +302,22 @@ func (m *machine) byteorder(e expression) answer {
 func (m *machine) immediate(e expression) answer {
 	v := e.nested(unix.NFTA_IMMEDIATE_DATA).nested(unix.NFTA_DATA_VERDICT)
 	if v == nil {
-		return m.set(e.number(unix.NFTA_IMMEDIATE_DREG), known(e.data(unix.NFTA_IMMEDIATE_DATA)...))
+		return m.load(e.number(unix.NFTA_IMMEDIATE_DREG), e.data(unix.NFTA_IMMEDIATE_DATA)...)
 	}
-	return m.decide(verdict{int32(v.number(unix.NFTA_VERDICT_CODE)), v.text(unix.NFTA_VERDICT_CHAIN)})
+	return m.decide(int32(v.number(unix.NFTA_VERDICT_CODE)), v.word(unix.NFTA_VERDICT_CHAIN))
 }
 
 // decide adds a verdict to the rule's ends.
-func (m *machine) decide(v verdict) answer {
-	e := end{to: m.rule.goals[v.chain]}
-	switch v.code {
-	case unix.NFT_JUMP:
-		e.kind = jumps
-	case unix.NFT_GOTO:
-		e.kind = leaps
+func (m *machine) decide(code int32, chain []byte) answer {
+	e := end{}
+	switch code {
+	case unix.NFT_JUMP, unix.NFT_GOTO:
+		if e.kind = jumps; code == unix.NFT_GOTO {
+			e.kind = leaps
+		}
+		if e.to = m.rule.table.chains[string(chain)]; e.to == nil {
+			e.kind = queues // a view that is torn
+		}
 	case unix.NFT_RETURN:
 		e.kind = returns
 	case unix.NFT_BREAK:
@@ -256,22 +325,27 @@ func (m *machine) decide(v verdict) answer {
 	case unix.NFT_CONTINUE:
 		return surely
 	default:
-		kind, ok := map[int32]endKind{nfDrop: drops, nfAccept: passes}[v.code&0xff]
-		if e.kind = kind; !ok {
+		switch code & 0xff {
+		case nfDrop:
+			e.kind = drops
+		case nfAccept:
+			e.kind = passes
+		default:
 			e.kind = queues
 		}
 	}
-	if (e.kind == jumps || e.kind == leaps) && e.to == nil {
-		e.kind = queues // a view that is torn
+	if e.to == nil && m.step.ends == nil {
+		m.step.ends = endOf(e.kind)
+	} else {
+		m.step.ends = append(m.step.ends, e)
 	}
-	m.step.ends = append(m.step.ends, e)
 	return surely
 }
 
 func (m *machine) lookup(e expression) answer {
-	set := m.rule.state.sets[setKey{m.rule.table, e.text(unix.NFTA_LOOKUP_SET)}]
+	set := m.rule.table.sets[string(e.word(unix.NFTA_LOOKUP_SET))]
 	if set == nil {
-		return m.unknown(e)
+		return m.unknown()
 	}
 	key := m.get(e.number(unix.NFTA_LOOKUP_SREG), set.keyLen)
 	a, found := set.find(key)
@@ -284,45 +358,53 @@ func (m *machine) lookup(e expression) answer {
 	if a.truth == no || !e.has(unix.NFTA_LOOKUP_DREG) {
 		return a
 	}
-	if to := e.number(unix.NFTA_LOOKUP_DREG); to != unix.NFT_REG_VERDICT {
-		var value bits
-		switch {
-		case a.truth == yes:
-			value = known(found[0].value...)
-		case len(found) > 0:
-			value = blank(len(found[0].value), a.doubt)
-		default:
-			value = blank(16, a.doubt)
+	to := e.number(unix.NFTA_LOOKUP_DREG)
+	switch {
+	case to == unix.NFT_REG_VERDICT:
+		for _, f := range found {
+			if f.verdict != nil {
+				m.decide(f.verdict.code, []byte(f.verdict.chain))
+			}
 		}
-		m.set(to, value)
-		return a
-	}
-	for _, f := range found {
-		if f.verdict != nil {
-			m.decide(*f.verdict)
-		}
+	case a.truth == yes:
+		m.load(to, found[0].value...)
+	case len(found) > 0:
+		m.blank(to, len(found[0].value), a.doubt)
+	default:
+		m.blank(to, 16, a.doubt)
 	}
 	return a
 }
 
 // dynset adds to a set, and passes unless a rate within it is exceeded.
 func (m *machine) dynset(e expression) answer {
-	inner := parseExpressions(e.get(dynsetExpressions))
-	if one := e.nested(unix.NFTA_DYNSET_EXPR); one != nil {
-		inner = append(inner, expression{one.text(unix.NFTA_EXPR_NAME), one.nested(unix.NFTA_EXPR_DATA)})
-	}
 	a := surely
-	for _, i := range inner {
-		if i.name == "limit" || i.name == "connlimit" || i.name == "quota" {
-			a = a.and(m.limit(i))
-		}
+	for i := range expressions(e.get(dynsetExpressions)) {
+		a = a.and(m.within(i))
+	}
+	if one := e.nested(unix.NFTA_DYNSET_EXPR); one != nil {
+		a = a.and(m.within(expression{one.word(unix.NFTA_EXPR_NAME), one.nested(unix.NFTA_EXPR_DATA)}))
 	}
 	return a
 }
 
+// within is the answer of a rate, of what is none surely.
+func (m *machine) within(e expression) answer {
+	if e.is("limit") || e.is("connlimit") || e.is("quota") {
+		return m.limit(e)
+	}
+	return surely
+}
+
 // limit: one packet is under every limit, and not over any.
 func (m *machine) limit(e expression) answer {
-	flags := map[string]uint16{"limit": unix.NFTA_LIMIT_FLAGS, "connlimit": 2, "quota": unix.NFTA_QUOTA_FLAGS}[e.name]
+	flags := uint16(unix.NFTA_QUOTA_FLAGS)
+	switch {
+	case e.is("limit"):
+		flags = unix.NFTA_LIMIT_FLAGS
+	case e.is("connlimit"):
+		flags = 2
+	}
 	if e.number(flags)&1 != 0 {
 		return never
 	}

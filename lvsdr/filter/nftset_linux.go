@@ -13,12 +13,10 @@ type nftSet struct {
 	isMap     bool
 	interval  bool
 	keyLen    int
-	fields    []int // the lengths of a concatenation's fields, each filled up to four bytes in the key
-	elements  []element
-	catchAll  *element // "*"
-
-	exact  map[string]int // where an element with this key is
-	ranges []element      // of an interval set of one field: sorted, with both ends
+	fields    []int     // the lengths of a concatenation's fields, each filled up to four bytes in the key
+	elements  []element // sorted by their keys
+	paired    bool      // of an interval set of one field: all elements have both ends
+	catchAll  *element  // "*"
 }
 
 // An element has a key, or all between key and end.
@@ -31,22 +29,7 @@ type element struct {
 
 // arrange prepares the set for looking up.
 func (s *nftSet) arrange() {
-	if s.interval && len(s.fields) < 2 {
-		s.pair()
-		return
-	}
-	s.exact = make(map[string]int, len(s.elements))
-	for i, e := range s.elements {
-		if e.end == nil || bytes.Equal(e.key, e.end) {
-			s.exact[string(e.key)] = i
-		}
-	}
-}
-
-// pair makes ranges of the kernel's marks of where they begin and end.
-func (s *nftSet) pair() {
-	marks := slices.Clone(s.elements)
-	slices.SortStableFunc(marks, func(a, b element) int {
+	slices.SortStableFunc(s.elements, func(a, b element) int {
 		if c := bytes.Compare(a.key, b.key); c != 0 {
 			return c
 		}
@@ -58,17 +41,27 @@ func (s *nftSet) pair() {
 		}
 		return 0
 	})
+	if s.interval && len(s.fields) < 2 {
+		s.pair()
+	}
+}
+
+// pair makes ranges of the kernel's marks of where they begin and end.
+func (s *nftSet) pair() {
+	marks := s.elements
+	s.elements, s.paired = marks[:0], true
 	for i, m := range marks {
 		if m.closes {
 			continue
 		}
 		if m.end == nil {
-			m.end = bytes.Repeat([]byte{0xff}, len(m.key))
 			if i+1 < len(marks) {
 				m.end = before(marks[i+1].key)
+			} else {
+				m.end = bytes.Repeat([]byte{0xff}, len(m.key))
 			}
 		}
-		s.ranges = append(s.ranges, m)
+		s.elements = append(s.elements, m) // in the place of one that was looked at
 	}
 }
 
@@ -84,10 +77,12 @@ func before(key []byte) []byte {
 	return b
 }
 
-// find returns the elements that the key may be in. Only when one surely is, that
-// one is alone, and the answer yes.
+// find returns elements that the key may be in: of those to the same verdict, or of all
+// where there are none, one. Only when one surely is, that one is alone, and the answer
+// yes.
 func (s *nftSet) find(key bits) (answer, []element) {
-	if data, ok := key.certain(); ok {
+	var room [maxKey]byte
+	if data, ok := key.certain(room[:]); ok {
 		if e, ok := s.findCertain(data, key); ok {
 			return surely, []element{e}
 		}
@@ -97,39 +92,50 @@ func (s *nftSet) find(key bits) (answer, []element) {
 		return never, nil
 	}
 	a, found := never, []element(nil)
-	elements := s.elements
-	if s.ranges != nil {
-		elements = s.ranges
-	}
-	for _, e := range elements {
+	for _, e := range s.elements {
 		m := s.matches(e, key)
 		if m.truth == no {
 			continue
 		}
-		a, found = a.or(m), append(found, e)
-		if m.truth == yes || !s.isMap {
+		if m.truth == yes {
+			return surely, []element{e}
+		}
+		a, found = a.or(m), withElement(found, e)
+		if !s.isMap {
 			break
 		}
 	}
-	if a.truth == yes {
-		return surely, found[len(found)-1:]
-	}
 	if s.catchAll != nil {
-		return surely.and(answer{maybe, key.doubts()}), append(found, *s.catchAll)
+		return surely.and(answer{maybe, key.doubts()}), withElement(found, *s.catchAll)
 	}
 	return a, found
 }
 
+// withElement adds one to a verdict that none of the others has.
+func withElement(found []element, e element) []element {
+	for _, f := range found {
+		if e.verdict == nil || f.verdict != nil && *f.verdict == *e.verdict {
+			return found
+		}
+	}
+	return append(found, e)
+}
+
 func (s *nftSet) findCertain(data []byte, key bits) (element, bool) {
-	if s.ranges != nil {
-		i := sort.Search(len(s.ranges), func(i int) bool { return bytes.Compare(s.ranges[i].key, data) > 0 }) - 1
-		if i < 0 || bytes.Compare(data, s.ranges[i].end) > 0 {
+	i := sort.Search(len(s.elements), func(i int) bool { return bytes.Compare(s.elements[i].key, data) > 0 }) - 1
+	if s.paired {
+		if i < 0 || bytes.Compare(data, s.elements[i].end) > 0 {
 			return element{}, false
 		}
-		return s.ranges[i], true
-	}
-	if i, ok := s.exact[string(data)]; ok {
 		return s.elements[i], true
+	}
+	for ; i >= 0 && bytes.Equal(s.elements[i].key, data); i-- {
+		if e := s.elements[i]; e.end == nil || bytes.Equal(e.end, data) {
+			return e, true
+		}
+	}
+	if !s.interval {
+		return element{}, false
 	}
 	for _, e := range s.elements {
 		if e.end != nil && s.matches(e, key).truth == yes {

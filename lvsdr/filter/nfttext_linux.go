@@ -47,13 +47,13 @@ const (
 
 func (r *nftRule) render() string {
 	w := &writer{rule: r, labels: map[int]label{}, v6: r.table.family == unix.NFPROTO_IPV6}
-	for w.next = r.expressions; len(w.next) > 0; {
+	for w.next = slices.Collect(r.expressions()); len(w.next) > 0; {
 		e := w.next[0]
 		w.next = w.next[1:]
 		w.expression(e)
 	}
-	if r.comment != "" {
-		w.words = append(w.words, "comment "+strconv.Quote(r.comment))
+	if c := r.comment(); c != "" {
+		w.words = append(w.words, "comment "+strconv.Quote(c))
 	}
 	return strings.Join(w.words, " ")
 }
@@ -63,7 +63,7 @@ func (w *writer) say(format string, args ...any) {
 }
 
 func (w *writer) expression(e expression) {
-	switch e.name {
+	switch string(e.name) {
 	case "payload", "meta", "ct", "fib", "exthdr":
 		w.load(e)
 	case "bitwise":
@@ -94,7 +94,7 @@ func (w *writer) not(inverted bool) string {
 
 // act renders what does something.
 func (w *writer) act(e expression) {
-	switch e.name {
+	switch string(e.name) {
 	case "immediate":
 		if v := e.nested(unix.NFTA_IMMEDIATE_DATA).nested(unix.NFTA_DATA_VERDICT); v != nil {
 			w.say("%s", verdict{int32(v.number(unix.NFTA_VERDICT_CODE)), v.text(unix.NFTA_VERDICT_CHAIN)})
@@ -147,7 +147,7 @@ func (w *writer) load(e expression) {
 	to := map[string]uint16{
 		"payload": unix.NFTA_PAYLOAD_DREG, "meta": unix.NFTA_META_DREG, "ct": unix.NFTA_CT_DREG,
 		"fib": unix.NFTA_FIB_DREG, "exthdr": unix.NFTA_EXTHDR_DREG,
-	}[e.name]
+	}[string(e.name)]
 	if !e.has(to) {
 		w.say("%s set", e.name)
 		return
@@ -156,7 +156,7 @@ func (w *writer) load(e expression) {
 }
 
 func (w *writer) label(e expression) label {
-	switch e.name {
+	switch string(e.name) {
 	case "payload":
 		return w.payload(e)
 	case "meta":
@@ -180,7 +180,7 @@ func (w *writer) label(e expression) label {
 		}
 		return label{text: text + " oif"}
 	}
-	return label{text: e.name}
+	return label{text: string(e.name)}
 }
 
 var metaLabels = map[uint32]label{
@@ -246,7 +246,7 @@ func (w *writer) compare(e expression) {
 	if op == unix.NFT_CMP_EQ && w.depends(l, data) {
 		return
 	}
-	if op == unix.NFT_CMP_GTE && len(w.next) > 0 && w.next[0].name == "cmp" && w.next[0].number(unix.NFTA_CMP_OP) == unix.NFT_CMP_LTE {
+	if op == unix.NFT_CMP_GTE && len(w.next) > 0 && w.next[0].is("cmp") && w.next[0].number(unix.NFTA_CMP_OP) == unix.NFT_CMP_LTE {
 		w.say("%s %s-%s", l.text, w.value(l, data), w.value(l, w.next[0].data(unix.NFTA_CMP_DATA)))
 		w.next = w.next[1:]
 		return
@@ -265,7 +265,7 @@ func (w *writer) depends(l label, data []byte) bool {
 	}
 	loads := func(bases ...uint32) bool {
 		return slices.ContainsFunc(w.next, func(e expression) bool {
-			return e.name == "payload" && slices.Contains(bases, e.number(unix.NFTA_PAYLOAD_BASE))
+			return e.is("payload") && slices.Contains(bases, e.number(unix.NFTA_PAYLOAD_BASE))
 		})
 	}
 	switch l.kind {
@@ -281,7 +281,7 @@ func (w *writer) depends(l label, data []byte) bool {
 
 // lookup renders "ip saddr . tcp dport { … }", "iifname vmap { … }", "ip saddr @bad".
 func (w *writer) lookup(e expression) {
-	set := w.rule.state.sets[setKey{w.rule.table, e.text(unix.NFTA_LOOKUP_SET)}]
+	set := w.rule.table.sets[e.text(unix.NFTA_LOOKUP_SET)]
 	at := register(e.number(unix.NFTA_LOOKUP_SREG))
 	if set == nil {
 		w.say("lookup")
@@ -309,12 +309,8 @@ func (w *writer) lookup(e expression) {
 const shownElements = 6
 
 func (w *writer) elements(set *nftSet, labels []label) string {
-	elements := set.elements
-	if set.ranges != nil {
-		elements = set.ranges
-	}
 	var texts []string
-	for _, e := range elements[:min(len(elements), shownElements)] {
+	for _, e := range set.elements[:min(len(set.elements), shownElements)] {
 		text := w.key(labels, e.key, e.end)
 		if e.verdict != nil {
 			text += " : " + e.verdict.String()
@@ -322,7 +318,7 @@ func (w *writer) elements(set *nftSet, labels []label) string {
 		texts = append(texts, text)
 	}
 	slices.Sort(texts)
-	if len(elements) > shownElements {
+	if len(set.elements) > shownElements {
 		texts = append(texts, "…")
 	}
 	return strings.Join(texts, ", ")

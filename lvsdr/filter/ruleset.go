@@ -13,6 +13,8 @@ type Ruleset struct {
 	base  []*baseChain   // in the order of hooks and priorities
 	links map[string]int // the indexes of the interfaces
 	arp   []netip.Addr   // that the rules of nftables' family arp name
+	// tracks: a rule, wherever it stands, brings connection tracking into use.
+	tracks bool
 }
 
 // A baseChain is a chain that the kernel hands packets to.
@@ -24,6 +26,8 @@ type baseChain struct {
 	priority int
 	nat      bool // sees the first packet of each tracked connection
 	drops    bool // its policy
+
+	services, tooBig closing // as they were found
 }
 
 // A chain is rules in order.
@@ -40,10 +44,12 @@ type rule interface {
 	run(f *flow) step
 	// about tells the rule in its words.
 	about() Rule
-	// listed is the rule for who changes the chain.
-	listed() ChainRule
-	// tracks tells whether the rule brings connection tracking into use.
-	tracks() bool
+	// What who changes the chain asks for, see [ChainRule].
+	handle() uint64
+	comment() string
+	keys() [][]byte
+	line() Line
+	target() string
 }
 
 // A step is what a rule does: it matches or not, and the packet then goes to one
@@ -79,6 +85,12 @@ const (
 	jumps                  // to a chain and back
 	leaps                  // to a chain, and back to where this one would go (goto)
 )
+
+// endsOf are the ends that need no chain, by their kinds.
+var endsOf = [...]end{{kind: passes}, {kind: drops}, {kind: rejects}, {kind: queues}, {kind: returns}}
+
+// endOf is an end alone.
+func endOf(kind endKind) []end { return endsOf[kind : kind+1 : kind+1] }
 
 // A Rule is the place where a verdict was made.
 type Rule struct {
@@ -141,6 +153,7 @@ func Join(sets ...*Ruleset) *Ruleset {
 		all.base = append(all.base, s.base...)
 		maps.Copy(all.links, s.links)
 		all.arp = append(all.arp, s.arp...)
+		all.tracks = all.tracks || s.tracks
 	}
 	return all.sort()
 }
@@ -148,27 +161,5 @@ func Join(sets ...*Ruleset) *Ruleset {
 // Tracked tells whether connection tracking is in use at all: without it "ct
 // state" never matches. Rules that ask for it or translate bring it into use.
 func (r *Ruleset) Tracked() bool {
-	seen := map[*chain]bool{}
-	for _, b := range r.base {
-		if b.nat || b.tracked(seen) {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *chain) tracked(seen map[*chain]bool) bool {
-	if seen[c] {
-		return false
-	}
-	seen[c] = true
-	for _, r := range c.rules {
-		if r.tracks() {
-			return true
-		}
-		if j, ok := r.(interface{ targets() []*chain }); ok && slices.ContainsFunc(j.targets(), func(c *chain) bool { return c.tracked(seen) }) {
-			return true
-		}
-	}
-	return false
+	return r.tracks || slices.ContainsFunc(r.base, func(b *baseChain) bool { return b.nat })
 }

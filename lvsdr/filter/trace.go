@@ -54,6 +54,24 @@ type flow struct {
 	translated *Rule
 	links      map[string]int
 	rules      int // held against so far
+
+	ip, body bits // the packet's headers, once they were asked for
+}
+
+// network is the packet's IP header, or what it has in its place.
+func (f *flow) network() bits {
+	if f.ip == nil {
+		f.ip = f.packet.network()
+	}
+	return f.ip
+}
+
+// transport is the header behind it.
+func (f *flow) transport() bits {
+	if f.body == nil {
+		f.body = f.packet.transport()
+	}
+	return f.body
 }
 
 // orAny is unknown for any packet.
@@ -111,7 +129,7 @@ func (f *flow) translate(t translation, r Rule) {
 	if t.source {
 		return
 	}
-	f.packet.Translated = true
+	f.packet.Translated, f.ip, f.body = true, nil, nil
 	if t.local {
 		f.packet.Dst = f.packet.Redirect
 	} else if t.addr.IsValid() {

@@ -1,5 +1,7 @@
 package filter
 
+import "cmp"
+
 // truth is the answer to whether a packet matches.
 type truth uint8
 
@@ -105,14 +107,22 @@ func blank(n int, d doubt) bits {
 	return b
 }
 
-// certain returns the bytes when all of them are known.
-func (b bits) certain() ([]byte, bool) {
-	data := make([]byte, len(b))
-	for i, c := range b {
+// fill makes every byte the same.
+func (b bits) fill(c cell) {
+	for i := range b {
+		b[i] = c
+	}
+}
+
+// certain returns the bytes when all of them are known, in the room where that is large
+// enough.
+func (b bits) certain(room []byte) ([]byte, bool) {
+	data := room[:0]
+	for _, c := range b {
 		if c.known != 0xff {
 			return nil, false
 		}
-		data[i] = c.value
+		data = append(data, c.value)
 	}
 	return data, true
 }
@@ -146,25 +156,53 @@ func (b bits) equal(data []byte) answer {
 
 // within compares with a range, both ends included, as big-endian numbers.
 func (b bits) within(from, to []byte) answer {
-	n := min(len(b), len(from), len(to))
-	data, ok := b[:n].certain()
-	if !ok {
-		return answer{maybe, b[:n].doubts()}
+	b = b[:min(len(b), len(from), len(to))]
+	a := b.atLeast(from)
+	if a.truth == maybe {
+		return a
 	}
-	return when(string(data) >= string(from[:n]) && string(data) <= string(to[:n]))
+	return a.and(b.atMost(to))
 }
 
-// masked is "& mask ^ xor".
-func (b bits) masked(mask, xor []byte) bits {
-	r := make(bits, len(b))
-	for i, c := range b {
-		if i < len(mask) && i < len(xor) {
-			c.value, c.known = c.value&mask[i]^xor[i], c.known|^mask[i]
-			if c.known == 0xff {
-				c.doubt = 0
-			}
-		}
-		r[i] = c
+// atLeast compares as big-endian numbers, as many bytes as both have.
+func (b bits) atLeast(data []byte) answer {
+	order, a := b.compare(data)
+	if a.truth != yes {
+		return a
 	}
-	return r
+	return when(order >= 0)
+}
+
+func (b bits) atMost(data []byte) answer {
+	order, a := b.compare(data)
+	if a.truth != yes {
+		return a
+	}
+	return when(order <= 0)
+}
+
+// compare tells whether b is less (-1), the same (0) or more (1); that it cannot, when a
+// byte is not known.
+func (b bits) compare(data []byte) (order int, a answer) {
+	b = b[:min(len(b), len(data))]
+	for i, c := range b {
+		if c.known != 0xff {
+			return 0, answer{maybe, b.doubts()}
+		}
+		if order == 0 {
+			order = cmp.Compare(c.value, data[i])
+		}
+	}
+	return order, surely
+}
+
+// mask is "& mask ^ xor", of as many bytes as both have.
+func (b bits) mask(mask, xor []byte) {
+	for i := range min(len(b), len(mask), len(xor)) {
+		c := &b[i]
+		c.value, c.known = c.value&mask[i]^xor[i], c.known|^mask[i]
+		if c.known == 0xff {
+			c.doubt = 0
+		}
+	}
 }

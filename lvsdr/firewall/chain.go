@@ -36,7 +36,7 @@ func newDoor(c filter.Chain, closes func() (int, bool)) door {
 	if at, filters := closes(); filters {
 		return door{at, true}
 	}
-	return door{at: len(c.Rules)}
+	return door{at: c.Len()}
 }
 
 // door is that of the opening.
@@ -50,8 +50,8 @@ func (p place) door(o host.Opening) door {
 // placeIn reads the chain; openings reads a rule of lvsdr's.
 func placeIn(c filter.Chain, openings func(filter.ChainRule) []host.Opening) place {
 	p := place{services: newDoor(c, c.Closes), tooBig: newDoor(c, c.ClosesToTooBig)}
-	for i, r := range c.Rules {
-		if r.Comment != firewallMark {
+	for i, r := range c.Rules() {
+		if r.Comment() != firewallMark {
 			continue
 		}
 		own := openings(r)

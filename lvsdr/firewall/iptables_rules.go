@@ -14,20 +14,21 @@ import (
 
 // iptablesOpenings reads a rule of lvsdr's.
 func iptablesOpenings(r filter.ChainRule) []host.Opening {
-	prefix, err := netip.ParsePrefix(r.Line.After("-d"))
+	line := r.Line()
+	prefix, err := netip.ParsePrefix(line.After("-d"))
 	if err != nil {
 		return nil
 	}
 	o := host.Opening{VIP: prefix.Addr()}
-	if big := iptablesTooBig(o.VIP); r.Line.After(big.option) == big.value {
+	if big := iptablesTooBig(o.VIP); line.After(big.option) == big.value {
 		return []host.Opening{host.TooBig(o.VIP)}
 	}
 	for _, p := range []cluster.Protocol{cluster.TCP, cluster.UDP, cluster.SCTP, host.VRRPProtocol} {
-		if name := r.Line.After("-p"); name == host.ProtocolName(p) || name == strconv.Itoa(int(p)) {
+		if name := line.After("-p"); name == host.ProtocolName(p) || name == strconv.Itoa(int(p)) {
 			o.Protocol = p
 		}
 	}
-	port, err := strconv.ParseUint(r.Line.After("--dport"), 10, 16)
+	port, err := strconv.ParseUint(line.After("--dport"), 10, 16)
 	if err == nil {
 		o.Port = uint16(port)
 	}
@@ -64,12 +65,12 @@ func iptablesEdit(c filter.Chain, openings []host.Opening) string {
 	b.WriteString("*" + c.Table + "\n")
 	gone := []int{}
 	for _, i := range p.own {
-		r := c.Rules[i]
+		r := c.Rule(i)
 		if own := iptablesOpenings(r); len(own) == 1 && wanted[own[0]] {
 			delete(wanted, own[0]) // it stays
 			continue
 		}
-		b.WriteString("-D " + c.Name + " " + r.Line.Text + "\n")
+		b.WriteString("-D " + c.Name + " " + string(r.Line()) + "\n")
 		gone = append(gone, i)
 	}
 	for _, at := range p.places() {

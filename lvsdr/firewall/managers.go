@@ -26,8 +26,8 @@ func keeperOf(c filter.Chain) string {
 		}
 		return ""
 	}
-	for _, r := range c.Rules {
-		switch target := r.Line.After("-j", "-g"); {
+	for _, r := range c.Rules() {
+		switch target := r.Target(); {
 		case strings.HasPrefix(target, "ufw-"), strings.HasPrefix(target, "ufw6-"):
 			return ufwName
 		case strings.HasPrefix(target, c.Name+"_ZONES"), strings.HasPrefix(target, c.Name+"_direct"):

@@ -89,19 +89,19 @@ func TestOurNames(t *testing.T) {
 
 // A chain is a manager's by the chains of it that it goes to.
 func TestKeeperOf(t *testing.T) {
-	line := func(words ...string) filter.ChainRule { return filter.ChainRule{Line: filter.Line{Words: words}} }
+	input := func(command, rules string) filter.Chain { return filter.ParseIptables(command, rules).Chains()[0] }
 	for want, chains := range map[string][]filter.Chain{
 		"ufw": {
-			{Tool: "iptables-nft", Name: "INPUT", Rules: []filter.ChainRule{line("-i", "lo", "-j", "ACCEPT"), line("-j", "ufw-before-input")}},
-			{Tool: "ip6tables-legacy", Name: "INPUT", Rules: []filter.ChainRule{line("-j", "ufw6-before-input")}},
+			input("iptables-nft", "-A INPUT -i lo -j ACCEPT\n-A INPUT -j ufw-before-input\n"),
+			input("ip6tables-legacy", "-A INPUT -j ufw6-before-input\n"),
 		},
 		"firewalld": {
 			{Tool: filter.ByNftables, Family: "inet", Table: "firewalld", Name: "filter_INPUT"},
-			{Tool: "iptables-legacy", Name: "INPUT", Rules: []filter.ChainRule{line("-j", "INPUT_ZONES")}},
+			input("iptables-legacy", "-A INPUT -j INPUT_ZONES\n"),
 		},
 		"": {
 			{Tool: filter.ByNftables, Family: "inet", Table: "filter", Name: "input"},
-			{Tool: "iptables-legacy", Name: "INPUT", Rules: []filter.ChainRule{line("-j", "web"), line("-j", "DROP")}},
+			input("iptables-legacy", "-A INPUT -j web\n-A INPUT -j DROP\n"),
 		},
 	} {
 		for _, c := range chains {

@@ -112,8 +112,8 @@ func setChain(c filter.Chain, openings []host.Opening) error {
 	}
 	return nftTransaction(c, func(edit *nftEdit) error {
 		edit.before = func(o host.Opening) uint64 {
-			if at := p.door(o).at; at < len(c.Rules) {
-				return c.Rules[at].Handle
+			if at := p.door(o).at; at < c.Len() {
+				return c.Rule(at).Handle()
 			}
 			return 0
 		}
@@ -132,7 +132,7 @@ const notrackPriority = -200 - 1
 // it with the last. c is its chain, without rules when there is none.
 func setTracking(c filter.Chain, openings []host.Opening) error {
 	p := place{}
-	if len(c.Rules) > 0 {
+	if c.Len() > 0 {
 		p = placeIn(c, nftOpenings)
 	}
 	if slices.Equal(p.openings, openings) && len(openings) > 0 {

@@ -93,7 +93,7 @@ func (e *nftEdit) add(openings []host.Opening, verdict expr.Any) error {
 // remove takes rules of the chain away, by their indexes.
 func (e *nftEdit) remove(rules []int) error {
 	for _, i := range rules {
-		rule := &nftables.Rule{Table: e.table, Chain: &nftables.Chain{Name: e.chain.Name}, Handle: e.chain.Rules[i].Handle}
+		rule := &nftables.Rule{Table: e.table, Chain: &nftables.Chain{Name: e.chain.Name}, Handle: e.chain.Rule(i).Handle()}
 		if err := e.conn.DelRule(rule); err != nil {
 			return err
 		}
@@ -202,7 +202,7 @@ func nftKey(o host.Opening) []byte {
 // nftOpenings reads a rule of lvsdr's.
 func nftOpenings(r filter.ChainRule) []host.Opening {
 	var all []host.Opening
-	for _, key := range r.Keys {
+	for _, key := range r.Keys() {
 		if o, ok := nftOpening(key); ok {
 			all = append(all, o)
 		}
