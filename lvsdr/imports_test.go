@@ -32,7 +32,7 @@ var rooms = map[string][]string{
 	"lvsdr/step":     {"lvsdr/keepalived", "lvsdr/host", "lvsdr/cluster", "lvsdr/ipvs"},
 	"lvsdr/doctor": {"lvsdr/step", "lvsdr/boot", "lvsdr/firewall", "lvsdr/host", "lvsdr/cluster", "lvsdr/keepalived",
 		"lvsdr/ipvs", "lvsdr/filter", "lvsdr/probe"},
-	"lvsdr":            {"lvsdr/doctor", "lvsdr/step", "lvsdr/boot", "lvsdr/linux", "lvsdr/host", "lvsdr/cluster"},
+	"lvsdr":            {"lvsdr/doctor", "lvsdr/step", "lvsdr/boot", "lvsdr/linux", "lvsdr/host", "lvsdr/cluster", "lvsdr/filter"},
 	"lvsdr/mobyipvs":   {"lvsdr/host", "lvsdr/ipvs"},
 	"lvsdr/status":     {"lvsdr/step", "lvsdr/host", "lvsdr/ipvs", "lvsdr/filter"},
 	"lvsdr/keepalived": {"lvsdr/cluster"},

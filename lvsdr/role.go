@@ -8,6 +8,7 @@ import (
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
+	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
@@ -91,6 +92,7 @@ func (r Role) Plan(ctx context.Context, h *host.Host, want step.State) ([]step.C
 // Up brings the host to the role: it asks [Role.Preflight] and, when nothing stops it,
 // does as [Role.Apply], with no other lvsdr in between.
 func (r Role) Up(ctx context.Context, h *host.Host) ([]step.Change, error) {
+	ctx = filter.Once(ctx) // for the preflight and the plans
 	h, unlock, err := h.Lock(ctx, host.Waiting{})
 	if err != nil {
 		return nil, fmt.Errorf("lvsdr: %w", err)
@@ -128,6 +130,7 @@ type stepPlan struct {
 }
 
 func (r Role) plan(ctx context.Context, h *host.Host, want step.State) ([]stepPlan, error) {
+	ctx = filter.Once(ctx) // each packet filter looks at all rules
 	if err := claim(h, r.Name, want); err != nil {
 		return nil, err
 	}
@@ -173,6 +176,7 @@ func split(changes []step.Change) (now, late []step.Change) {
 func isLate(c step.Change) bool { return c.Late }
 
 func (r Role) apply(ctx context.Context, h *host.Host, want step.State) ([]step.Change, error) {
+	ctx = filter.Once(ctx) // for the plan before and that after each step
 	parts, err := r.plan(ctx, h, want)
 	if err != nil {
 		return nil, err

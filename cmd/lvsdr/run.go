@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/lvsdr/toolkit/lvsdr/filter"
 )
 
 // The exit statuses.
@@ -29,7 +31,7 @@ func run(ctx context.Context, args []string, sys *system, stdout, stderr io.Writ
 	if err == nil {
 		app = alone(s, app, words[0])
 		app.Writer, app.ErrWriter = stdout, stderr
-		err = app.Run(ctx, append([]string{app.Name}, words...))
+		err = app.Run(filter.Once(ctx), append([]string{app.Name}, words...))
 	}
 	return s.finish(ctx, err)
 }

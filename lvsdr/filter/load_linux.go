@@ -56,37 +56,7 @@ func loadOnce(ctx context.Context) (*Ruleset, error) {
 	if r == nil || !nftLoaded() {
 		return read()
 	}
-	return r.get(ctx, nftMoment, read)
-}
-
-// LoadLegacy is the part of [Load] that legacy iptables has. It fails when the
-// kernel has some and the host no command that could read it.
-func LoadLegacy(ctx context.Context) (*Ruleset, error) {
-	var sets []*Ruleset
-	for _, family := range []string{"ip", "ip6"} {
-		legacy, err := loadLegacy(ctx, family)
-		if err != nil {
-			return nil, err
-		}
-		sets = append(sets, legacy)
-	}
-	return Join(sets...), nil
-}
-
-func loadLegacy(ctx context.Context, family string) (*Ruleset, error) {
-	tables, err := LegacyTables(family)
-	if err != nil || len(tables) == 0 {
-		return &Ruleset{}, err
-	}
-	command := IptablesCommand("legacy", family)
-	if command == "" {
-		return nil, NoCommand(family)
-	}
-	out, err := RunTool(ctx, "", command+"-save")
-	if err != nil {
-		return nil, err
-	}
-	return ParseIptables(command, string(out)), nil
+	return r.get(ctx, &r.nftables, nftMoment, read)
 }
 
 // ruleset makes chains of what nf_tables has. Tables of iptables' are taken from its
@@ -132,7 +102,7 @@ func (s *nftState) namedByARP() []netip.Addr {
 		}
 		for _, c := range t.chains {
 			for _, r := range c.rules {
-				for e := range r.(*nftRule).expressions() {
+				for e, rest, ok := r.(*nftRule).expressions().cut(); ok; e, rest, ok = rest.cut() {
 					if e.is("cmp") {
 						add(e.data(unix.NFTA_CMP_DATA))
 					}
@@ -167,7 +137,7 @@ func foreignToIptables(r rule) bool {
 		return false
 	}
 	counts := false
-	for e := range n.expressions() {
+	for e, rest, ok := n.expressions().cut(); ok; e, rest, ok = rest.cut() {
 		if e.is("lookup") {
 			return true
 		}

@@ -109,14 +109,18 @@ type expression struct {
 func (e expression) is(name string) bool { return string(e.name) == name }
 
 // expressions are those of a list attribute, in their order.
-func expressions(data []byte) iter.Seq[expression] {
-	return func(yield func(expression) bool) {
-		for e := range list(data) {
-			if !yield(expression{e.word(unix.NFTA_EXPR_NAME), e.nested(unix.NFTA_EXPR_DATA)}) {
-				return
-			}
+type expressions []byte
+
+// cut takes off the first expression. (A range over a function would put the rule's
+// registers into the heap, for each packet that is held against it.)
+func (l expressions) cut() (e expression, rest expressions, ok bool) {
+	for typ, value, next, ok := attributes(l).cut(); ok; typ, value, next, ok = next.cut() {
+		if typ == unix.NFTA_LIST_ELEM {
+			a := attributes(value)
+			return expression{a.word(unix.NFTA_EXPR_NAME), a.nested(unix.NFTA_EXPR_DATA)}, expressions(next), true
 		}
 	}
+	return expression{}, nil, false
 }
 
 // comment reads a rule's user data as nft writes it: type, length, value.

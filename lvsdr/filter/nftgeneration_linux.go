@@ -103,6 +103,7 @@ func nftMoment() (m moment, err error) {
 	if m.namespace, err = os.Readlink("/proc/thread-self/ns/net"); err != nil {
 		return m, err
 	}
-	m.generation, err = nftGeneration()
+	generation, err := nftGeneration()
+	m.state = uint64(generation)
 	return m, nftUnused(err)
 }

@@ -3,7 +3,6 @@ package filter
 import (
 	"cmp"
 	"encoding/binary"
-	"iter"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -24,9 +23,7 @@ func (r *nftRule) handle() uint64 {
 
 func (r *nftRule) comment() string { return comment(r.get(unix.NFTA_RULE_USERDATA)) }
 
-func (r *nftRule) expressions() iter.Seq[expression] {
-	return expressions(r.get(unix.NFTA_RULE_EXPRESSIONS))
-}
+func (r *nftRule) expressions() expressions { return r.get(unix.NFTA_RULE_EXPRESSIONS) }
 
 func (r *nftRule) about() Rule { return Rule{Handle: r.handle(), Text: r.render()} }
 
@@ -35,7 +32,7 @@ func (r *nftRule) line() Line { return "" }
 func (r *nftRule) target() string { return "" }
 
 func (r *nftRule) keys() (all [][]byte) {
-	for e := range r.expressions() {
+	for e, rest, ok := r.expressions().cut(); ok; e, rest, ok = rest.cut() {
 		if set := r.table.sets[string(e.word(unix.NFTA_LOOKUP_SET))]; e.is("lookup") && set != nil {
 			for _, e := range set.elements {
 				all = append(all, e.key)
@@ -46,7 +43,7 @@ func (r *nftRule) keys() (all [][]byte) {
 }
 
 func (r *nftRule) tracks() bool {
-	for e := range r.expressions() {
+	for e, rest, ok := r.expressions().cut(); ok; e, rest, ok = rest.cut() {
 		switch string(e.name) {
 		case "ct", "connlimit", "nat", "masq", "redir":
 			return true
@@ -85,7 +82,7 @@ const maxKey = 64
 
 func (r *nftRule) run(f *flow) step {
 	m := machine{flow: f, rule: r, step: step{match: surely}}
-	for e := range r.expressions() {
+	for e, rest, ok := r.expressions().cut(); ok; e, rest, ok = rest.cut() {
 		m.step.match = m.step.match.and(m.do(e))
 		if m.step.match.truth == no || len(m.step.ends) > 0 {
 			break
@@ -379,7 +376,7 @@ func (m *machine) lookup(e expression) answer {
 // dynset adds to a set, and passes unless a rate within it is exceeded.
 func (m *machine) dynset(e expression) answer {
 	a := surely
-	for i := range expressions(e.get(dynsetExpressions)) {
+	for i, rest, ok := expressions(e.get(dynsetExpressions)).cut(); ok; i, rest, ok = rest.cut() {
 		a = a.and(m.within(i))
 	}
 	if one := e.nested(unix.NFTA_DYNSET_EXPR); one != nil {

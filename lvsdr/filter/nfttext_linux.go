@@ -47,7 +47,10 @@ const (
 
 func (r *nftRule) render() string {
 	w := &writer{rule: r, labels: map[int]label{}, v6: r.table.family == unix.NFPROTO_IPV6}
-	for w.next = slices.Collect(r.expressions()); len(w.next) > 0; {
+	for e, rest, ok := r.expressions().cut(); ok; e, rest, ok = rest.cut() {
+		w.next = append(w.next, e)
+	}
+	for len(w.next) > 0 {
 		e := w.next[0]
 		w.next = w.next[1:]
 		w.expression(e)

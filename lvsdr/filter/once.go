@@ -2,10 +2,10 @@ package filter
 
 import "context"
 
-// Once returns a context by which [Load] reads the rules of nf_tables once, and anew only
-// where somebody has changed them since, or the network namespace is another one. It is
-// for who asks several times in a row: what was read is kept for as long as the context.
-// A context that has it already is returned as it is.
+// Once returns a context by which [Load] reads the rules of nf_tables, and those of legacy
+// iptables, once, and anew only where somebody has changed them since, or the network
+// namespace is another one. It is for who asks several times in a row: what was read is
+// kept for as long as the context. A context that has it already is returned as it is.
 func Once(ctx context.Context) context.Context {
 	if readingOf(ctx) != nil {
 		return ctx
@@ -13,22 +13,27 @@ func Once(ctx context.Context) context.Context {
 	return context.WithValue(ctx, readingKey{}, &reading{turn: make(chan struct{}, 1)})
 }
 
-// Reads tells how often the rules of nf_tables were read by a context of [Once].
-func Reads(ctx context.Context) int {
+// Reads tells how often the rules of nf_tables, and those of legacy iptables, were read by
+// a context of [Once].
+func Reads(ctx context.Context) (nftables, legacy int) {
 	r := readingOf(ctx)
 	if r == nil {
-		return 0
+		return 0, 0
 	}
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
-	return r.reads
+	return r.nftables.reads, r.legacy.reads
 }
 
 type readingKey struct{}
 
 // A reading is what was read last, and when.
 type reading struct {
-	turn  chan struct{} // holds the one who reads
+	turn             chan struct{} // holds the one who reads
+	nftables, legacy kept
+}
+
+type kept struct {
 	at    moment
 	rules *Ruleset // nil: nothing yet
 	reads int
@@ -36,8 +41,8 @@ type reading struct {
 
 // A moment is a network namespace between two changes of its rules.
 type moment struct {
-	namespace  string
-	generation uint32
+	namespace string
+	state     uint64
 }
 
 func readingOf(ctx context.Context) *reading {
@@ -45,30 +50,27 @@ func readingOf(ctx context.Context) *reading {
 	return r
 }
 
-// get returns what was read, and reads where that is of another moment than now's.
-// What changes meanwhile is not kept.
-func (r *reading) get(ctx context.Context, now func() (moment, error), read func() (*Ruleset, error)) (*Ruleset, error) {
+// get returns what was read, and reads where that is of another moment than now's. What
+// changes meanwhile is not kept, nor what is of a moment that cannot be told.
+func (r *reading) get(ctx context.Context, k *kept, now func() (moment, error), read func() (*Ruleset, error)) (*Ruleset, error) {
 	select {
 	case r.turn <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	defer func() { <-r.turn }()
-	before, err := now()
-	if err != nil {
-		return nil, err
+	before, unknown := now()
+	if unknown == nil && k.rules != nil && k.at == before {
+		return k.rules, nil
 	}
-	if r.rules != nil && r.at == before {
-		return r.rules, nil
-	}
-	r.rules = nil
-	r.reads++
+	k.rules = nil
+	k.reads++
 	rules, err := read()
-	if err != nil {
-		return nil, err
+	if err != nil || unknown != nil {
+		return rules, err
 	}
 	if after, err := now(); err == nil && after == before {
-		r.at, r.rules = before, rules
+		k.at, k.rules = before, rules
 	}
 	return rules, nil
 }

@@ -12,12 +12,13 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/doctor"
 	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
+	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
-// A doctor's exam reads the packet filter's rules once, for what they do and for what
-// set-up would change of them.
+// The packet filter's rules are read once: by a doctor's exam, for what they do and for
+// what set-up would change of them, and by a plan.
 func TestRulesAreReadOnce(t *testing.T) {
-	lab.Need(t, lab.Netns, lab.NFT)
+	lab.Need(t, lab.Netns, lab.NFT, lab.IPTables)
 	l := newLab(t)
 	var rules strings.Builder
 	for i := range 100 {
@@ -28,7 +29,7 @@ func TestRulesAreReadOnce(t *testing.T) {
 		of   func(cluster.Config) (lvsdr.Role, error)
 		host *lab.Host
 	}{{lvsdr.Director, l.Director}, {lvsdr.RealServer, l.RealServers[0]}} {
-		sh(t, role.host, "nft -f - <<'E'\ntable inet f {\nchain in {\ntype filter hook input priority 0\n"+rules.String()+"}\n}\nE")
+		sh(t, role.host, "nft -f - <<'E'\ntable inet f {\nchain in {\ntype filter hook input priority 0\n"+rules.String()+"}\n}\nE\niptables-legacy -A INPUT -p tcp --dport 80 -j DROP")
 		r, err := role.of(describe("10.10.10.22", 1, 1))
 		if err != nil {
 			t.Fatal(err)
@@ -40,8 +41,13 @@ func TestRulesAreReadOnce(t *testing.T) {
 		for _, f := range e.Run(ctx) {
 			seen = seen || f.Check == "firewall-in" && f.Severity == doctor.Failure
 		}
-		if n := filter.Reads(ctx); !seen || n != 1 {
-			t.Errorf("%s: the rule that drops is seen: %v; the rules were read %d times", r.Name, seen, n)
+		if nft, legacy := filter.Reads(ctx); !seen || nft != 1 || legacy != 1 {
+			t.Errorf("%s: the rule that drops is seen: %v; nftables' rules were read %d times, legacy iptables' %d", r.Name, seen, nft, legacy)
+		}
+		ctx = filter.Once(t.Context())
+		changes, err := step.RealServerPorts(describe("10.10.10.22", 1, 1)).Plan(ctx, role.host.LVS(), step.Present)
+		if nft, legacy := filter.Reads(ctx); err != nil || len(changes) != 2 || nft != 1 || legacy != 1 {
+			t.Errorf("%d changes, %v; nftables' rules were read %d times, legacy iptables' %d", len(changes), err, nft, legacy)
 		}
 	}
 }
