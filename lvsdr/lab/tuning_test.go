@@ -192,7 +192,6 @@ func TestTuningQueuesCommand(t *testing.T) {
 	lab.Need(t, lab.Netns)
 	l := newLab(t)
 	sh(t, l.Director, "ip link add tuned0 type veth peer name far0 numrxqueues 1 && ip link add tuned1 type veth peer name far1")
-	sh(t, l.Director, "for q in /sys/class/net/tuned1/queues/rx-*; do echo 1 > $q/rps_cpus; done")
 	h := l.Director.LVS()
 	h.Links = hardware{h.Links}
 	seen := func(st *status.Status) {
@@ -203,7 +202,8 @@ func TestTuningQueuesCommand(t *testing.T) {
 		_, err := l.Director.Run(t.Context(), "sh", "-c", command)
 		return err
 	}
-	if runtime.NumCPU() > 1 {
+	if runtime.NumCPU() > 1 { // a kernel for one CPU has no packet steering
+		sh(t, l.Director, "for q in /sys/class/net/tuned1/queues/rx-*; do echo 1 > $q/rps_cpus; done")
 		commandHolds(t, h, "queues", seen, run, "grep -q [1-9a-f] /sys/class/net/tuned0/queues/rx-0/rps_cpus")
 		return
 	}
