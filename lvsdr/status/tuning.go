@@ -103,7 +103,7 @@ func neighbours(ctx context.Context, t *tuner) ([]Note, error) {
 // every two seconds without that being seen in the CPU's time.
 const mostEstimators = 10_000
 
-// estimators: before Linux 6.2 the rates are worked out in a timer, while which the CPU
+// estimators: before Linux 6.2 the rates are worked out in a timer, during which the CPU
 // takes no packets; since 5.15 that can be left out, with the counters, which are summed
 // there. Later kernels, which have est_nice, do it in threads, and packets go first
 // (ip_vs_est.c).
