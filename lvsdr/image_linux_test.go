@@ -150,7 +150,7 @@ func TestImage(t *testing.T) {
 		}
 		want := "sysctls /etc/sysctl.d/zz-lvsdr-realserver.conf, unit /etc/systemd/system/lvsdr-realserver.service, " +
 			"unit /etc/systemd/system/lvsdr-verify.service, unit /etc/systemd/system/lvsdr-verify.timer, " +
-			"unit /etc/systemd/system/lvsdr.path, unit /etc/systemd/system/multi-user.target.wants/lvsdr-realserver.service"
+			"unit /etc/systemd/system/lvsdr-changed.service, unit /etc/systemd/system/lvsdr.path, unit /etc/systemd/system/multi-user.target.wants/lvsdr-realserver.service"
 		if got := strings.Join(names, ", "); got != want {
 			t.Errorf("%s: %s, want %s", what, got, want)
 		}

@@ -55,7 +55,7 @@ func Pause(ctx context.Context, m Manager) error {
 	if !running(m) {
 		return nil
 	}
-	for _, name := range []string{VerifyTimer, PathUnit, VerifyService} {
+	for _, name := range []string{VerifyTimer, PathUnit, ChangedService, VerifyService} {
 		if err := m.Stop(ctx, name); err != nil {
 			return err
 		}

@@ -53,7 +53,7 @@ func (s Step) helpersPresent(h *host.Host) ([]step.Change, error) {
 // helpersAbsent takes away first what would start a set-up.
 func (s Step) helpersAbsent(h *host.Host) ([]step.Change, error) {
 	var changes []step.Change
-	for _, name := range []string{VerifyTimer, PathUnit, VerifyService} {
+	for _, name := range []string{VerifyTimer, PathUnit, ChangedService, VerifyService} {
 		more, err := s.helperAbsent(h, name)
 		if err != nil {
 			return nil, err

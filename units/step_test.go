@@ -21,7 +21,7 @@ const (
 	link  = wants + "/lvsdr-director.service"
 
 	timer = "/etc/systemd/system/lvsdr-verify.timer"
-	added = "unit add " + file + "\nunit add /etc/systemd/system/lvsdr-verify.service\nunit add " + timer + "\nunit add /etc/systemd/system/lvsdr.path\n"
+	added = "unit add " + file + "\nunit add /etc/systemd/system/lvsdr-verify.service\nunit add " + timer + "\nunit add /etc/systemd/system/lvsdr-changed.service\nunit add /etc/systemd/system/lvsdr.path\n"
 )
 
 // manager is a systemd that writes down what it is told.
@@ -113,7 +113,7 @@ func TestStepWithSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"reload", "enable lvsdr-director.service", "start lvsdr-director.service",
-		"stop lvsdr-verify.timer", "stop lvsdr.path", "stop lvsdr-verify.service", "reload", "stop lvsdr-director.service"}
+		"stop lvsdr-verify.timer", "stop lvsdr.path", "stop lvsdr-changed.service", "stop lvsdr-verify.service", "reload", "stop lvsdr-director.service"}
 	if !slices.Equal(m.calls, want) {
 		t.Errorf("got %q\nwant %q", m.calls, want)
 	}
@@ -265,11 +265,11 @@ func TestStepHelpers(t *testing.T) {
 	}
 	up("", "--vip", "10.10.10.22")
 	up("set "+timer, "--vip", "10.10.10.22", "--verify", "5m")
-	up("remove /etc/systemd/system/lvsdr-verify.service\nremove "+timer+"\nremove /etc/systemd/system/lvsdr.path", "--vip", "10.10.10.22", "--verify", "0")
-	if want := []string{"stop lvsdr-verify.service", "stop lvsdr-verify.timer", "stop lvsdr.path", "reload"}; !slices.Equal(m.calls, want) {
+	up("remove /etc/systemd/system/lvsdr-verify.service\nremove "+timer+"\nremove /etc/systemd/system/lvsdr-changed.service\nremove /etc/systemd/system/lvsdr.path", "--vip", "10.10.10.22", "--verify", "0")
+	if want := []string{"stop lvsdr-verify.service", "stop lvsdr-verify.timer", "stop lvsdr-changed.service", "stop lvsdr.path", "reload"}; !slices.Equal(m.calls, want) {
 		t.Errorf("got %q, want %q", m.calls, want)
 	}
-	up("add /etc/systemd/system/lvsdr-verify.service\nadd /etc/systemd/system/lvsdr.path", "--config", "/etc/lvsdr/lvsdr.yaml", "--verify=0s")
+	up("add /etc/systemd/system/lvsdr-verify.service\nadd /etc/systemd/system/lvsdr-changed.service\nadd /etc/systemd/system/lvsdr.path", "--config", "/etc/lvsdr/lvsdr.yaml", "--verify=0s")
 	if err := w.Run("ln -s /dev/null " + timer); err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +293,7 @@ func TestStepHelpersOfOthers(t *testing.T) {
 // A change of the running host that the unit does not say is left alone.
 func TestPause(t *testing.T) {
 	m := &manager{}
-	if err := units.Pause(t.Context(), m); err != nil || !slices.Equal(m.calls, []string{"stop lvsdr-verify.timer", "stop lvsdr.path", "stop lvsdr-verify.service"}) {
+	if err := units.Pause(t.Context(), m); err != nil || !slices.Equal(m.calls, []string{"stop lvsdr-verify.timer", "stop lvsdr.path", "stop lvsdr-changed.service", "stop lvsdr-verify.service"}) {
 		t.Errorf("got %q, %v", m.calls, err)
 	}
 	if err := units.Pause(t.Context(), nil); err != nil {

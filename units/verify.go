@@ -17,11 +17,13 @@ import (
 
 // The units beside that of the role, which wants them and takes them along when it is
 // stopped: a set-up that is run again (VerifyService), every so often (VerifyTimer) and
-// when the description of the cluster or the network has changed (PathUnit).
+// when the description of the cluster or the network has changed (PathUnit, which has
+// ChangedService start it).
 const (
-	VerifyService = "lvsdr-verify.service"
-	VerifyTimer   = "lvsdr-verify.timer"
-	PathUnit      = "lvsdr.path"
+	VerifyService  = "lvsdr-verify.service"
+	VerifyTimer    = "lvsdr-verify.timer"
+	PathUnit       = "lvsdr.path"
+	ChangedService = "lvsdr-changed.service"
 )
 
 // DefaultVerify is how often a host is brought back to its role, where the flag --verify
@@ -45,12 +47,15 @@ func (u Unit) Helpers() ([]Helper, error) {
 	if err != nil {
 		return nil, err
 	}
-	helpers := []Helper{{Name: VerifyService}, {Name: VerifyTimer}, {Name: PathUnit}}
-	parts := [][]*unit.UnitOption{nil, nil, u.path(every)}
+	helpers := []Helper{{Name: VerifyService}, {Name: VerifyTimer}, {Name: ChangedService}, {Name: PathUnit}}
+	parts := [][]*unit.UnitOption{nil, nil, nil, u.path(every)}
 	if every > 0 {
 		parts[1] = u.verifyTimer(every)
 	}
-	if parts[1] != nil || parts[2] != nil {
+	if parts[3] != nil {
+		parts[2] = u.changedService()
+	}
+	if parts[1] != nil || parts[3] != nil {
 		parts[0] = u.verifyService()
 	}
 	for i, part := range parts {
@@ -143,7 +148,7 @@ func (u Unit) verifyService() []*unit.UnitOption {
 	name := path.Base(step.UnitFile(u.Role))
 	return slices.Concat(
 		u.about("LVS "+spoken(u.Role)+", brought back to what is described", "After", name,
-			"StartLimitIntervalSec", "0"), // the network's managers write often, at boot
+			"StartLimitIntervalSec", "0"), // as often as changedService asks
 		options("Service",
 			"Type", "oneshot",
 			"ExecStart", commandLine(u.Binary, []string{"setup", u.Role, "--runtime", "--reassert"}),
@@ -165,8 +170,22 @@ func (u Unit) verifyTimer(every time.Duration) []*unit.UnitOption {
 // not theirs.
 var networkState = []string{"/run/systemd/netif/links", "/run/NetworkManager/devices", "/run/network"}
 
-// NetworkState are the folders that lvsdr.path watches.
-func NetworkState() []string { return slices.Clone(networkState) }
+// changedService starts VerifyService, once the run at work has ended: that may have looked
+// before the change. While the service of a path unit runs, systemd does not watch, and what
+// is written then starts nothing (path_enter_running in systemd's core/path.c). So it is this
+// one, which ends at once, and not the set-up, whose second look comes after it.
+func (u Unit) changedService() []*unit.UnitOption {
+	return slices.Concat(
+		u.about("LVS "+spoken(u.Role)+": its description or the network has changed", "After", VerifyService,
+			"StartLimitIntervalSec", "0"), // the network's managers write often, at boot
+		options("Service",
+			"Type", "oneshot",
+			"ExecStart", "/bin/systemctl --no-block start "+VerifyService,
+			"SyslogLevel", "notice",
+			"LogLevelMax", "notice",
+		),
+		u.sandbox())
+}
 
 // path watches the file that describes the cluster and, where the host is verified at
 // all, the network's managers; nil where there is nothing to watch.
@@ -184,7 +203,7 @@ func (u Unit) path(every time.Duration) []*unit.UnitOption {
 		return nil
 	}
 	return slices.Concat(u.about("LVS "+spoken(u.Role)+": changes of its description and of the network"),
-		watched, options("Path", "Unit", VerifyService))
+		watched, options("Path", "Unit", ChangedService))
 }
 
 // spoken is a role in a sentence.

@@ -67,16 +67,11 @@ func (s *session) outdated(p *patient) bool {
 }
 
 // settled looks again, a moment after a set-up that systemd has run by itself: a network
-// manager writes what it has made before it takes away what is not its own. What it, or a
-// person in the file, writes meanwhile starts nothing: lvsdr.path does not watch until
-// this process has ended (systemd.path(5)). So it looks until nobody has written for a
-// moment, or for the last time. Err is how the first look ended.
-func (s *session) settled(ctx context.Context, c *cli.Command, file string, err error) error {
-	watched := append(units.NetworkState(), file)
-	for look, again := 0, s.moment(ctx); err == nil && again && look < mostLooks; look++ {
-		seen := s.sys.written(watched)
+// manager writes what it has made before it takes away what is not its own. What is written
+// meanwhile starts the next run. Err is how the first look ended.
+func (s *session) settled(ctx context.Context, c *cli.Command, err error) error {
+	if err == nil && s.sys.settle(ctx) {
 		err = s.lookAgain(ctx, c)
-		again = s.moment(ctx) && s.sys.written(watched) != seen
 	}
 	if errors.Is(err, host.ErrLocked) || errors.Is(err, errUnitGone) {
 		return nil // the next run sees to it, where there is one
@@ -84,13 +79,10 @@ func (s *session) settled(ctx context.Context, c *cli.Command, file string, err 
 	return err
 }
 
-// mostLooks bounds the looks where somebody writes all the time.
-const mostLooks = 20
-
-// moment waits, and tells whether nobody asked for the end.
-func (s *session) moment(ctx context.Context) bool {
+// aSecond waits, and tells whether nobody asked for the end.
+func aSecond(ctx context.Context) bool {
 	select {
-	case <-time.After(s.sys.settling):
+	case <-time.After(time.Second):
 		return true
 	case <-ctx.Done():
 		return false

@@ -91,7 +91,7 @@ func newStage(dir string) *stage {
 		hostname:     func() string { return "dev-1.example.org" },
 		capabilities: func() (uint64, error) { return ^uint64(0), nil },
 		writable:     func(string) error { return nil },
-		written:      func([]string) string { return "" },
+		settle:       func(context.Context) bool { return true },
 		writers:      func(name string) string { return st.loose[name] },
 		fleeting:     []string{"/run"}, // the scripts have their files below /tmp
 		waiting:      host.Waiting{Patience: 50 * time.Millisecond, Silence: time.Millisecond},

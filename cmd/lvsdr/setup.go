@@ -88,7 +88,7 @@ func (s *session) setup(ctx context.Context, c *cli.Command, dryRun bool) error 
 	}
 	err = s.change(ctx, p.host, func(ctx context.Context, h *host.Host) error { return s.bring(ctx, p, h) })
 	if s.report.reassert {
-		err = s.settled(ctx, c, p.src.file, err)
+		err = s.settled(ctx, c, err)
 	}
 	if err != nil {
 		return err

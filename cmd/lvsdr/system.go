@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"os"
 	"path/filepath"
 	"sync"
@@ -49,10 +50,9 @@ type system struct {
 	writers func(name string) string
 
 	waiting host.Waiting // for another lvsdr
-	// settling is how long a network manager takes to do what it has begun.
-	settling time.Duration
-	// written changes when one of the files, or a file in one of the folders, is written.
-	written func(names []string) string
+	// settle waits until a network manager has done what it has begun, and tells whether
+	// nobody asked for the end.
+	settle func(context.Context) bool
 	// unproved has set-up end with its last change.
 	unproved bool
 	// silence is after how long an exam under way is told on a terminal.
@@ -90,8 +90,7 @@ func local() *system {
 		writers:      linux.Writers,
 		fleeting:     []string{"/tmp", "/run"},
 		silence:      time.Second,
-		settling:     time.Second,
-		written:      lastWritten,
+		settle:       aSecond,
 	}
 }
 
