@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,9 @@ func TestParseConfigAccepts(t *testing.T) {
 			"[{address: 10.0.0.3, weight: 65535, upperThreshold: 4294967295, lowerThreshold: 4294967295}]}]\ntimeouts: {tcp: 2147483s}\ndrain: 0s\n",
 		"scheduler flags": "services: [{vip: 10.0.0.1, scheduler: mh, schedulerFlags: [mh-port, mh-fallback]}, {vip: 10.0.0.1, ports: [81], scheduler: sh, schedulerFlags: [sh-port]}]\n",
 		"one packet":      "services: [{vip: 10.0.0.1, ports: [53/udp], onePacket: true}]\n",
+		"sorry server":    "engine: keepalived\nservices: [{vip: 10.0.0.1, sorryServer: 10.0.0.8, inhibit: true, realServers: [{address: 10.0.0.3}]}, {vip: '2001:db8::1', sorryServer: '2001:db8::8'}]\n",
+		"sync":            "services: [{vip: 10.0.0.1}]\nsync: {interface: eth1, id: 7, group: 224.0.0.99, port: 9000}\n",
+		"sync group":      "interface: eth0\nservices: [{vip: 10.0.0.1}]\nsync: {group: 224.0.0.99}\n",
 		"ipv6 netmask":    "services: [{vip: '2001:db8::1', persistence: 1s, persistenceNetmask: 128}]\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -117,6 +121,37 @@ func roundTrip(t *testing.T, c Config) {
 	var plain Config
 	if err := json.Unmarshal(text, &plain); err != nil || !reflect.DeepEqual(c, plain) {
 		t.Errorf("encoding/json: %v: got %+v\nwant %+v\n%s", err, plain, c, text)
+	}
+}
+
+// TestNothingIsOmittedUnread: yaml's omitempty takes a struct without public fields for
+// empty, whatever it is; who has such a field writes itself.
+func TestNothingIsOmittedUnread(t *testing.T) {
+	met := map[string]bool{}
+	var walk func(reflect.Type)
+	walk = func(in reflect.Type) {
+		for in.Kind() == reflect.Pointer || in.Kind() == reflect.Slice {
+			in = in.Elem()
+		}
+		if in.Kind() != reflect.Struct || met[in.Name()] {
+			return
+		}
+		met[in.Name()] = true
+		for i := range in.NumField() {
+			f := in.Field(i)
+			hidden := f.Type.Kind() == reflect.Struct && !slices.ContainsFunc(reflect.VisibleFields(f.Type), reflect.StructField.IsExported)
+			if hidden && strings.Contains(f.Tag.Get("yaml"), "omitempty") {
+				if _, ok := reflect.Zero(in).Interface().(yaml.Marshaler); !ok {
+					t.Errorf("%s.%s is never written", in.Name(), f.Name)
+				}
+				met[in.Name()+"."+f.Name] = true
+			}
+			walk(f.Type)
+		}
+	}
+	walk(reflect.TypeFor[Config]())
+	if !met["Service.SorryServer"] || !met["Sync.Group"] {
+		t.Errorf("met %v", met)
 	}
 }
 
