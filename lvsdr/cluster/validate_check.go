@@ -140,8 +140,8 @@ func (v serviceValidation) script(c Check) {
 		v.add("check.script", "", "the type misc needs a script: its full path and arguments, such as script: /usr/local/bin/check "+ScriptAddress+" "+ScriptPort)
 	case !strings.HasPrefix(c.Script, "/"):
 		v.add("check.script", c.Script, "the full path of the script is wanted, such as /usr/local/bin/check: keepalived would look for it in its own PATH")
-	case strings.ContainsFunc(c.Script, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune("\"'\\#!$@~`", r) }):
-		v.add("check.script", c.Script, "plain words with a blank between them are wanted, none of \"'\\#!$@~`: no shell reads them")
+	case strings.ContainsFunc(c.Script, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune("\"'\\#!$~`", r) }):
+		v.add("check.script", c.Script, "plain words with a blank between them are wanted, none of \"'\\#!$~`: no shell reads them")
 	default:
 		v.placeholders(c.Script)
 	}

@@ -69,8 +69,8 @@ func (v *validation) auth(c Config) {
 	switch {
 	case len(text) > maxAuth:
 		v.add("vrrp.auth", hidden, "VRRP has room for 8 characters, which travel in clear text: longer ones would be cut; authHmac has a key that does not travel, with keepalived 2.4.2")
-	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"'\#!{}$@~`, r) }):
-		v.add("vrrp.auth", hidden, `letters, digits and such are wanted, no blanks and none of "'\#!{}$@~`)
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"'\#!{}$~`, r) }):
+		v.add("vrrp.auth", hidden, `letters, digits and such are wanted, no blanks and none of "'\#!{}$~`)
 	case time.Duration(c.VRRP.Interval)%time.Second != 0:
 		v.add("vrrp.auth", hidden, "an interval of no whole seconds takes VRRP version 3: "+without)
 	}

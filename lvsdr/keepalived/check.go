@@ -152,6 +152,7 @@ func (im *importer) url(c *rcheck, d Directive) {
 func (im *importer) check(v *vserver) {
 	i := slices.IndexFunc(v.servers, func(r rserver) bool { return r.check != nil })
 	if i < 0 {
+		im.virtualHosts(v)
 		if im.looked && len(v.servers) > 0 {
 			im.note(v.Directive, "%s has no check: lvsdr looks after its real servers as usual, each port by itself", shown(v.text()))
 			v.check = &cluster.Check{Interval: v.interval}
@@ -160,6 +161,7 @@ func (im *importer) check(v *vserver) {
 	}
 	first := v.servers[i].checked(v)
 	v.check = &first
+	im.virtualHosts(v)
 	for _, r := range v.servers {
 		switch {
 		case r.check == nil:
@@ -168,6 +170,18 @@ func (im *importer) check(v *vserver) {
 			im.lost(r.check.Directive, "%s: left out: lvsdr has one check for all real servers of a service, that of %s",
 				r.check.Keyword(), v.servers[i].Address)
 		}
+	}
+}
+
+// virtualHosts tells of the host that a page is asked of. To other checks it is nothing.
+func (im *importer) virtualHosts(v *vserver) {
+	pages := v.check != nil && (v.check.Type == cluster.CheckHTTP || v.check.Type == cluster.CheckHTTPS)
+	hosts := v.hosts
+	for _, r := range v.servers {
+		hosts = append(hosts, r.hosts...)
+	}
+	for _, d := range hosts {
+		im.remark(d, pages, "%s: left out: lvsdr asks for the page by the real server's address, without the name of a host", []any{shown(d.text())})
 	}
 }
 
@@ -242,9 +256,9 @@ func (im *importer) quorum(v *vserver, s *cluster.Service) {
 	for _, r := range s.RealServers {
 		total += weight(r)
 	}
-	if s.Quorum > total {
-		im.lost(find(v.Directive, "quorum"), "quorum %d is left out: it is more than all weights together, %d", s.Quorum, total)
-		s.Quorum = 0
+	if s.Quorum > total && total > 0 {
+		im.remark(find(v.Directive, "quorum"), len(s.RealServers) < len(v.servers), "quorum %d is more than all weights together: it is %d here, as keepalived corrects it itself", []any{s.Quorum, total})
+		s.Quorum = total
 	}
 	if s.Quorum == 1 {
 		s.Quorum = 0
@@ -268,6 +282,9 @@ func (im *importer) sorry(v *vserver, s *cluster.Service, port uint16) {
 	switch {
 	case len(a) != 1 || a[0].Is4() != s.VIP.Is4():
 		im.lost(*d, "%s is left out: an address of the VIP's family is wanted", shown(d.text()))
+		return
+	case a[0].IsLoopback() || a[0] == s.VIP:
+		im.lost(*d, "%s is left out: it is the director itself, and with lvsdr another host is the sorry server", shown(d.text()))
 		return
 	case len(d.Words) > 2 && d.Words[2] != strconv.Itoa(int(port)):
 		im.note(*d, "port %s does nothing with DR: packets keep port %d", shown(d.Words[2]), port)

@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,16 +77,45 @@ func (im *importer) scriptOwner(c *rcheck) {
 // general is a script with the real server's address and port, and the VIP, as what
 // stands for them, so that those of all real servers are the same.
 func general(script string, r rserver, v *vserver) string {
+	port := strconv.Itoa(int(r.port))
+	ours := !slices.ContainsFunc(v.ports, func(p int) bool { return p != int(r.port) })
 	words := strings.Fields(script)
-	for i, w := range words[min(1, len(words)):] {
-		switch w {
-		case r.Address.String():
-			words[i+1] = cluster.ScriptAddress
-		case strconv.Itoa(int(r.port)):
-			words[i+1] = cluster.ScriptPort
-		case v.arg():
-			words[i+1] = cluster.ScriptVIP
+	for i := 1; i < len(words); i++ {
+		if ours && words[i] == port {
+			words[i] = cluster.ScriptPort
+			continue
+		}
+		words[i] = inPlace(words[i], r.Address.String(), cluster.ScriptAddress)
+		if v.arg() != "group" {
+			words[i] = inPlace(words[i], v.arg(), cluster.ScriptVIP)
+		}
+		if before, ok := strings.CutSuffix(words[i], cluster.ScriptAddress+":"+port); ok && ours {
+			words[i] = before + cluster.ScriptAddress + ":" + cluster.ScriptPort
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// inPlace replaces an address in a word, where it is no part of a longer one: @10.0.0.9,
+// http://10.0.0.9:80/.
+func inPlace(word, address, with string) string {
+	more := "0123456789."
+	if strings.Contains(address, ":") {
+		more = "0123456789abcdefABCDEF:."
+	}
+	var b strings.Builder
+	for address != "" {
+		before, after, found := strings.Cut(word, address)
+		b.WriteString(before)
+		if word = after; !found {
+			break
+		}
+		longer := before != "" && strings.ContainsRune(more, rune(before[len(before)-1])) || after != "" && strings.ContainsRune(more, rune(after[0]))
+		if longer {
+			b.WriteString(address)
+		} else {
+			b.WriteString(with)
+		}
+	}
+	return b.String()
 }

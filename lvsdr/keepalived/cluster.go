@@ -112,6 +112,10 @@ func (im *importer) top(d Directive) {
 // fate tells what becomes of a directive that has no place.
 func (im *importer) fate(d Directive, fates func() map[string]fate) {
 	f, ok := fates()[d.Keyword()]
+	if first := d.Keyword()[0] | 0x20; !ok && (first < 'a' || first > 'z') {
+		im.note(d, "%s is no comment, and keepalived passes it over as a word that it does not know: its comments begin with # or !", shown(d.text()))
+		return
+	}
 	if !ok {
 		im.lost(d, "%s: left out: lvsdr does not know it", shown(d.Keyword()))
 		return
@@ -186,6 +190,9 @@ func (im *importer) withoutService() {
 	}
 }
 
+// sampleMail is the mail server of keepalived's samples.
+var sampleMail = netip.MustParseAddr("192.168.200.1")
+
 // strangeMail tells of a mail server that has nothing to do with the cluster, as in
 // keepalived's samples.
 func (im *importer) strangeMail() {
@@ -193,7 +200,7 @@ func (im *importer) strangeMail() {
 		return
 	}
 	server, err := netip.ParseAddr(im.mail.arg())
-	if err != nil || !server.Is4() {
+	if err != nil || server != sampleMail {
 		return
 	}
 	near := func(a netip.Addr) bool {

@@ -160,7 +160,34 @@ func TestCluster(t *testing.T) {
 		{"no script", "virtual_server 10.0.0.1 80 {\n" + dr + "real_server 10.0.0.9 80 {\nMISC_CHECK {\n}\n}\n}",
 			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {interval: 6s}, realServers: [{address: 10.0.0.9}]}]", "!k:7: MISC_CHECK has no misc_path"},
 		{"unreachable quorum", "virtual_server 10.0.0.1 80 {\n" + dr + "quorum 2\n" + rs + "}",
-			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {interval: 6s}, realServers: [{address: 10.0.0.9}]}]", "!k:6: quorum 2 is left out: it is more than all weights together, 1"},
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {interval: 6s}, realServers: [{address: 10.0.0.9}]}]", "\nk:6: quorum 2 is more than all weights together: it is 1 here, as keepalived corrects it itself"},
+		{"quorum of all weights", "virtual_server 10.0.0.1 80 {\n" + dr + "quorum 9\nreal_server 10.0.0.2 80 {\nweight 5\nTCP_CHECK {\nretry 2\nconnect_timeout 3\n}\n}\n}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, quorum: 5, realServers: [{address: 10.0.0.2, weight: 5}]}]", "\nk:6: quorum 9 is more than all weights together: it is 5 here"},
+		{"quorum of those left", "virtual_server 10.0.0.1 80 {\n" + dr + "quorum 2\nreal_server 127.0.0.1 80 {\n}\nreal_server 10.0.0.1 80 {\n}\n" + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {interval: 6s}, realServers: [{address: 10.0.0.9}]}]",
+			"!k:6: quorum 2 is more than all weights together: it is 1 here, as keepalived corrects it itself\n!k:7: real_server 127.0.0.1 80 is left out: it is the director itself, which with lvsdr is no real server\n!k:9: 10.0.0.1 is left out: it is the VIP"},
+		{"weight of all", "virtual_server 10.0.0.1 80 {\n" + dr + "real_server 10.0.0.2 80 {\nweight 1\n}\nreal_server 10.0.0.3 80 {\n}\nweight 7\n}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.2}, {address: 10.0.0.3, weight: 7}]}]", ""},
+		{"no scheduler of that name", "virtual_server 10.0.0.1 80 {\n" + strings.Replace(dr, "rr", "WRR", 1) + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: wlc, realServers: [{address: 10.0.0.9}]}]", "!k:5: lb_algo WRR is left out: it is no scheduler, and keepalived takes wlc then; the kernel has rr, wrr"},
+		{"method in small letters", "virtual_server 10.0.0.1 80 {\n" + strings.Replace(dr, "DR", "dr", 1) + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}]",
+			"!k:2: lb_kind dr: keepalived knows DR in capitals alone, and takes NAT; if DR was meant, write it so\n!k:6: 10.0.0.9 is reached by NAT"},
+		{"netmask that makes it persistent", "virtual_server 10.0.0.1 80 {\n" + dr + "persistence_granularity 255.255.255.0\n" + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, persistence: 6m, persistenceNetmask: 24, realServers: [{address: 10.0.0.9}]}]", "\nk:6: persistence_granularity makes a service persistent"},
+		{"director as sorry server", "virtual_server 10.0.0.1 80 {\n" + dr + "sorry_server 127.0.0.1 80\n" + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {interval: 6s}, realServers: [{address: 10.0.0.9}]}]", "!k:6: sorry_server 127.0.0.1 80 is left out: it is the director itself"},
+		{"comments of other languages", "virtual_server 10.0.0.1 80 { // the VIP\n" + dr + ";the real server\n// weight 1\n" + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}]", "\nk:6: ;the real server is no comment, and keepalived passes it over"},
+		{"host of a page", "virtual_server 10.0.0.1 80 {\n" + dr + "virtualhost www\nreal_server 10.0.0.9 80 {\nHTTP_GET {\nurl {\npath /\n}\nretry 2\nconnect_timeout 3\ndelay_before_retry 1\n}\n}\n}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {type: http, path: /}, realServers: [{address: 10.0.0.9}]}]", "!k:6: virtualhost www: left out: lvsdr asks for the page by the real server's address"},
+		{"host of no page", "virtual_server 10.0.0.1 80 {\n" + dr + "virtualhost www\n" + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}]", "\nk:6: virtualhost www: left out"},
+		{"addresses in a script", "virtual_server 10.0.0.1 80 {\n" + dr + "real_server 10.0.0.8 80 {\nMISC_CHECK {\nmisc_path \"/x @10.0.0.8 http://10.0.0.8:80/ 10.0.0.1 110.0.0.8 10.0.0.80\"\nmisc_timeout 3\nuser w\n}\n}\n" +
+			"real_server 10.0.0.9 80 {\nMISC_CHECK {\nmisc_path \"/x @10.0.0.9 http://10.0.0.9:80/ 10.0.0.1 110.0.0.8 10.0.0.80\"\nmisc_timeout 3\nuser w\n}\n}\n}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {type: misc, script: '/x @{address} http://{address}:80/ {vip} 110.0.0.8 10.0.0.80', user: w, retries: 0}, realServers: [{address: 10.0.0.8}, {address: 10.0.0.9}]}]", ""},
+		{"port of its own in a script", "virtual_server 10.0.0.1 80 {\n" + dr + "real_server 10.0.0.9 81 {\nMISC_CHECK {\nmisc_path \"/x 10.0.0.9:81 81\"\nmisc_timeout 3\nuser w\n}\n}\n}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {type: misc, script: '/x {address}:81 81', user: w, retries: 0}, realServers: [{address: 10.0.0.9}]}]", "port 81 does nothing with DR"},
 		{"condition", "virtual_server 10.0.0.1 80 {\n@other lb_kind NAT\n" + dr + rs + "}",
 			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}]", "k:2: left out: it is for another config-id (@other)"},
 	} {
@@ -213,6 +240,56 @@ func engineOf(services string) string {
 		}
 	}
 	return ""
+}
+
+// TestNoLAN: a VIP is not carried where no LAN is, and the directors do not sync there.
+func TestNoLAN(t *testing.T) {
+	got, remarks := imported(t, `virtual_server 10.0.0.1 80 {
+ lb_kind DR
+ protocol TCP
+ real_server 10.0.0.9 80 {
+ }
+}
+vrrp_instance A {
+ interface eth0
+ lvs_sync_daemon_interface
+ lvs_sync_daemon_inteface eth1
+ virtual_ipaddress {
+  10.0.0.1/32 dev lo
+ }
+}
+global_defs {
+ lvs_id director
+}
+`)
+	if got.Interface != "eth0" || got.Sync != nil {
+		t.Errorf("got %+v", got)
+	}
+	told := remarksText(remarks)
+	for _, want := range []string{
+		"\nk:12: 10.0.0.1/32 dev lo: on lo nobody on the LAN is told of a VIP: lvsdr carries it on the LAN interface\n",
+		"!k:9: lvs_sync_daemon_interface is left out: the name of an interface is wanted on its line\n",
+		"!k:10: lvs_sync_daemon_inteface: left out: keepalived 2 knows it no more", "\nk:16: lvs_id: left out",
+	} {
+		if !strings.Contains(told, want) {
+			t.Errorf("told\n%s\nwant %s", told, want)
+		}
+	}
+	for name, none := range map[string]bool{"lo": true, "tunl0": true, "dummy12": true, "gre0": true, "green0": false, "dummy": false, "eth0": false, "lo0": false, "tunl0x": false} {
+		if noLAN(name) != none {
+			t.Errorf("%s: %v", name, !none)
+		}
+	}
+}
+
+// TestMailServer: the host itself by its name, and a server elsewhere, are none of a sample's.
+func TestMailServer(t *testing.T) {
+	for server, want := range map[string]string{"localhost": "127.0.0.1", "127.0.0.1": "127.0.0.1", "203.0.113.5": "203.0.113.5"} {
+		got, remarks := imported(t, strings.ReplaceAll(mission, "192.168.200.1", server))
+		if got.Notify == nil || got.Notify.SMTP != want || strings.Contains(remarksText(remarks), "smtp_server") {
+			t.Errorf("%s: %+v\n%s", server, got.Notify, remarksText(remarks))
+		}
+	}
 }
 
 // TestInstances: who carries a VIP, and what goes with it.

@@ -42,7 +42,7 @@ func (im *importer) withoutOthers() {
 		var told []string
 		for _, in := range i.Block {
 			if slices.Contains([]string{"state", "virtual_router_id", "priority", "advert_int"}, in.Keyword()) {
-				told = append(told, shown(in.text()))
+				told = append(told, shown(in.Keyword()+" "+in.arg()))
 			}
 		}
 		what := shown(i.text())
@@ -144,8 +144,8 @@ func (im *importer) password(d Directive) string {
 	case !strings.EqualFold(kind.arg(), "PASS"):
 		im.lost(kind, "%s is left out: lvsdr has PASS alone", shown(kind.text()))
 		return ""
-	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'\\#!{}$@~`", r) }):
-		im.lost(password, "auth_pass is left out: lvsdr takes letters, digits and such, no blanks and none of \"'\\#!{}$@~`")
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'\\#!{}$~`", r) }):
+		im.lost(password, "auth_pass is left out: lvsdr takes letters, digits and such, no blanks and none of \"'\\#!{}$~`")
 		return ""
 	}
 	return text

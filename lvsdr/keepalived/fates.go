@@ -25,6 +25,7 @@ var (
 	idle       = fate{"left out: it means something to keepalived alone", false}
 	noSpace    = fate{"left out: run lvsdr in the network namespace that is meant", true}
 	oldNAT     = fate{"left out: keepalived knows it no more (it is an error to keepalived -t), and with DR it never meant anything", false}
+	oldSync    = fate{"left out: keepalived 2 knows it no more, and syncs nothing; sync: {interface: …} does", true}
 	alone      = fate{"left out: a director that returns with a higher priority takes the VIPs back at once; preempt: false has it leave them", true}
 	ownVRRP    = fate{"left out: lvsdr's directors advertise and announce the VIPs their own way", false}
 	throughNAT = fate{"left out: unicast advertisements go to directors of the same LAN", true}
@@ -60,7 +61,7 @@ var globalFates = fatesOf(func() map[*fate][]string {
 		&ofChecks:  {"checker_log_all_failures", "checker_priority", "checker_rt_priority", "checker_no_swap", "max_auto_priority"},
 		&noScripts: {"startup_script", "shutdown_script", "notify_fifo", "notify_fifo_script", "vrrp_notify_fifo", "vrrp_notify_fifo_script", "lvs_notify_fifo", "lvs_notify_fifo_script"},
 		&noSpace:   {"net_namespace", "net_namespace_ipvs"},
-		&idle: {"router_id", "smtp_helo_name", "smtp_connect_timeout", "lvs_flush", "lvs_flush_on_stop", "lvs_flush_onstop", "script_user", "enable_script_security", "enable_traps", "enable_snmp_keepalived",
+		&idle: {"router_id", "lvs_id", "smtp_helo_name", "smtp_connect_timeout", "lvs_flush", "lvs_flush_on_stop", "lvs_flush_onstop", "script_user", "enable_script_security", "enable_traps", "enable_snmp_keepalived",
 			"enable_snmp_checker", "enable_snmp_rfc", "enable_snmp_rfcv2", "enable_snmp_rfcv3", "enable_snmp_vrrp", "snmp_socket", "enable_dbus", "dbus_service_name",
 			"vrrp_strict", "vrrp_version", "vrrp_skip_check_adv_addr", "vrrp_mcast_group4", "vrrp_mcast_group6", "vrrp_iptables", "vrrp_ipsets", "nftables",
 			"vrrp_garp_master_delay", "vrrp_garp_master_repeat", "vrrp_garp_master_refresh", "vrrp_garp_master_refresh_repeat", "vrrp_garp_lower_prio_delay",
@@ -75,7 +76,7 @@ var serverFates = fatesOf(func() map[*fate][]string {
 	return map[*fate][]string{
 		&noChecks:  {"BFD_CHECK", "FILE_CHECK"},
 		&noInhibit: {"sorry_server_inhibit"},
-		&ofChecks:  {"hysteresis", "virtualhost", "ha_suspend", "log_all_failures"},
+		&ofChecks:  {"hysteresis", "ha_suspend", "log_all_failures"},
 		&always:    {"warmup", "sorry_server_lvs_method"},
 		&noScripts: {"quorum_up", "quorum_down", "notify_up", "notify_down"},
 		&allMail:   {"smtp_alert"},
@@ -108,6 +109,7 @@ var instanceFates = fatesOf(func() map[*fate][]string {
 		&noScripts:  {"notify", "notify_master", "notify_backup", "notify_fault", "notify_stop", "notify_deleted", "notify_master_rx_lower_pri", "notify_priority_changes"},
 		&noTracking: {"track_script", "track_file", "track_process", "track_bfd", "track_src_ip", "dont_track_primary"},
 		&throughNAT: {"unicast_ttl"},
+		&oldSync:    {"lvs_sync_daemon_inteface"},
 		&idle:       {"debug", "kernel_rx_buf_size"},
 		&ownVRRP: {
 			"use_vmac", "use_vmac_addr", "vmac_xmit_base", "use_ipvlan", "garp_master_delay", "garp_master_repeat", "garp_master_refresh", "garp_master_refresh_repeat",

@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -67,8 +68,18 @@ func (im *importer) flaws(d Directive) {
 	im.note(password, "auth_pass travels in clear text in every advertisement: it keeps nobody out who hears them")
 }
 
+// noLAN tells of interfaces that have no LAN: a VIP is there for the host itself, or for
+// tunnels.
+func noLAN(name string) bool {
+	return name == "lo" || slices.ContainsFunc([]string{"dummy", "tunl", "ip6tnl", "gre", "sit"}, func(kind string) bool {
+		number, is := strings.CutPrefix(name, kind)
+		return is && number != "" && strings.Trim(number, "0123456789") == ""
+	})
+}
+
 // address takes an address of a vrrp_instance: ADDRESS[/LENGTH] [dev NAME] ….
-func (im *importer) address(d Directive, name string) {
+func (im *importer) address(d Directive, over string) {
+	name := over
 	text, length, masked := strings.Cut(d.Keyword(), "/")
 	a, err := netip.ParseAddr(text)
 	if err != nil {
@@ -79,6 +90,10 @@ func (im *importer) address(d Directive, name string) {
 		if w == "dev" {
 			name = d.Words[i+1]
 		}
+	}
+	if name != over && noLAN(name) {
+		im.note(d, "%s: on %s nobody on the LAN is told of a VIP: lvsdr carries it on the LAN interface", shown(d.text()), name)
+		name = over
 	}
 	if masked && length != "32" && length != "128" {
 		im.note(d, "%s: lvsdr carries a VIP alone, without the rest of its subnet: as /%d", d.Keyword(), a.BitLen())

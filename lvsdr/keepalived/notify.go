@@ -106,7 +106,11 @@ func (im *importer) sender(d Directive) string {
 }
 
 func (im *importer) mailServer(d Directive) string {
-	a, err := netip.ParseAddr(d.arg())
+	name := d.arg()
+	if name == "localhost" {
+		name = "127.0.0.1"
+	}
+	a, err := netip.ParseAddr(name)
 	if err != nil {
 		im.note(d, "%s is left out, and with it the mails: an address is wanted, no name, since a director must come up before DNS does", shown(d.text()))
 		return ""

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
+	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // vserver is a virtual_server while it is read.
@@ -20,6 +21,9 @@ type vserver struct {
 	check       *cluster.Check // of the real servers, with keepalived's defaults
 	sorry       *Directive
 	inhibits    bool
+	weight      int   // of real servers that say none
+	ports       []int // of its targets
+	hosts       []Directive
 	timing
 }
 
@@ -32,6 +36,7 @@ type rserver struct {
 	check  *rcheck
 	// inhibits is nil where it does not say.
 	inhibits *bool
+	hosts    []Directive // virtualhost
 	timing
 }
 
@@ -44,7 +49,15 @@ const (
 
 func (im *importer) virtualServer(d Directive) {
 	targets := im.targets(d)
-	v := &vserver{Directive: d}
+	v := &vserver{Directive: d, weight: 1}
+	for _, t := range targets {
+		v.ports = append(v.ports, int(t.port))
+	}
+	if weight := find(d, "weight"); weight.Words != nil {
+		if n, ok := im.number(weight, weight.arg(), 65535); ok {
+			v.weight = n
+		}
+	}
 	for _, in := range d.Block {
 		im.setting(v, in)
 	}
@@ -64,7 +77,7 @@ func (im *importer) setting(v *vserver, d Directive) {
 	s := &v.service
 	switch d.Keyword() {
 	case "lb_algo", "lvs_sched":
-		s.Scheduler = strings.ToLower(d.arg())
+		s.Scheduler = im.scheduler(d)
 	case "lb_kind", "lvs_method":
 		v.method = im.method(d)
 	case "protocol":
@@ -87,7 +100,10 @@ func (im *importer) setting(v *vserver, d Directive) {
 		v.sorry = &d
 	case "inhibit_on_failure":
 		v.inhibits = isSet(d)
+	case "virtualhost":
+		v.hosts = append(v.hosts, d)
 	case "alpha", "omega": // as lvsdr has it
+	case "weight": // read before
 	default:
 		if !im.time(&v.timing, d) {
 			im.fate(d, serverFates)
@@ -141,15 +157,31 @@ func (im *importer) schedulerFlags(v *vserver) {
 	v.service.SchedulerFlags = flags
 }
 
+// scheduler reads lb_algo and lvs_sched. What is none of the kernel's, keepalived 2 passes
+// over.
+func (im *importer) scheduler(d Directive) string {
+	if slices.Contains(ipvs.Schedulers(), d.arg()) {
+		return d.arg()
+	}
+	im.lost(d, "%s is left out: it is no scheduler, and keepalived takes %s then; the kernel has %s", shown(d.Keyword()+" "+d.arg()), defaultScheduler, strings.Join(ipvs.Schedulers(), ", "))
+	return defaultScheduler
+}
+
 // method reads lb_kind and lvs_method.
 func (im *importer) method(d Directive) string {
-	method := strings.ToUpper(d.arg())
-	if method != "DR" && method != "NAT" && method != "TUN" {
-		im.lost(d, "%s is none of keepalived's forwarding methods DR, NAT and TUN: NAT is what keepalived takes then", shown(d.arg()))
-		return "NAT"
+	switch method := d.arg(); {
+	case slices.Contains(methods, method):
+		return method
+	case slices.Contains(methods, strings.ToUpper(method)):
+		im.lost(d, "%s: keepalived knows %s in capitals alone, and takes NAT; if %[2]s was meant, write it so", shown(d.text()), strings.ToUpper(method))
+	default:
+		im.lost(d, "%s is none of keepalived's forwarding methods DR, NAT and TUN: NAT is what keepalived takes then", shown(method))
 	}
-	return method
+	return "NAT"
 }
+
+// methods are keepalived's forwarding methods.
+var methods = []string{"DR", "NAT", "TUN"}
 
 func (im *importer) protocol(v *vserver, d Directive) {
 	switch strings.ToUpper(d.arg()) {
@@ -187,7 +219,14 @@ func (im *importer) realServer(v *vserver, d Directive) {
 		im.lost(d, "%s is left out: the address of a real server is wanted", shown(d.text()))
 		return
 	}
+	if a.IsLoopback() {
+		im.lost(d, "%s is left out: it is the director itself, which with lvsdr is no real server", shown(d.text()))
+		return
+	}
 	r.Address = a
+	if v.weight != 1 {
+		r.Weight = &v.weight
+	}
 	if len(d.Words) > 2 {
 		n, ok := im.number(d, d.Words[2], 65535)
 		if !ok {
@@ -204,8 +243,11 @@ func (im *importer) realServer(v *vserver, d Directive) {
 func (im *importer) serverSetting(r *rserver, d Directive) {
 	switch d.Keyword() {
 	case "weight":
-		if n, ok := im.number(d, d.arg(), 65535); ok && n != 1 {
+		if n, ok := im.number(d, d.arg(), 65535); ok {
 			r.Weight = &n
+		}
+		if r.Weight != nil && *r.Weight == 1 {
+			r.Weight = nil
 		}
 	case "lvs_method", "lb_kind":
 		r.method = im.method(d)
@@ -222,6 +264,8 @@ func (im *importer) serverSetting(r *rserver, d Directive) {
 	case "inhibit_on_failure":
 		yes := isSet(d)
 		r.inhibits = &yes
+	case "virtualhost":
+		r.hosts = append(r.hosts, d)
 	default:
 		switch {
 		case kindOf(d.Keyword()) != "":

@@ -15,7 +15,10 @@ var daemonWords = []string{"id", "maxlen", "port", "ttl", "group"}
 func (im *importer) sync() {
 	if im.daemon == nil {
 		for _, i := range im.instances {
-			if d := find(i.Directive, "lvs_sync_daemon_interface"); d.Words != nil && im.config.Sync == nil {
+			d := find(i.Directive, "lvs_sync_daemon_interface")
+			if d.Words != nil && d.arg() == "" {
+				im.lost(d, "lvs_sync_daemon_interface is left out: the name of an interface is wanted on its line")
+			} else if d.Words != nil && im.config.Sync == nil {
 				im.config.Sync = &cluster.Sync{Interface: d.arg()}
 				im.syncID(d, i.Directive)
 			}

@@ -162,6 +162,9 @@ func (im *importer) reaches(v *vserver, t target, r rserver) bool {
 	}
 	other := r.port != 0 && r.port != t.port
 	switch {
+	case r.Address == t.vip:
+		im.lost(r.Directive, "%s is left out: it is the VIP, and a real server needs an address of its own", r.Address)
+		return false
 	case r.Address.Is4() != t.vip.Is4():
 		im.lost(r.Directive, "%s is left out: it is of another address family than %s, and direct routing rewrites no addresses", r.Address, t.vip)
 		return false
@@ -188,9 +191,12 @@ func (im *importer) granularity(v *vserver, s *cluster.Service) {
 	switch {
 	case n == 0:
 		im.lost(d, "persistence_granularity %s is left out: a netmask such as 255.255.255.0 is wanted, or a prefix length for IPv6", shown(d.arg()))
+		return
 	case s.Persistence == 0:
-		im.note(d, "persistence_granularity does nothing without persistence_timeout")
-	case n != s.VIP.BitLen():
+		s.Persistence = secondsOf(defaultPersistence)
+		im.note(d, "persistence_granularity makes a service persistent: without persistence_timeout keepalived takes %d s", defaultPersistence)
+	}
+	if n != s.VIP.BitLen() {
 		s.PersistenceNetmask = n
 	}
 }
