@@ -98,6 +98,9 @@ func (a *adoption) server(id ipvs.ID, d ipvs.Destination) (RealServer, bool) {
 	case d.Forwarding == ipvs.LocalNode || d.Forwarding == ipvs.Bypass:
 		a.lost(object, "left out: the forwarding method is %s, and lvsdr sets up direct routing (DR)", method)
 		return RealServer{}, false
+	case d.Addr.IsLoopback(), d.Addr == id.Addr:
+		a.lost(object, "left out: it is the director itself, which with lvsdr is no real server")
+		return RealServer{}, false
 	case d.Addr.Is4() != id.Addr.Is4():
 		a.lost(object, "left out: it is of another address family than its VIP, and direct routing rewrites no addresses")
 		return RealServer{}, false

@@ -71,6 +71,8 @@ func TestFromTableRemarks(t *testing.T) {
 		{server(func(d *ipvs.Destination) { d.Forwarding = ipvs.Tunnel }), "reached by tunnelling", 2},
 		{server(func(d *ipvs.Destination) { d.Port = 8080 }), "its port 8080 is left out", 2},
 		{server(func(d *ipvs.Destination) { d.Addr = ip("2001:db8::2") }), "another address family", 1},
+		{server(func(d *ipvs.Destination) { d.Addr = ip("127.0.0.1") }), "real server 127.0.0.1:80 of tcp 10.0.0.1:80: left out: it is the director itself", 1},
+		{server(func(d *ipvs.Destination) { d.Addr = ip("10.0.0.1") }), "left out: it is the director itself", 1},
 		{server(func(d *ipvs.Destination) { d.LowerThreshold = 1 }), "its lower threshold 1", 2},
 	} {
 		c, remarks := FromTable([]ipvs.Entry{tt.entry}, ipvs.Timeouts{})

@@ -138,16 +138,29 @@ func (v serviceValidation) script(c Check) {
 		return
 	case c.Script == "":
 		v.add("check.script", "", "the type misc needs a script: its full path and arguments, such as script: /usr/local/bin/check "+ScriptAddress+" "+ScriptPort)
-	case !strings.HasPrefix(c.Script, "/"):
+	case !fullPath(c.Script):
 		v.add("check.script", c.Script, "the full path of the script is wanted, such as /usr/local/bin/check: keepalived would look for it in its own PATH")
-	case strings.ContainsFunc(c.Script, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune("\"'\\#!$~`", r) }):
-		v.add("check.script", c.Script, "plain words with a blank between them are wanted, none of \"'\\#!$~`: no shell reads them")
+	case !plainWords(c.Script):
+		v.add("check.script", c.Script, "plain words with a blank between them are wanted, none of "+NotInScripts+": no shell reads them")
 	default:
 		v.placeholders(c.Script)
 	}
 	if c.User != "" && !userName().MatchString(c.User) {
 		v.add("check.user", c.User, "the name of a user is wanted, such as "+DefaultScriptUser)
 	}
+}
+
+// NotInScripts are the characters that [Check.Script] cannot hold, besides those that are
+// not printed.
+const NotInScripts = "\"'\\#!$~`"
+
+// ScriptText tells whether [Check.Script] can be that text, but for its braces.
+func ScriptText(text string) bool { return fullPath(text) && plainWords(text) }
+
+func fullPath(script string) bool { return strings.HasPrefix(script, "/") }
+
+func plainWords(script string) bool {
+	return !strings.ContainsFunc(script, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(NotInScripts, r) })
 }
 
 // placeholders refuses those that nothing stands for.

@@ -29,8 +29,8 @@ func (e *ScriptError) Error() string { return fmt.Sprintf("%d: %q: %s", e.Line, 
 
 // ParseScript reads what "ipvsadm -S -n" writes and "ipvsadm -R" reads, and the same as
 // commands in a shell script: a line each, with "ipvsadm" before them or without. Empty
-// lines and comments (#) are passed over; whatever else is no command of ipvsadm that
-// makes a table is refused with its line.
+// lines, comments (#) and commands that list or save the table are passed over; whatever
+// else is no command of ipvsadm that makes a table is refused with its line.
 func ParseScript(text string) (Script, error) {
 	s := Script{Lines: map[string]int{}}
 	for i, line := range strings.Split(text, "\n") {
@@ -47,16 +47,33 @@ func ParseScript(text string) (Script, error) {
 }
 
 func (s *Script) line(n int, words []string) (reason string) {
-	if first := words[0]; first == "ipvsadm" || strings.HasSuffix(first, "/ipvsadm") {
+	if words[0] == "sudo" {
 		words = words[1:]
-	} else if !strings.HasPrefix(first, "-") {
-		return "a command of ipvsadm is wanted, as ipvsadm -S -n writes it: -A -t 10.10.10.22:80 -s wrr"
+	}
+	switch first := strings.Join(words[:min(1, len(words))], ""); {
+	case first == "ipvsadm" || strings.HasSuffix(first, "/ipvsadm"):
+		if words = words[1:]; len(words) == 0 || looks(words[0]) {
+			return ""
+		}
+	case !strings.HasPrefix(first, "-"):
+		return "a command of ipvsadm is wanted, as ipvsadm -S -n writes it: -A -t 10.10.10.22:80 -s wrr; of a script run it, and save what it has made"
 	}
 	o, reason := scanOptions(words)
 	if reason != "" {
 		return reason
 	}
 	return s.do(n, o)
+}
+
+// looks tells of a command that makes nothing: it lists the table, saves it, or sets its
+// counters to 0.
+func looks(option string) bool {
+	for _, name := range []string{"list", "save", "zero"} {
+		if option == "--"+name {
+			return true
+		}
+	}
+	return len(option) > 1 && option[0] == '-' && strings.ContainsRune("LlSZ", rune(option[1]))
 }
 
 // do carries out one command.

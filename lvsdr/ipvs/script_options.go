@@ -108,6 +108,8 @@ func (o *options) letters(letters string, words []string) (rest []string, reason
 func (o *options) option(name, value string, joined bool, words []string) (rest []string, reason string) {
 	k := kinds[name]
 	switch {
+	case name == "start-daemon":
+		return nil, "it makes no table: take the line out, and write sync: into the description, with the interface"
 	case k == 0:
 		return nil, "the option --" + short(name) + " is none that makes a table"
 	case k == isCommand && o.command != "":

@@ -37,6 +37,7 @@ ipvsadm -a -t 10.10.10.22:80 -r 10.10.10.32:80 -g -w 1
 	}
 	for _, tt := range []struct{ text, want string }{
 		{"--add-service --udp-service=10.0.0.1:53 --scheduler rr --ops", "-A -u 10.0.0.1:53 -s rr -o\n"},
+		{"sudo ipvsadm -A -t 10.0.0.1:80\nipvsadm\nipvsadm -Ln\nsudo /sbin/ipvsadm --list\nipvsadm -S -n >/etc/saved\nipvsadm -Z", "-A -t 10.0.0.1:80 -s wlc\n"},
 		{"-At10.0.0.1:80 -p", "-A -t 10.0.0.1:80 -s wlc -p 300\n"},
 		{"-A -t [2001:db8::1]:80 -s sh -b sh-port,flag-1 -p 9 -M 64", "-A -t [2001:db8::1]:80 -s sh -p 9 -M 64 -b sh-fallback,sh-port\n"},
 		{"-A -t 10.0.0.1 -s mh -p 9 -M 255.255.255.0 --pe sip", "-A -t 10.0.0.1:0 -s mh -p 9 -M 255.255.255.0 --pe sip\n"},
@@ -74,8 +75,10 @@ func TestParseScriptRefuses(t *testing.T) {
 		"-A -t 10.0.0.1:http":                           "ipvsadm -S -n",
 		service + "-a -t 10.0.0.1:80 -r web:http":       `2: "-a -t 10.0.0.1:80 -r web:http"`,
 		"echo hello":                                    "a command of ipvsadm is wanted",
-		"ipvsadm -L -n\n":                               "the option -L",
-		"ipvsadm --start-daemon master":                 "the option --start-daemon is none",
+		"-L -n\n":                                       "the option -L",
+		"sudo\n":                                        "a command of ipvsadm is wanted",
+		"sudo echo":                                     "a command of ipvsadm is wanted",
+		"ipvsadm --start-daemon master":                 "write sync: into the description",
 		"-A":                                            "one service is wanted",
 		"-A -t 10.0.0.1:80 -u 10.0.0.1:80":              "one service is wanted",
 		"-A -D -t 10.0.0.1:80":                          "one command a line",

@@ -49,6 +49,9 @@ func (im *importer) incomplete(c *rcheck) bool {
 	case c.kind == cluster.CheckMisc && c.script == "":
 		im.lost(c.Directive, "MISC_CHECK has no misc_path: keepalived leaves it out, and so does lvsdr")
 		return true
+	case c.kind == cluster.CheckMisc && !cluster.ScriptText(c.script):
+		im.lost(c.Directive, "MISC_CHECK: misc_path %s is left out: the full path of a script and plain words are wanted, none of %s", shown(c.script), cluster.NotInScripts)
+		return true
 	case (c.kind == cluster.CheckHTTP || c.kind == cluster.CheckHTTPS) && c.path == "":
 		im.lost(c.Directive, "%s has no url: keepalived leaves it out, and so does lvsdr", c.Keyword())
 		return true

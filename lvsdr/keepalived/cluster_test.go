@@ -186,6 +186,12 @@ func TestCluster(t *testing.T) {
 		{"addresses in a script", "virtual_server 10.0.0.1 80 {\n" + dr + "real_server 10.0.0.8 80 {\nMISC_CHECK {\nmisc_path \"/x @10.0.0.8 http://10.0.0.8:80/ 10.0.0.1 110.0.0.8 10.0.0.80\"\nmisc_timeout 3\nuser w\n}\n}\n" +
 			"real_server 10.0.0.9 80 {\nMISC_CHECK {\nmisc_path \"/x @10.0.0.9 http://10.0.0.9:80/ 10.0.0.1 110.0.0.8 10.0.0.80\"\nmisc_timeout 3\nuser w\n}\n}\n}",
 			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {type: misc, script: '/x @{address} http://{address}:80/ {vip} 110.0.0.8 10.0.0.80', user: w, retries: 0}, realServers: [{address: 10.0.0.8}, {address: 10.0.0.9}]}]", ""},
+		{"script without its path", "virtual_server 10.0.0.1 80 {\n" + dr + "real_server 10.0.0.9 80 {\nMISC_CHECK {\nmisc_path \"exit 0\"\n}\n}\n}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {interval: 6s}, realServers: [{address: 10.0.0.9}]}]", "!k:7: MISC_CHECK: misc_path exit 0 is left out: the full path of a script and plain words are wanted"},
+		{"script for a shell", "virtual_server 10.0.0.1 80 {\n" + dr + "real_server 10.0.0.9 80 {\nMISC_CHECK {\nmisc_path \"/bin/sh -c 'exit 0'\"\n}\n}\n}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {interval: 6s}, realServers: [{address: 10.0.0.9}]}]", "!k:7: MISC_CHECK: misc_path /bin/sh -c 'exit 0' is left out"},
+		{"priority of the other one", "vrrp_instance A {\npriority 100 # 90 there\nvirtual_ipaddress {\n10.0.0.1\n}\n}\nvirtual_server 10.0.0.1 80 {\n" + dr + rs + "}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}]", "!k:1: vrrp_instance A (priority 100): its failover"},
 		{"port of its own in a script", "virtual_server 10.0.0.1 80 {\n" + dr + "real_server 10.0.0.9 81 {\nMISC_CHECK {\nmisc_path \"/x 10.0.0.9:81 81\"\nmisc_timeout 3\nuser w\n}\n}\n}",
 			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {type: misc, script: '/x {address}:81 81', user: w, retries: 0}, realServers: [{address: 10.0.0.9}]}]", "port 81 does nothing with DR"},
 		{"condition", "virtual_server 10.0.0.1 80 {\n@other lb_kind NAT\n" + dr + rs + "}",
@@ -199,6 +205,12 @@ func TestCluster(t *testing.T) {
 			}
 			if !strings.Contains(told, tt.told) {
 				t.Errorf("told\n%s\nwant %s", told, tt.told)
+			}
+			if err := got.Validate(""); len(got.Services) > 0 && err != nil {
+				t.Error(err)
+			}
+			if strings.Contains(told, "the comment beside") {
+				t.Errorf("told\n%s", told)
 			}
 			if tt.told == "" && strings.Contains(told, "!") {
 				t.Errorf("told\n%s", told)

@@ -80,7 +80,19 @@ func (im *importer) vrrp() {
 	}
 	im.withPassword(&v)
 	im.speaks(&v)
+	im.bothFamilies(&v)
 	im.config.VRRP = &v
+}
+
+// bothFamilies leaves unicast out where a VIP is of another family than the directors.
+func (im *importer) bothFamilies(v *cluster.VRRP) {
+	own := im.config.Directors[0].Address
+	other := slices.ContainsFunc(im.config.VIPs(), func(vip netip.Addr) bool { return vip.Is4() != own.Is4() })
+	if v.Unicast && other {
+		v.Unicast = false
+		_, _, from := im.addressed()
+		im.lost(from, "unicast_peer: left out: a VIP is of another address family than the directors, and is advertised by multicast")
+	}
 }
 
 // withPassword leaves the password out where VRRP version 3 has none, as keepalived does.

@@ -31,14 +31,16 @@ func (im *importer) directors() []cluster.Director {
 	return im.ordered(own, priority, peers, from)
 }
 
-// addressed are this director's own address and the others', and where those stand.
+// addressed are this director's own address and the others', and where those stand. Of
+// instances of both families those of the first one's are taken: the others are the same
+// directors'.
 func (im *importer) addressed() (own netip.Addr, peers []netip.Addr, from Directive) {
 	for _, i := range im.instances {
 		if !own.IsValid() {
 			own = i.Source
 		}
 		for _, p := range i.Peers {
-			if !slices.Contains(peers, p) && p != own {
+			if !slices.Contains(peers, p) && p != own && (!own.IsValid() || p.Is4() == own.Is4()) {
 				peers, from = append(peers, p), find(i.Directive, "unicast_peer")
 			}
 		}

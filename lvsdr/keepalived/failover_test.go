@@ -89,3 +89,59 @@ func TestFailover(t *testing.T) {
 		})
 	}
 }
+
+// TestBothFamilies: the peers of the other family are the same directors, and unicast is
+// told, which lvsdr has for one family alone.
+func TestBothFamilies(t *testing.T) {
+	got, remarks := imported(t, `vrrp_instance four {
+ interface eth0
+ priority 100
+ state MASTER
+ unicast_src_ip 10.0.0.2
+ unicast_peer {
+  10.0.0.3
+ }
+ virtual_ipaddress {
+  10.0.0.1
+ }
+}
+vrrp_instance six {
+ interface eth0
+ virtual_router_id 52
+ priority 100
+ unicast_src_ip 2001:db8::2
+ unicast_peer {
+  2001:db8::3
+ }
+ virtual_ipaddress {
+  2001:db8::1
+ }
+}
+virtual_server 10.0.0.1 80 {
+ lb_kind DR
+ protocol TCP
+ real_server 10.0.0.9 80 {
+ }
+}
+virtual_server 2001:db8::1 80 {
+ lb_kind DR
+ protocol TCP
+ real_server 2001:db8::9 80 {
+ }
+}
+`)
+	want := described(t, "interface: eth0\n"+twoOfThem+`vrrp: {}
+services:
+  - {vip: 10.0.0.1, scheduler: wlc, realServers: [{address: 10.0.0.9}]}
+  - {vip: 2001:db8::1, scheduler: wlc, realServers: [{address: 2001:db8::9}]}
+`)
+	if !got.Equal(want) {
+		t.Errorf("got %+v, vrrp %+v", got, got.VRRP)
+	}
+	if err := got.Validate(cluster.DirectorRole); err != nil {
+		t.Error(err)
+	}
+	if told := remarksText(remarks); !strings.Contains(told, "!k:6: unicast_peer: left out: a VIP is of another address family than the directors") {
+		t.Errorf("told\n%s", told)
+	}
+}

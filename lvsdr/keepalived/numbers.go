@@ -69,7 +69,7 @@ func contradictions(all []Directive, note func(Directive, string, ...any)) {
 	for _, d := range all {
 		contradictions(d.Block, note)
 		said := numbersIn(d.Beside)
-		if len(said) == 0 || len(d.Words) != 2 || d.Block != nil {
+		if len(said) == 0 || len(d.Words) != 2 || d.Block != nil || d.Keyword() == "priority" { // the other director's, most times
 			continue
 		}
 		if _, err := strconv.Atoi(d.arg()); err != nil {
