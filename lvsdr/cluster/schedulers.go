@@ -6,6 +6,9 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
+// Schedulers are the names that [Service.Scheduler] may have: the kernel's.
+func Schedulers() []string { return ipvs.Schedulers() }
+
 // SchedulerFlags are the names that [Service.SchedulerFlags] may have.
 func SchedulerFlags() []string {
 	var all []string

@@ -41,11 +41,15 @@ func usual(kind string) timing {
 	return timing{secondsOf(defaultDelay), secondsOf(5), secondsOf(delay), &retries}
 }
 
-// time takes a directive of the timing, and tells whether it is one.
-func (im *importer) time(t *timing, d Directive) bool {
+// time takes a directive of the timing, and tells whether it is one. In is the keyword of
+// its block.
+func (im *importer) time(t *timing, d Directive, in string) bool {
 	to := map[string]*cluster.Duration{"delay_loop": &t.interval, "connect_timeout": &t.timeout, "misc_timeout": &t.timeout, "delay_before_retry": &t.retryDelay}[d.Keyword()]
 	switch {
 	case d.Keyword() == "retry" || d.Keyword() == "nb_get_retry":
+		if d.Keyword() == "nb_get_retry" && in != "HTTP_GET" && in != "SSL_GET" {
+			im.note(d, "%s: keepalived knows it in HTTP_GET and SSL_GET alone, and passes it over in %s, where retry is meant: lvsdr takes it for that", shown(d.text()), in)
+		}
 		if n, ok := im.number(d, d.arg(), 100); ok {
 			t.retries = &n
 		}
@@ -109,7 +113,7 @@ func (im *importer) checker(r *rserver, d Directive) {
 			c.script = in.arg()
 		case keyword == "user":
 			im.scriptUser(&c, in)
-		case im.time(&c.timing, in):
+		case im.time(&c.timing, in, d.Keyword()):
 		default:
 			im.fate(in, checkFates)
 		}

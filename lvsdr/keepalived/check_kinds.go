@@ -21,7 +21,7 @@ func (im *importer) mailHost(c *rcheck, rip netip.Addr, d Directive) {
 			c.port, _ = im.number(in, in.arg(), 65535)
 		case in.Keyword() == "connect_ip":
 			im.asked(in, rip)
-		case !im.time(&c.timing, in):
+		case !im.time(&c.timing, in, c.Keyword()):
 			im.fate(in, checkFates)
 		}
 	}

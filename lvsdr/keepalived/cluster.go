@@ -158,12 +158,12 @@ func (im *importer) timeouts(d Directive) {
 	}
 }
 
-// interfaces names the LAN interface once where all VIPs have the same one, else with
-// each service.
+// interfaces names the LAN interface once where the VIPs have the same one, or none, else
+// with each service.
 func (im *importer) interfaces() {
 	var names []string
 	for _, s := range im.config.Services {
-		if name := im.on[s.VIP]; !slices.Contains(names, name) {
+		if name := im.on[s.VIP]; name != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

@@ -192,6 +192,10 @@ func TestCluster(t *testing.T) {
 			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {interval: 6s}, realServers: [{address: 10.0.0.9}]}]", "!k:7: MISC_CHECK: misc_path /bin/sh -c 'exit 0' is left out"},
 		{"priority of the other one", "vrrp_instance A {\npriority 100 # 90 there\nvirtual_ipaddress {\n10.0.0.1\n}\n}\nvirtual_server 10.0.0.1 80 {\n" + dr + rs + "}",
 			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, realServers: [{address: 10.0.0.9}]}]", "!k:1: vrrp_instance A (priority 100): its failover"},
+		{"retries by their old name", "virtual_server 10.0.0.1 80 {\n" + dr + "real_server 10.0.0.9 80 {\nTCP_CHECK {\nnb_get_retry 3\nconnect_timeout 3\n}\n}\n}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {retries: 3}, realServers: [{address: 10.0.0.9}]}]", "\nk:8: nb_get_retry 3: keepalived knows it in HTTP_GET and SSL_GET alone, and passes it over in TCP_CHECK"},
+		{"retries of a page by their old name", "virtual_server 10.0.0.1 80 {\n" + dr + "real_server 10.0.0.9 80 {\nHTTP_GET {\nurl {\npath /\n}\nnb_get_retry 4\nconnect_timeout 3\ndelay_before_retry 1\n}\n}\n}",
+			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {type: http, path: /, retries: 4}, realServers: [{address: 10.0.0.9}]}]", ""},
 		{"port of its own in a script", "virtual_server 10.0.0.1 80 {\n" + dr + "real_server 10.0.0.9 81 {\nMISC_CHECK {\nmisc_path \"/x 10.0.0.9:81 81\"\nmisc_timeout 3\nuser w\n}\n}\n}",
 			"[{vip: 10.0.0.1, ports: [80], scheduler: rr, check: {type: misc, script: '/x {address}:81 81', user: w, retries: 0}, realServers: [{address: 10.0.0.9}]}]", "port 81 does nothing with DR"},
 		{"condition", "virtual_server 10.0.0.1 80 {\n@other lb_kind NAT\n" + dr + rs + "}",
@@ -291,6 +295,29 @@ global_defs {
 		if noLAN(name) != none {
 			t.Errorf("%s: %v", name, !none)
 		}
+	}
+}
+
+// TestOneInterface: a VIP that no vrrp_instance carries is on the LAN of the others.
+func TestOneInterface(t *testing.T) {
+	got, _ := imported(t, `vrrp_instance A {
+ interface eth0
+ virtual_ipaddress {
+  10.0.0.1
+ }
+}
+virtual_server_group g {
+ 10.0.0.1-3 80
+}
+virtual_server group g {
+ lb_kind DR
+ protocol TCP
+ real_server 10.0.0.9 80 {
+ }
+}
+`)
+	if got.Interface != "eth0" || len(got.Services) != 3 || got.Services[0].Interface != "" || got.Services[2].Interface != "" {
+		t.Errorf("got %+v", got)
 	}
 }
 

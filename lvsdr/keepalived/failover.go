@@ -101,7 +101,12 @@ func (im *importer) withPassword(v *cluster.VRRP) {
 	for _, i := range im.instances {
 		version3 = version3 || i.IPv6 || find(i.Directive, "version").arg() == "3"
 	}
-	if v.Auth != "" && version3 {
+	six := slices.ContainsFunc(im.config.VIPs(), func(vip netip.Addr) bool { return vip.Is6() })
+	switch {
+	case v.Auth != "" && six && !version3:
+		v.Auth = ""
+		im.note(find(im.instances[0].Directive, "authentication"), "authentication: left out: a VIP of IPv6 takes VRRP version 3, which has none")
+	case v.Auth != "" && version3:
 		v.Auth = ""
 		im.note(find(im.instances[0].Directive, "authentication"), "authentication: left out: VRRP version 3 has none, and keepalived sends none")
 	}

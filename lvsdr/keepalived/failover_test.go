@@ -145,3 +145,35 @@ services:
 		t.Errorf("told\n%s", told)
 	}
 }
+
+// TestPasswordOfIPv6: where a VIP is IPv6, in an instance that is not, no password is left.
+func TestPasswordOfIPv6(t *testing.T) {
+	c, err := Parse("k", []byte(`vrrp_instance A {
+ interface eth0
+ priority 100
+ authentication {
+  auth_type PASS
+  auth_pass geheim
+ }
+ virtual_ipaddress_excluded {
+  2001:db8::1
+ }
+}
+virtual_server 2001:db8::1 80 {
+ lb_kind DR
+ protocol TCP
+ real_server 2001:db8::9 80 {
+ }
+}
+`), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, remarks := c.Cluster(cluster.Director{Address: netip.MustParseAddr("10.0.0.2")}, cluster.Director{Address: netip.MustParseAddr("10.0.0.3")})
+	if err := got.Validate(cluster.DirectorRole); err != nil {
+		t.Error(err)
+	}
+	if told := remarksText(remarks); !strings.Contains(told, "k:4: authentication: left out: a VIP of IPv6 takes VRRP version 3") {
+		t.Errorf("told\n%s", told)
+	}
+}

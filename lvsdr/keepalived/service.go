@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/lvsdr/toolkit/lvsdr/cluster"
-	"github.com/lvsdr/toolkit/lvsdr/ipvs"
 )
 
 // vserver is a virtual_server while it is read.
@@ -105,7 +104,7 @@ func (im *importer) setting(v *vserver, d Directive) {
 	case "alpha", "omega": // as lvsdr has it
 	case "weight": // read before
 	default:
-		if !im.time(&v.timing, d) {
+		if !im.time(&v.timing, d, v.Keyword()) {
 			im.fate(d, serverFates)
 		}
 	}
@@ -160,10 +159,10 @@ func (im *importer) schedulerFlags(v *vserver) {
 // scheduler reads lb_algo and lvs_sched. What is none of the kernel's, keepalived 2 passes
 // over.
 func (im *importer) scheduler(d Directive) string {
-	if slices.Contains(ipvs.Schedulers(), d.arg()) {
+	if slices.Contains(cluster.Schedulers(), d.arg()) {
 		return d.arg()
 	}
-	im.lost(d, "%s is left out: it is no scheduler, and keepalived takes %s then; the kernel has %s", shown(d.Keyword()+" "+d.arg()), defaultScheduler, strings.Join(ipvs.Schedulers(), ", "))
+	im.lost(d, "%s is left out: it is no scheduler, and keepalived takes %s then; the kernel has %s", shown(d.Keyword()+" "+d.arg()), defaultScheduler, strings.Join(cluster.Schedulers(), ", "))
 	return defaultScheduler
 }
 
@@ -270,7 +269,7 @@ func (im *importer) serverSetting(r *rserver, d Directive) {
 		switch {
 		case kindOf(d.Keyword()) != "":
 			im.checker(r, d)
-		case !im.time(&r.timing, d):
+		case !im.time(&r.timing, d, r.Keyword()):
 			im.fate(d, serverFates)
 		}
 	}
