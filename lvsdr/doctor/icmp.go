@@ -84,7 +84,7 @@ func tooBigName(vip netip.Addr) string {
 func (p *passage) tooBig() (filter.Packet, packetMatch) {
 	pkt := filter.Packet{
 		Hook: filter.Prerouting, In: p.in, Dst: p.vip, Protocol: protocolICMP, ICMPType: icmpUnreachable, ICMPCode: icmpFragNeeded,
-		State: filter.Related, Local: p.local,
+		State: filter.Related, Local: p.local, LocalIn: p.localIn,
 	}
 	let := packetMatch{
 		nft:      fmt.Sprintf("ip daddr %s icmp type destination-unreachable", p.vip),
@@ -146,7 +146,7 @@ func (p *passage) discover(b *barriers) {
 		{icmpAdvertisement, target, "neighbour advertisements", "neighbour-advertisement"},
 	} {
 		pkt := filter.Packet{
-			Hook: filter.Prerouting, In: p.in, Dst: d.to, Protocol: protocolICMPv6, ICMPType: d.kind, State: filter.Untracked, Local: p.local, Length: 72,
+			Hook: filter.Prerouting, In: p.in, Dst: d.to, Protocol: protocolICMPv6, ICMPType: d.kind, State: filter.Untracked, Local: p.local, LocalIn: p.localIn, Length: 72,
 		}
 		let := packetMatch{nft: fmt.Sprintf("icmpv6 type %d", d.kind), iptables: "-p ipv6-icmp --icmpv6-type " + d.word}
 		b.judge(p.receive(pkt), host.Opening{VIP: target}, d.name+" for", let)

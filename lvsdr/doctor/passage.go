@@ -22,7 +22,8 @@ type passage struct {
 	in       string     // the interface on the LAN
 	out      string     // a real server's to its clients, a director's to its real servers
 	local    []netip.Addr
-	first    netip.Addr // of the interface on the LAN
+	localIn  []netip.Addr // those of them that the interface on the LAN has
+	first    netip.Addr   // of the interface on the LAN
 	routeTo  func(netip.Addr) (host.Route, error)
 
 	tracks bool // vs.conntrack: IPVS leaves its packets to connection tracking
@@ -69,8 +70,14 @@ func (e *Exam) newPassage(ctx context.Context, vip netip.Addr) (*passage, error)
 	}
 	if p.director && !slices.Contains(p.local, vip) { // a backup is judged as the master that it may be any moment
 		p.local = append(slices.Clone(p.local), vip)
+		if p.in == lan.Name {
+			p.localIn = append(p.localIn, vip)
+		}
 	}
 	for _, a := range addresses {
+		if a.Link == p.in {
+			p.localIn = append(p.localIn, a.Prefix.Addr())
+		}
 		if !p.first.IsValid() && a.Link == p.in && a.Prefix.Addr().Is4() == vip.Is4() {
 			p.first = a.Prefix.Addr()
 		}
@@ -137,7 +144,7 @@ const anyPort = 80
 func (p *passage) packet(o host.Opening, kind clientPacket) filter.Packet {
 	pkt := filter.Packet{
 		Hook: filter.Prerouting, In: p.in, Src: p.client, Dst: o.VIP, Protocol: uint8(o.Protocol), SrcPort: 49152, DstPort: o.Port,
-		State: filter.New, Local: p.local, Redirect: p.first,
+		State: filter.New, Local: p.local, LocalIn: p.localIn, Redirect: p.first,
 	}
 	if o.Port == 0 {
 		pkt.DstPort = anyPort

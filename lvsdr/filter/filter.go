@@ -2,9 +2,10 @@
 // nftables' and iptables', and works out what they do with a packet, without
 // sending one. What it cannot work out it says so; it never guesses an accept.
 //
-// Tables of nftables' families inet, ip, ip6 and arp and all tables of iptables are
-// evaluated, base chains in the order of their hooks and priorities. Families
-// bridge and netdev, flow tables and BPF programs are out of its sight.
+// Tables of nftables' families inet, ip, ip6, arp and netdev and all tables of iptables
+// are evaluated, base chains in the order of their hooks and priorities; what a network
+// device is given or gives (ingress, egress) with the hook next to it. The family bridge,
+// flow tables and BPF programs are out of its sight.
 //
 // It is the one reader and the one evaluator of rules: the doctor asks it what
 // becomes of a packet ([Ruleset.Trace]), set-up where a service's packets may be
@@ -23,6 +24,11 @@ const (
 	Forward
 	Output
 	Postrouting
+	// Ingress is before Prerouting, of the devices that a chain names. No packet is
+	// traced there by itself: it comes by in Prerouting.
+	Ingress
+	// Egress is as Ingress, behind Postrouting.
+	Egress
 )
 
 // State is what connection tracking says of a packet ("ct state"); empty: it
@@ -73,6 +79,9 @@ type Packet struct {
 	State            State
 	Mark             uint32
 	Local            []netip.Addr // the host's own addresses, for "fib daddr type local"
+	// LocalIn are those of Local that the interface In has, for "fib daddr . iif type
+	// local". None: it is not known which.
+	LocalIn []netip.Addr
 
 	// Before leaves out the chains of this priority and later: what takes the
 	// packet off the hook there. 0: all are asked.
@@ -85,15 +94,32 @@ type Packet struct {
 	Translated bool
 	// Answers: it goes back in a connection whose destination is not what the client
 	// wrote.
-	Answers  bool
-	doubtful doubtful
-	six      bool // it is IPv6, when no address tells
-	any      bool // it is any packet of its protocol and family, see [Chain.Closes]
-	arp      *arpPacket
+	Answers   bool
+	doubtful  doubtful
+	original  netip.AddrPort // of a connection whose destination is another now: the one before
+	stateless bool           // Translated by rules that write into the packet: connection tracking knows nothing of it
+	written   []write        // into its headers, by rules
+	connmark  connmark
+	six       bool // it is IPv6, when no address tells
+	any       bool // it is any packet of its protocol and family, see [Chain.Closes]
+	arp       *arpPacket
 }
 
 // doubtful is what a rule may have changed that perhaps matched.
 type doubtful struct{ mark, state bool }
+
+// A connmark is the mark of the packet's connection, as rules have set it.
+type connmark struct {
+	value      uint32
+	set, doubt bool // doubt: by a rule that perhaps matched
+}
+
+// A write is what a rule has written into a header.
+type write struct {
+	transport bool
+	at        int
+	data      bits
+}
 
 // v6 tells the packet's family.
 func (p Packet) v6() bool {

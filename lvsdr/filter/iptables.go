@@ -153,6 +153,8 @@ func (r *iptablesRule) act(f *flow, s *step) {
 		}
 	case "MARK":
 		r.mark(f, s.match)
+	case "CONNMARK":
+		r.connectionMark(f, s.match)
 	case "DNAT", "REDIRECT", "SNAT", "MASQUERADE", "NETMAP":
 		s.translates = r.translation()
 		s.ends = endOf(passes)
@@ -184,6 +186,36 @@ func (r *iptablesRule) mark(f *flow, a answer) {
 	f.mark(a, f.packet.Mark&^mask^value, ok && !f.packet.doubtful.mark)
 }
 
+// connectionMark is "--set-xmark value/mask" of the connection's mark, or copies between
+// it and the packet's, of each the bits of a mask.
+func (r *iptablesRule) connectionMark(f *flow, a answer) {
+	a = a.and(tracked(f, surely))
+	if a.truth == no {
+		return
+	}
+	known := !f.packet.doubtful.mark
+	ct, ok := f.connectionMark()
+	switch words := r.option("--set-xmark"); {
+	case len(words) > 0:
+		value, mask, read := parseMark(words[0])
+		f.setConnectionMark(a, ct&^mask^value, read && (ok || mask == 0xffffffff))
+	case r.option("--save-mark") != nil:
+		f.setConnectionMark(a, ct&^r.bits("--ctmask")^f.packet.Mark&r.bits("--nfmask"), ok && known)
+	case r.option("--restore-mark") != nil:
+		f.mark(a, f.packet.Mark&^r.bits("--nfmask")^ct&r.bits("--ctmask"), ok && known)
+	}
+}
+
+// bits is a mask, all of them when the option is not there.
+func (r *iptablesRule) bits(option string) uint32 {
+	if words := r.option(option); len(words) > 0 {
+		if value, _, ok := parseMark(words[0]); ok {
+			return value
+		}
+	}
+	return 0xffffffff
+}
+
 // parseMark reads "0x1/0xff".
 func parseMark(s string) (value, mask uint32, ok bool) {
 	v, m, masked := strings.Cut(s, "/")
@@ -206,6 +238,7 @@ func (r *iptablesRule) translation() *translation {
 		text = ":" + text
 	}
 	addr, port, found := cutPort(text)
+	addr, _, _ = strings.Cut(addr, "-") // any of a range
 	t.addr, _ = netip.ParseAddr(strings.Trim(addr, "[]"))
 	if found {
 		first, _, _ := strings.Cut(port, "-")

@@ -22,6 +22,11 @@ func later() Packet { p := syn(); p.TCPFlags = ACK; return p }
 
 func fin() Packet { p := syn(); p.TCPFlags, p.State = FIN|ACK, Invalid; return p }
 
+func established() Packet { p := later(); p.State = Established; return p }
+
+// on is a packet on an interface that has an address.
+func on(a string, p Packet) Packet { p.LocalIn = []netip.Addr{netip.MustParseAddr(a)}; return p }
+
 func from(a netip.Addr, p Packet) Packet { p.Src = a; return p }
 
 func at(h Hook, p Packet) Packet { p.Hook = h; return p }
@@ -69,6 +74,29 @@ func TestIptablesTrace(t *testing.T) {
 		{"another hook", ":FORWARD DROP [0:0]\n-A OUTPUT -j DROP\n", syn(), Accept, "", ""},
 		{"icmp", closed + "-A INPUT -p icmp -m icmp --icmp-type 3/4 -j ACCEPT\n", Packet{Hook: Input, Dst: vip, Protocol: icmp4, ICMPType: 3, ICMPCode: 4}, Accept, "", ""},
 		{"ping only", closed + "-A INPUT -p icmp -m icmp --icmp-type 8 -j ACCEPT\n", Packet{Hook: Input, Dst: vip, Protocol: icmp4, ICMPType: 3, ICMPCode: 4}, Drop, "", "iptables-legacy INPUT: policy DROP"},
+		{"without an option", closed + "-A INPUT -m socket -j ACCEPT\n", syn(), Unsure, ByMatch, "iptables-legacy INPUT: policy DROP"},
+		{"without an option, of the sender", closed + "-A INPUT -m eui64 -j ACCEPT\n", syn(), Unsure, BySource, "iptables-legacy INPUT: policy DROP"},
+		{"without an option, of everything", closed + "-A INPUT -p tcp -m tcp -m comment --comment x -j ACCEPT\n", syn(), Accept, "", ""},
+		{"without an option, not known", closed + "-A INPUT -m whatever -m tcp -j ACCEPT\n", syn(), Unsure, ByMatch, "iptables-legacy INPUT: policy DROP"},
+		{"routing header", "-A INPUT -m rt --rt-type 0 -j DROP\n-A INPUT -m frag --fragid 0 -j DROP\n-A INPUT -m hbh -j DROP\n", syn(), Accept, "", ""},
+		{"no header", "-A INPUT -m ipv6header ! --header none --soft -j DROP\n", syn(), Accept, "", ""},
+		{"small segments", "-A INPUT -p tcp -m tcpmss --mss 1:536 -j DROP\n", syn(), Accept, "", ""},
+		{"unusual segments", "-A INPUT -p tcp -m tcpmss ! --mss 536:65535 -j DROP\n", syn(), Accept, "", ""},
+		{"segments that do not tell", "-A INPUT -p tcp -m tcpmss ! --mss 536:1000 -j DROP\n", later(), Accept, "", ""},
+		{"class", "-A INPUT -m dscp --dscp 0x0a -j DROP\n-A INPUT -m tos --tos 0x10/0x3f -j DROP\n", syn(), Accept, "", ""},
+		{"helped", closed + "-A INPUT -m helper --helper ftp -j ACCEPT\n", syn(), Drop, "", "iptables-legacy INPUT: policy DROP"},
+		{"direction", closed + "-A INPUT -m conntrack --ctdir ORIGINAL --ctorigdst 10.10.10.22 --ctorigdstport 80 -j ACCEPT\n", syn(), Accept, "", ""},
+		{"the connection's mark", "*mangle\n-A INPUT -j MARK --set-xmark 0x5/0xffffffff\n-A INPUT -j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff\n" +
+			"-A INPUT -j MARK --set-xmark 0x1/0xffffffff\n-A INPUT -m connmark --mark 0x4/0x4 -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff\n*filter\n" +
+			closed + "-A INPUT -m mark --mark 0x5 -j ACCEPT\n", syn(), Accept, "", ""},
+		{"a mark of before", "*mangle\n-A INPUT -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff\n*filter\n" +
+			closed + "-A INPUT -m mark ! --mark 0x0 -j ACCEPT\n", established(), Unsure, ByMatch, "iptables-legacy INPUT: policy DROP"},
+		{"an address of another interface", "-A INPUT -m addrtype ! --dst-type LOCAL --limit-iface-in -j DROP\n", on("10.10.10.31", syn()), Drop, "", "iptables-legacy INPUT: -m addrtype ! --dst-type LOCAL --limit-iface-in -j DROP"},
+		{"an address of the interface", "-A INPUT -m addrtype ! --dst-type LOCAL --limit-iface-in -j DROP\n", on("10.10.10.22", syn()), Accept, "", ""},
+		{"an address of some interface", "-A INPUT -m addrtype ! --dst-type LOCAL --limit-iface-in -j DROP\n", syn(), Unsure, ByMatch, "iptables-legacy INPUT: -m addrtype ! --dst-type LOCAL --limit-iface-in -j DROP"},
+		{"a quota that may be used up", closed + "-A INPUT -m quota --quota 1000 -j ACCEPT\n", syn(), Unsure, ByMatch, "iptables-legacy INPUT: policy DROP"},
+		{"targets that let on", "*mangle\n-A INPUT -p tcp -j ECN --ecn-tcp-remove\n-A INPUT -j IDLETIMER --timeout 9 --label x\n", syn(), Accept, "", ""},
+		{"who asked for what", "-A INPUT -m set --match-set scanned src,dst -j DROP\n", syn(), Unsure, BySource, "iptables-legacy INPUT: -m set --match-set scanned src,dst -j DROP"},
 		{"before tracking", "*raw\n-A PREROUTING -m conntrack --ctstate INVALID -j DROP\n", at(Prerouting, syn()), Drop, "", "iptables-legacy -t raw PREROUTING: -m conntrack --ctstate INVALID -j DROP"},
 	}
 	for _, tt := range tests {
@@ -158,4 +186,59 @@ func FuzzIptables(f *testing.F) {
 		}
 		r.Tracked()
 	})
+}
+
+// A translated packet's rules may ask for what the client wrote.
+func TestIptablesDestinations(t *testing.T) {
+	r := ParseIptables("iptables-legacy", `*nat
+-A PREROUTING -s 192.0.2.0/24 -j for_some
+-A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 10.99.0.1-10.99.0.4:8080
+-A for_some -j DNAT --to-destination 10.98.0.1
+*filter
+:FORWARD DROP [0:0]
+-A FORWARD -d 10.99.0.1 -p tcp --dport 8080 -m conntrack --ctorigdst 10.10.10.22 --ctorigdstport 80 --ctstate DNAT -j ACCEPT
+`)
+	v := r.Trace(at(Prerouting, syn()))
+	if v.Packet.Dst.String() != "10.99.0.1" || v.Packet.DstPort != 8080 {
+		t.Errorf("to %s:%d", v.Packet.Dst, v.Packet.DstPort)
+	}
+	if v := r.Trace(at(Forward, v.Packet)); v.Action != Accept {
+		t.Errorf("%s %q", v.Action, v.Where())
+	}
+	p := at(Prerouting, syn())
+	p.DstPort = 81
+	if v := r.Trace(p); v.Packet.Translated {
+		t.Errorf("to %s, where only some senders go", v.Packet.Dst)
+	}
+}
+
+// Only over a bridge has a packet come in by a port of one.
+func TestIptablesBridges(t *testing.T) {
+	r := ParseIptables("iptables-legacy", "-A INPUT -m physdev --physdev-in tap0 --physdev-is-bridged -j DROP\n")
+	for kind, want := range map[string]Action{"": Accept, "veth": Accept, "bridge": Unsure} {
+		r.links = map[string]link{"eth0": {index: 2, kind: kind}}
+		if v := r.Trace(syn()); v.Action != want {
+			t.Errorf("of %q: %s", kind, v.Action)
+		}
+	}
+	r.links = nil
+	if v := r.Trace(syn()); v.Action != Unsure {
+		t.Errorf("of an interface that is not known: %s", v.Action)
+	}
+}
+
+// addrtype takes the kinds of IPv6 one by one, and a local address for unicast too.
+func TestIptablesKinds(t *testing.T) {
+	p := syn()
+	p.Dst = netip.MustParseAddr("fd00:10::22")
+	p.Src, p.Local = netip.MustParseAddr("fd00:10::100"), []netip.Addr{p.Dst}
+	for rule, want := range map[string]Action{
+		"--dst-type UNICAST": Drop, "--dst-type LOCAL": Drop, "--src-type UNICAST": Drop, "--src-type UNICAST,LOCAL": Accept, "--dst-type MULTICAST": Accept,
+		"--dst-type UNICAST,LOCAL": Drop, "--src-type LOCAL": Accept,
+	} {
+		r := ParseIptables("ip6tables-legacy", "-A INPUT -m addrtype "+rule+" -j DROP\n")
+		if v := r.Trace(p); v.Action != want {
+			t.Errorf("%s: %s", rule, v.Action)
+		}
+	}
 }

@@ -11,8 +11,11 @@ import (
 // A test is one condition of a rule.
 type test struct {
 	look     func(test, *flow) answer // nil: it is not known
-	words    []string                 // after its option
+	option   string
+	words    []string // after its option
 	inverted bool
+	stated   bool   // of conntrack: --ctstate stands beside it
+	limits   string // of addrtype: "--limit-iface-in", "--limit-iface-out"
 }
 
 // An option is one of a target, with its words.
@@ -26,10 +29,30 @@ var noWords = map[string]bool{
 	"--syn": true, "-f": true, "--fragment": true, "--set": true, "--rcheck": true, "--update": true, "--remove": true,
 	"--rsource": true, "--rdest": true, "--rttl": true, "--reap": true, "--connlimit-saddr": true, "--connlimit-daddr": true,
 	"--limit-iface-in": true, "--limit-iface-out": true, "--notrack": true, "--random": true, "--random-fully": true, "--persistent": true,
+	"--soft": true, "--fragfirst": true, "--fragmore": true, "--fraglast": true, "--fragres": true, "--ecn-tcp-ece": true, "--ecn-tcp-cwr": true,
+	"--restore-skmark": true, "--save-mark": true, "--restore-mark": true, "--rt-0-res": true, "--restore": true,
 	"--strict": true, "--ipvs": true, "--loose": true, "--validmark": true, "--accept-local": true, "--invert": true, "--physdev-is-in": true,
 	"--physdev-is-out": true, "--physdev-is-bridged": true, "--socket-exists": true, "--transparent": true, "--nowildcard": true,
 	"--kerneltz": true, "--contiguous": true, "--return-nomatch": true, "--hashlimit-rate-match": true,
 }
+
+// bare are the matches that may stand without an option, and then match what they are
+// about. Any other one without options that is not in [always] cannot be told.
+var bare = map[string]func(test, *flow) answer{
+	"rpfilter": func(test, *flow) answer { return bySender }, "eui64": func(test, *flow) answer { return bySender },
+	"frag": extensionHeader, "rt": extensionHeader, "dst": extensionHeader, "hbh": extensionHeader, "mh": extensionHeader, "ah": extensionHeader,
+	"srh": extensionHeader,
+}
+
+// always are the matches that without an option match everything, or only what another
+// one of the rule's asks for as well.
+var always = map[string]bool{
+	"": true, "tcp": true, "udp": true, "udplite": true, "sctp": true, "dccp": true, "icmp": true, "icmp6": true, "ipv6-icmp": true, "esp": true,
+	"comment": true, "time": true, "standard": true, "limit": true, "multiport": true, "conntrack": true, "state": true,
+}
+
+// extensionHeader is one of IPv6, which the packet has none of.
+func extensionHeader(test, *flow) answer { return never }
 
 // tracking are the matches that bring connection tracking into use.
 var tracking = map[string]bool{"conntrack": true, "state": true, "connmark": true, "connlimit": true}
@@ -37,14 +60,19 @@ var tracking = map[string]bool{"conntrack": true, "state": true, "connmark": tru
 // parseRule takes a rule's words for its tests, its target, and the target's options.
 func parseRule(line Line) *iptablesRule {
 	r, words := &iptablesRule{text: line}, Words(string(line))
-	module, inverted := "", false
+	module, inverted, options := "", false, 0
+	alone := func() { // the module so far stands without an option
+		if options == 0 && !always[module] {
+			r.tests = append(r.tests, test{look: bare[module]})
+		}
+	}
 	for i := 0; i < len(words); {
 		name := words[i]
 		if i++; name == "!" {
 			inverted = true
 			continue
 		}
-		t := test{inverted: inverted}
+		t := test{option: name, inverted: inverted}
 		inverted = false
 		first := i
 		for !noWords[name] && i < len(words) && (i == first || !isOption(words[i])) {
@@ -57,18 +85,49 @@ func parseRule(line Line) *iptablesRule {
 		t.words = words[first:i:i]
 		switch {
 		case name == "-m" || name == "--match":
-			module = t.word()
+			alone()
+			module, options = t.word(), 0
 			r.tracks = r.tracks || tracking[module]
 		case name == "-j" || name == "-g" || name == "--jump" || name == "--goto":
+			alone()
+			module = ""
 			r.goal, r.leap = t.word(), r.leap || name == "-g"
 		case r.goal != "":
 			r.options = append(r.options, option{name, t.words})
 		default:
 			t.look = lookOf(name, module)
 			r.tests = append(r.tests, t)
+			if strings.HasPrefix(name, "--") {
+				options++
+			}
 		}
 	}
+	if r.goal == "" {
+		alone()
+	}
+	r.onItsOwnInterface()
+	r.beside()
 	return r
+}
+
+// onItsOwnInterface has addrtype's conditions count only addresses of the interface.
+func (r *iptablesRule) onItsOwnInterface() {
+	for _, t := range r.tests {
+		if t.option == "--limit-iface-in" || t.option == "--limit-iface-out" {
+			for i := range r.tests {
+				r.tests[i].limits = t.option
+			}
+			return
+		}
+	}
+}
+
+// beside notes which conditions stand beside one on the state.
+func (r *iptablesRule) beside() {
+	stated := slices.ContainsFunc(r.tests, func(t test) bool { return t.option == "--ctstate" })
+	for i := range r.tests {
+		r.tests[i].stated = stated && strings.HasPrefix(r.tests[i].option, "--ct")
+	}
 }
 
 // isOption tells a word that begins another option.
@@ -107,37 +166,65 @@ var looks = sync.OnceValue(func() map[string]func(test, *flow) answer {
 		"-i": func(t test, f *flow) answer { return onInterface(f.packet.In, t.word(), f.packet.anyIn()) },
 		"-o": func(t test, f *flow) answer { return onInterface(f.packet.Out, t.word(), f.packet.anyOut()) },
 		"-p": protocolIs, "--protocol": protocolIs,
-		"-f":              func(test, *flow) answer { return never },
-		"--sport":         func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort) },
-		"--dport":         func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.DstPort) },
-		"--sports":        func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort) },
-		"--dports":        func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.DstPort) },
-		"--ports":         func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort, f.packet.DstPort) },
-		"--tcp-flags":     tcpFlags,
-		"--syn":           func(_ test, f *flow) answer { return flagsAre(f, SYN|ACK|RST|FIN, SYN) },
-		"--icmp-type":     func(t test, f *flow) answer { return icmpIs(t.word(), icmp4, f) },
-		"--icmpv6-type":   func(t test, f *flow) answer { return icmpIs(t.word(), icmp6, f) },
-		"--ctstate":       stateIn,
-		"--state":         stateIn,
-		"--ctstatus":      statusIn,
-		"--ctdir":         func(t test, f *flow) answer { return tracked(f, unknown) },
+		"-f":            func(test, *flow) answer { return never },
+		"--sport":       func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort) },
+		"--dport":       func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.DstPort) },
+		"--sports":      func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort) },
+		"--dports":      func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.DstPort) },
+		"--ports":       func(t test, f *flow) answer { return portIn(f, t.word(), f.packet.SrcPort, f.packet.DstPort) },
+		"--tcp-flags":   tcpFlags,
+		"--syn":         func(_ test, f *flow) answer { return flagsAre(f, SYN|ACK|RST|FIN, SYN) },
+		"--icmp-type":   func(t test, f *flow) answer { return icmpIs(t.word(), icmp4, f) },
+		"--icmpv6-type": func(t test, f *flow) answer { return icmpIs(t.word(), icmp6, f) },
+		"--ctstate":     stateIn,
+		"--state":       stateIn,
+		"--ctstatus":    statusIn,
+		"--ctorigdst":   wantedIs, "--ctorigdstport": wantedIs,
+		"--ctproto":       func(t test, f *flow) answer { return t.ofConnection(f, protocolIs(t, f)) },
+		"--ctdir":         directionIs,
 		"mark --mark":     markIs,
-		"--src-type":      func(t test, f *flow) answer { return kindIn(t, f, f.packet.Src, bySender) },
-		"--dst-type":      func(t test, f *flow) answer { return kindIn(t, f, f.packet.Dst, answer{maybe, f.packet.peer()}) },
-		"--pkt-type":      packetTypeIs,
-		"length --length": lengthIn,
-		"--match-set":     setOf,
-		"--ttl-lt":        func(t test, f *flow) answer { return f.orAny(within(t.word()+":", usualTTL).not()) },
-		"--ttl-gt":        func(t test, f *flow) answer { return f.orAny(within(":"+t.word(), usualTTL).not()) },
-		"--mac-source":    func(test, *flow) answer { return bySender },
-		"policy --pol":    func(t test, f *flow) answer { return when(t.word() == "none") },
+		"connmark --mark": connectionMarkIs,
+		"--helper":        helped,
+		"--mss":           segmentSizeIn,
+		"--tos":           func(t test, f *flow) answer { return serviceIs(t, f, 0) },
+		"--dscp":          func(t test, f *flow) answer { return serviceIs(t, f, 2) },
+		"--ecn-ip-ect":    func(t test, f *flow) answer { return f.orAny(when(t.word() == "0")) },
+		"--ecn-tcp-ece": func(_ test, f *flow) answer {
+			return f.orAny(when(f.packet.Protocol == tcp && f.packet.TCPFlags&64 != 0))
+		},
+		"--ecn-tcp-cwr": func(_ test, f *flow) answer {
+			return f.orAny(when(f.packet.Protocol == tcp && f.packet.TCPFlags&128 != 0))
+		},
+		"--ttl-eq":  func(t test, f *flow) answer { return f.orAny(within(t.word(), usualTTL)) },
+		"--hl-eq":   func(t test, f *flow) answer { return f.orAny(within(t.word(), f.packet.hopLimit())) },
+		"--hl-lt":   func(t test, f *flow) answer { return f.orAny(within(t.word()+":", f.packet.hopLimit()).not()) },
+		"--hl-gt":   func(t test, f *flow) answer { return f.orAny(within(":"+t.word(), f.packet.hopLimit()).not()) },
+		"--rt-type": extensionHeader, "--rt-segsleft": extensionHeader, "--rt-len": extensionHeader, "--fragid": extensionHeader,
+		"--fragfirst": extensionHeader, "--fragmore": extensionHeader, "--fraglast": extensionHeader, "--dst-len": extensionHeader,
+		"--dst-opts": extensionHeader, "--hbh-len": extensionHeader, "--hbh-opts": extensionHeader, "--mh-type": extensionHeader,
+		"ipv6header --soft":   func(test, *flow) answer { return surely },
+		"ipv6header --header": func(t test, _ *flow) answer { return when(t.word() == "none") },
+		"--physdev-in":        bridged, "--physdev-out": bridged, "--physdev-is-in": bridged, "--physdev-is-out": bridged, "--physdev-is-bridged": bridged,
+		"--src-group":      func(t test, f *flow) answer { return groupIs(t, f, f.packet.In) },
+		"--dst-group":      func(t test, f *flow) answer { return groupIs(t, f, f.packet.Out) },
+		"--source-country": func(test, *flow) answer { return bySender },
+		"--genre":          func(_ test, f *flow) answer { return unknown.and(flagsAre(f, SYN|ACK, SYN)) },
+		"--src-type":       func(t test, f *flow) answer { return kindIn(t, f, f.packet.Src, bySender) },
+		"--dst-type":       func(t test, f *flow) answer { return kindIn(t, f, f.packet.Dst, f.packet.aboutDestination()) },
+		"--pkt-type":       packetTypeIs,
+		"length --length":  lengthIn,
+		"--match-set":      setOf,
+		"--ttl-lt":         func(t test, f *flow) answer { return f.orAny(within(t.word()+":", usualTTL).not()) },
+		"--ttl-gt":         func(t test, f *flow) answer { return f.orAny(within(":"+t.word(), usualTTL).not()) },
+		"--mac-source":     func(test, *flow) answer { return bySender },
+		"policy --pol":     func(t test, f *flow) answer { return when(t.word() == "none") },
 	})
 })
 
 // withRates adds what depends on the packets before: one packet alone never
 // exceeds a rate, and whom "recent" remembers depends on the sender.
 func withRates(looks map[string]func(test, *flow) answer) map[string]func(test, *flow) answer {
-	for _, o := range []string{"limit --limit", "hashlimit --hashlimit-upto", "connlimit --connlimit-upto", "quota --quota"} {
+	for _, o := range []string{"limit --limit", "hashlimit --hashlimit-upto", "connlimit --connlimit-upto"} {
 		looks[o] = func(_ test, f *flow) answer { return f.underRate() }
 	}
 	for _, o := range []string{

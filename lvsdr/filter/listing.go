@@ -119,7 +119,7 @@ var passing = map[string]bool{
 	"": true, "ACCEPT": true, "RETURN": true, "AUDIT": true, "CHECKSUM": true, "CLASSIFY": true, "CONNMARK": true,
 	"CONNSECMARK": true, "CT": true, "DSCP": true, "HL": true, "LED": true, "LOG": true, "MARK": true, "NFLOG": true,
 	"NOTRACK": true, "RATEEST": true, "SECMARK": true, "SET": true, "TCPMSS": true, "TEE": true, "TOS": true, "TRACE": true,
-	"TTL": true, "ULOG": true,
+	"TTL": true, "ULOG": true, "ECN": true, "HMARK": true, "IDLETIMER": true, "TCPOPTSTRIP": true, "IPMARK": true, "ACCOUNT": true,
 }
 
 // Passing tells whether a target of iptables surely drops nothing.

@@ -2,10 +2,12 @@ package filter
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
-	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,16 +33,39 @@ func LoadNftables(ctx context.Context) (*Ruleset, error) {
 	if err != nil {
 		return nil, err
 	}
-	links, err := net.Interfaces()
-	if err != nil {
+	rules := *read
+	if rules.links, err = readLinks(); err != nil {
 		return nil, err
 	}
-	rules := *read
-	rules.links = map[string]int{}
-	for _, l := range links {
-		rules.links[l.Name] = l.Index
-	}
 	return &rules, nil
+}
+
+// readLinks are the interfaces of the calling thread's network namespace.
+func readLinks() (map[string]link, error) {
+	rib, err := syscall.NetlinkRIB(unix.RTM_GETLINK, unix.AF_UNSPEC)
+	if err != nil {
+		return nil, os.NewSyscallError("netlinkrib", err)
+	}
+	messages, err := syscall.ParseNetlinkMessage(rib)
+	if err != nil {
+		return nil, os.NewSyscallError("parsenetlinkmessage", err)
+	}
+	links := map[string]link{}
+	for _, m := range messages {
+		if m.Header.Type != unix.RTM_NEWLINK || len(m.Data) < unix.SizeofIfInfomsg {
+			continue
+		}
+		a := attributes(m.Data[unix.SizeofIfInfomsg:])
+		l := link{
+			typ: binary.NativeEndian.Uint16(m.Data[2:]), index: binary.NativeEndian.Uint32(m.Data[4:]),
+			kind: a.nested(unix.IFLA_LINKINFO).text(unix.IFLA_INFO_KIND),
+		}
+		if group := a.get(unix.IFLA_GROUP); len(group) == 4 {
+			l.group = binary.NativeEndian.Uint32(group)
+		}
+		links[a.text(unix.IFLA_IFNAME)] = l
+	}
+	return links, nil
 }
 
 // loadOnce reads what a context of [Once] has not.
@@ -79,9 +104,9 @@ func (s *nftState) ruleset(ctx context.Context) (*Ruleset, error) {
 		}
 		r.base = append(r.base, &baseChain{
 			chain: of, arp: family == unix.NFPROTO_ARP,
-			v4:   family == unix.NFPROTO_INET || family == unix.NFPROTO_IPV4,
-			v6:   family == unix.NFPROTO_INET || family == unix.NFPROTO_IPV6,
-			hook: c.hook, priority: int(c.priority), nat: c.kind == "nat", drops: c.drops,
+			v4:   family == unix.NFPROTO_INET || family == unix.NFPROTO_IPV4 || family == unix.NFPROTO_NETDEV,
+			v6:   family == unix.NFPROTO_INET || family == unix.NFPROTO_IPV6 || family == unix.NFPROTO_NETDEV,
+			hook: c.hook, priority: int(c.priority), nat: c.kind == "nat", drops: c.drops, devices: c.devices,
 		})
 	}
 	r.arp = s.namedByARP()

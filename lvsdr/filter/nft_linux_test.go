@@ -73,6 +73,8 @@ func TestNftTrace(t *testing.T) {
 	syn, ack, fin := tcp(filter.New, filter.SYN), tcp(filter.New, filter.ACK), tcp(filter.Invalid, filter.FIN|filter.ACK)
 	client := func(p filter.Packet) filter.Packet { p.Src = netip.MustParseAddr("10.10.10.100"); return p }
 	six := func(p filter.Packet) filter.Packet { p.Dst = netip.MustParseAddr("fd00:10::22"); return p }
+	with := func(p filter.Packet, on ...netip.Addr) filter.Packet { p.LocalIn = on; return p }
+	datagram := filter.Packet{Hook: filter.Input, In: "eth0", Dst: local[0], Protocol: 17, SrcPort: 50000, DstPort: 80, State: filter.New, Local: local}
 	solicitation := filter.Packet{Hook: filter.Input, In: "eth0", Dst: netip.MustParseAddr("ff02::1:ff00:22"), Protocol: 58, ICMPType: 135, State: filter.Untracked, Local: local}
 	tests := []struct {
 		name, rules string // of a chain of family inet on the input hook
@@ -112,20 +114,56 @@ func TestNftTrace(t *testing.T) {
 		{"connections", "ct count over 20 reject", syn, filter.Accept, "", ""},
 		{"by chance", "numgen random mod 10 < 3 drop", syn, filter.Unsure, filter.ByMatch, "numgen < 0x00000003 drop"},
 		{"local", "fib daddr type != local drop", syn, filter.Accept, "", ""},
-		{"reverse path", "fib saddr . iif oif missing drop", syn, filter.Unsure, filter.BySource, "fib saddr oif 0x00000000 drop"},
+		{"reverse path", "fib saddr . iif oif missing drop", syn, filter.Unsure, filter.BySource, "fib saddr . iif oif missing drop"},
 		{"solicitation", "icmpv6 type { nd-neighbor-advert, nd-router-advert } accept\nicmpv6 type nd-neighbor-solicit ip6 hoplimit 255 drop", solicitation, filter.Drop, "", "icmpv6 type 135 ip6 hoplimit 255 drop"},
 		{"mark", "meta mark set 0x5\nmeta mark & 0x4 == 0x4 drop", syn, filter.Drop, "", "meta mark 4 drop"},
 		{"comment", `tcp dport 80 drop comment "no web"`, syn, filter.Drop, "", `tcp dport 80 drop comment "no web"`},
 		{"translated", "ct status dnat accept\ndrop", syn, filter.Drop, "", "drop"},
 		{"from a jump back", "jump back\ndrop", syn, filter.Drop, "", "drop"},
 		{"quota", "quota over 10 mbytes drop", syn, filter.Accept, "", ""},
-		{"a counter by name", "counter name hits tcp dport 80 drop", syn, filter.Drop, "", "objref tcp dport 80 drop"},
+		{"a quota that is used up", "quota over 1 kbytes used 1 kbytes drop", syn, filter.Drop, "", "quota drop"},
+		{"an address of the interface", "fib daddr . iif type != local drop", with(syn, local[0]), filter.Accept, "", ""},
+		{"an address of another interface", "fib daddr . iif type != local drop", with(syn, local[1]), filter.Drop, "", "fib daddr . iif type != local drop"},
+		{"an address of some interface", "fib daddr . iif type != local drop", syn, filter.Unsure, filter.ByMatch, "fib daddr . iif type != local drop"},
+		{"an IPv6 address of another interface", "fib daddr . iif type != local drop", with(six(syn), local[3]), filter.Drop, "", "fib daddr . iif type != local drop"},
+		{"small segments", "tcp flags syn tcp option maxseg size 1-536 drop", syn, filter.Accept, "", ""},
+		{"usual segments", "tcp option maxseg size 1460 drop", syn, filter.Drop, "", "tcp option maxseg size 1460 drop"},
+		{"segments that do not tell", "tcp option maxseg size 1-1460 drop", ack, filter.Accept, "", ""},
+		{"no segments", "tcp option maxseg size 1-1460 drop", datagram, filter.Accept, "", ""},
+		{"another option", "tcp option timestamp exists drop", syn, filter.Unsure, filter.ByMatch, "tcp option timestamp exists drop"},
+		{"a limit by name", "limit name many accept\ndrop", syn, filter.Accept, "", ""},
+		{"above a limit by name", "limit name flood drop", syn, filter.Accept, "", ""},
+		{"any of two that let in", "numgen inc mod 2 vmap { 0 : accept, 1 : jump c }\ndrop", syn, filter.Accept, "", ""},
+		{"any of ranges that let in", "jhash tcp sport mod 100 vmap { 0-49 : accept, 50-99 : jump c }\ndrop", syn, filter.Accept, "", ""},
+		{"any of two", "numgen inc mod 2 vmap { 0 : accept, 1 : drop }", syn, filter.Unsure, filter.ByMatch, "numgen vmap { 0x00000000 : accept, 0x01000000 : drop }"},
+		{"only some", "numgen inc mod 3 vmap { 0 : accept, 1 : accept }\ndrop", syn, filter.Unsure, filter.ByMatch, "drop"},
+		{"the interface's type", "meta iiftype ether drop", syn, filter.Drop, "", "meta 0x0100 drop"},
+		{"the interface's group", "meta iifgroup 0 accept\ndrop", syn, filter.Accept, "", ""},
+		{"no mark of the connection", "ct mark 0 drop", syn, filter.Drop, "", "ct 0x00000000 drop"},
+		{"the connection's mark", "ct mark set 0x5\nmeta mark set ct mark\nmeta mark 0x5 drop", syn, filter.Drop, "", "meta mark 5 drop"},
+		{"the mark of no connection", "ct mark set 0x5\nct mark 0x5 drop", fin, filter.Accept, "", ""},
+		{"the connection's direction", "ct direction original accept\ndrop", syn, filter.Accept, "", ""},
+		{"the client's destination", "meta l4proto tcp ct original proto-dst 80 ct original ip daddr 10.10.10.22 accept\ndrop", syn, filter.Accept, "", ""},
+		{"helped", `ct helper "ftp" accept` + "\ndrop", syn, filter.Drop, "", "drop"},
+		{"no class", "ip6 dscp cs0 accept\ndrop", six(syn), filter.Accept, "", ""},
+		{"another port by writing", "tcp dport set 81\ntcp dport 80 drop", syn, filter.Accept, "", ""},
+		{"that port", "tcp dport set 81\ntcp dport 81 drop", syn, filter.Drop, "", "tcp dport 81 drop"},
+		{"not translated by writing", "tcp dport set 81\nct status dnat drop", syn, filter.Accept, "", ""},
+		{"another class by writing", "ip dscp set cs1\nip dscp cs1 drop", syn, filter.Drop, "", "@nh,8,8 0x20 drop"},
+		{"by the sender's system", `osf name "Linux" drop`, syn, filter.Unsure, filter.ByMatch, "osf 0x4c696e75780000000000000000000000 drop"},
+		{"a counter by name", "counter name hits tcp dport 80 drop", syn, filter.Drop, "", `counter name "hits" tcp dport 80 drop`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := &bench{t, b.Lab, b.host}
 			b.feed("nft flush ruleset; nft -f", `table inet f {
 counter hits { }
+limit many {
+rate 400/minute
+}
+limit flood {
+rate over 1000/second
+}
 set vips { type ipv4_addr; flags interval; elements = { 10.10.10.20-10.10.10.29 } }
 set ports { type inet_service; elements = { 80, 443 } }
 set bad { type ipv4_addr; flags interval; elements = { 192.0.2.0/24, 198.51.100.7 } }
@@ -153,4 +191,65 @@ func sameRule(got, want string) bool {
 		want = "inet f " + want
 	}
 	return got == want
+}
+
+// What a device is given is seen before all other hooks, what it gives behind them.
+func TestNftDevices(t *testing.T) {
+	lab.Need(t, lab.Netns, lab.NFT)
+	b := newBench(t)
+	b.feed("nft -f", `table netdev f {
+chain given { type filter hook ingress device "eth0" priority 0; policy accept; tcp dport 80 ip daddr 10.10.10.22 drop; }
+}
+table inet f {
+chain given { type filter hook ingress device "lo" priority 0; policy drop; }
+chain in { type filter hook input priority 0; policy accept; tcp dport 80 drop; }
+}
+`)
+	r, syn := b.load(), tcp(filter.New, filter.SYN)
+	if v := r.Trace(syn); !sameRule(v.Where(), "tcp dport 80 drop") {
+		t.Errorf("%s %q", v.Action, v.Where())
+	}
+	syn.Hook = filter.Prerouting
+	if v := r.Trace(syn); v.Action != filter.Drop || !strings.HasPrefix(v.Where(), "netdev f given: tcp dport 80 ip daddr 10.10.10.22 drop") {
+		t.Errorf("%s %q", v.Action, v.Where())
+	}
+	for link, want := range map[string]filter.Action{"lo": filter.Drop, "eth1": filter.Accept} {
+		syn.In = link
+		if v := r.Trace(syn); v.Action != want {
+			t.Errorf("%s: %s %q", link, v.Action, v.Where())
+		}
+	}
+	for _, c := range r.Chains() {
+		if c.Name == "given" && c.Hook != filter.Ingress {
+			t.Errorf("%s %s on hook %d", c.Family, c.Name, c.Hook)
+		}
+	}
+}
+
+// Of several destinations that a rule gives in turn the packet has one.
+func TestNftDestinations(t *testing.T) {
+	lab.Need(t, lab.Netns, lab.NFT)
+	b := newBench(t)
+	for _, rule := range []string{
+		"dnat to numgen inc mod 2 map { 0 : 10.99.0.1, 1 : 10.99.0.2 }", "dnat to jhash ip saddr mod 2 map { 0 : 10.99.0.1, 1 : 10.99.0.2 }",
+		"numgen random mod 2 vmap { 0 : goto a, 1 : goto b }",
+	} {
+		b.feed("nft flush ruleset; nft -f", `table ip f {
+chain a { dnat to 10.99.0.1; }
+chain b { dnat to 10.99.0.2; }
+chain for_some { dnat to 10.98.0.1; }
+chain pre { type nat hook prerouting priority -100; policy accept
+ip saddr 192.0.2.0/24 jump for_some
+tcp dport 80 `+rule+"\n}\n}\n")
+		p := tcp(filter.New, filter.SYN)
+		p.Hook = filter.Prerouting
+		v := b.load().Trace(p)
+		if dst := v.Packet.Dst.String(); v.Action != filter.Accept || !v.Packet.Translated || dst != "10.99.0.1" && dst != "10.99.0.2" {
+			t.Errorf("%s: %s to %s", rule, v.Action, dst)
+		}
+		p.DstPort = 81
+		if v := b.load().Trace(p); v.Packet.Translated {
+			t.Errorf("%s: to %s, where only some senders go", rule, v.Packet.Dst)
+		}
+	}
 }

@@ -33,6 +33,10 @@ func (m *machine) meta(e expression) answer {
 		return m.link(to, p.In, p.anyIn())
 	case unix.NFT_META_OIF:
 		return m.link(to, p.Out, p.anyOut())
+	case unix.NFT_META_IIFTYPE, unix.NFT_META_IIFGROUP:
+		return m.ofLink(e, p.In, p.anyIn())
+	case unix.NFT_META_OIFTYPE, unix.NFT_META_OIFGROUP:
+		return m.ofLink(e, p.Out, p.anyOut())
 	case unix.NFT_META_IIFNAME:
 		return m.name(to, p.In, p.anyIn())
 	case unix.NFT_META_OIFNAME:
@@ -59,16 +63,31 @@ func (p Packet) nfproto() uint8 {
 	return unix.NFPROTO_IPV4
 }
 
+// ofLink loads an interface's type or group. Without one the rule does not match.
+func (m *machine) ofLink(e expression, name string, whichever bool) answer {
+	to, key := e.number(unix.NFTA_META_DREG), e.number(unix.NFTA_META_KEY)
+	l, ok := m.flow.links[name]
+	switch {
+	case name == "" && !whichever:
+		return never
+	case !ok:
+		return m.blank(to, 4, aboutOther)
+	case key == unix.NFT_META_IIFGROUP || key == unix.NFT_META_OIFGROUP:
+		return m.load32(to, l.group)
+	}
+	return m.load(to, binary.NativeEndian.AppendUint16(nil, l.typ)...)
+}
+
 // link loads an interface's index, 0 for none.
 func (m *machine) link(to uint32, name string, whichever bool) answer {
-	index, ok := m.flow.links[name]
+	l, ok := m.flow.links[name]
 	switch {
 	case name == "" && !whichever:
 		return m.load32(to, 0)
 	case !ok:
 		return m.blank(to, 4, aboutOther)
 	}
-	return m.load32(to, uint32(index))
+	return m.load32(to, l.index)
 }
 
 func (m *machine) name(to uint32, name string, whichever bool) answer {
@@ -85,6 +104,10 @@ var ctStates = map[State]uint32{Invalid: 1, Established: 2, Related: 4, New: 8, 
 
 func (m *machine) ct(e expression) answer {
 	if e.has(unix.NFTA_CT_SREG) {
+		if e.number(unix.NFTA_CT_KEY) == unix.NFT_CT_MARK {
+			value, ok := m.get(e.number(unix.NFTA_CT_SREG), 4).certain(nil)
+			m.flow.setConnectionMark(m.step.match.and(tracked(m.flow, surely)), binary.NativeEndian.Uint32(append(value, 0, 0, 0, 0)), ok)
+		}
 		return surely
 	}
 	to := e.number(unix.NFTA_CT_DREG)
@@ -102,10 +125,49 @@ func (m *machine) ct(e expression) answer {
 		m.load(to, m.flow.packet.Protocol)
 	case unix.NFT_CT_L3PROTOCOL:
 		m.load(to, m.flow.packet.nfproto())
+	case unix.NFT_CT_MARK:
+		if mark, ok := m.flow.connectionMark(); ok {
+			m.load32(to, mark)
+		} else {
+			m.blank(to, 4, aboutOther)
+		}
+	case unix.NFT_CT_HELPER: // that of the connection which has brought this one about
+		if ok && state != Related {
+			return never
+		}
+		m.blank(to, 16, aboutOther)
+	case unix.NFT_CT_DST, ctDstIP, ctDstIP6, unix.NFT_CT_PROTO_DST:
+		m.wanted(e)
+	case unix.NFT_CT_DIRECTION:
+		if !ok || state != New {
+			m.blank(to, 1, aboutOther)
+		} else {
+			m.load(to, 0)
+		}
 	default:
 		m.blank(to, 16, aboutOther)
 	}
 	return tracked(m.flow, surely) // without a connection the rule does not match
+}
+
+// Keys that golang.org/x/sys has not got: "ct original ip daddr", "ct original ip6 daddr".
+const (
+	ctDstIP  = 20
+	ctDstIP6 = 22
+)
+
+// wanted loads the destination that the client wrote.
+func (m *machine) wanted(e expression) {
+	const original = 0
+	dst, ok := m.flow.wanted()
+	switch to := e.number(unix.NFTA_CT_DREG); {
+	case !ok || !e.has(unix.NFTA_CT_DIRECTION) || e.number(unix.NFTA_CT_DIRECTION) != original:
+		m.blank(to, 16, aboutOther)
+	case e.number(unix.NFTA_CT_KEY) == unix.NFT_CT_PROTO_DST:
+		m.load(to, byte(dst.Port()>>8), byte(dst.Port()))
+	default:
+		m.load(to, dst.Addr().AsSlice()...)
+	}
 }
 
 // statusBits is a connection's status, as far as it is known.
@@ -131,10 +193,17 @@ func (m *machine) fib(e expression) answer {
 	const addrtype = 3
 	p, flags := m.flow.packet, e.number(unix.NFTA_FIB_FLAGS)
 	addr, d := p.Dst, p.peer()
+	if addr.IsValid() {
+		d = aboutOther
+	}
 	if flags&unix.NFTA_FIB_F_SADDR != 0 {
 		addr, d = p.Src, aboutNamed
 	}
-	if kind, ok := p.kind(addr); ok && e.number(unix.NFTA_FIB_RESULT) == addrtype {
+	kindOf := p.kind
+	if flags&unix.NFTA_FIB_F_IIF != 0 {
+		kindOf = p.kindOn
+	}
+	if kind, ok := kindOf(addr); ok && e.number(unix.NFTA_FIB_RESULT) == addrtype && flags&unix.NFTA_FIB_F_OIF == 0 {
 		return m.load32(e.number(unix.NFTA_FIB_DREG), kind)
 	}
 	return m.blank(e.number(unix.NFTA_FIB_DREG), 16, d)
@@ -152,8 +221,34 @@ func (m *machine) extension(e expression) answer {
 		}
 		return m.load(e.number(unix.NFTA_EXTHDR_DREG), 0)
 	}
-	m.blank(e.number(unix.NFTA_EXTHDR_DREG), 16, aboutOther)
+	to, present := e.number(unix.NFTA_EXTHDR_DREG), e.number(unix.NFTA_EXTHDR_FLAGS)&unix.NFT_EXTHDR_F_PRESENT != 0
+	p := m.flow.packet
+	switch op := e.number(unix.NFTA_EXTHDR_OP); {
+	case op == unix.NFT_EXTHDR_OP_TCPOPT && p.Protocol != tcp:
+		return never
+	case op == unix.NFT_EXTHDR_OP_TCPOPT && !p.any && e.number(unix.NFTA_EXTHDR_TYPE) == tcpMSS:
+		return m.segmentSize(to, present, int(e.number(unix.NFTA_EXTHDR_OFFSET)))
+	}
+	m.blank(to, 16, aboutOther)
 	return unknown
+}
+
+// tcpMSS is the kind of TCP's option for the size of segments, which SYNs have.
+const tcpMSS = 2
+
+func (m *machine) segmentSize(to uint32, present bool, offset int) answer {
+	p := m.flow.packet
+	switch syn := p.TCPFlags&SYN != 0; {
+	case present && syn:
+		return m.load(to, 1)
+	case present:
+		return m.load(to, 0)
+	case !syn:
+		return never
+	case offset == 2:
+		return m.load(to, binary.BigEndian.AppendUint16(nil, p.usualMSS())...)
+	}
+	return m.blank(to, 4, aboutOther)
 }
 
 // nat changes the source or the destination to what the registers hold.
@@ -164,8 +259,9 @@ func (m *machine) nat(e expression) answer {
 		size = 16
 	}
 	if e.has(unix.NFTA_NAT_REG_ADDR_MIN) {
-		if data, ok := m.get(e.number(unix.NFTA_NAT_REG_ADDR_MIN), size).certain(nil); ok {
-			t.addr, _ = netip.AddrFromSlice(data)
+		t.addr, _ = netip.AddrFromSlice(m.get(e.number(unix.NFTA_NAT_REG_ADDR_MIN), size).guess())
+		if t.addr.IsUnspecified() {
+			t.addr = netip.Addr{}
 		}
 	}
 	t.port = m.port(e, unix.NFTA_NAT_REG_PROTO_MIN)
@@ -184,7 +280,7 @@ func (m *machine) translate(t *translation) answer {
 }
 
 func (m *machine) port(e expression, typ uint16) uint16 {
-	if data, ok := m.get(e.number(typ), 2).certain(nil); ok && e.has(typ) {
+	if data := m.get(e.number(typ), 2).guess(); len(data) == 2 && e.has(typ) {
 		return binary.BigEndian.Uint16(data)
 	}
 	return 0

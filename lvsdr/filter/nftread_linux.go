@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -13,6 +14,7 @@ type nftState struct {
 	tables map[tableKey]*nftTable // those that are hooked in
 	chains []nftChain             // in the kernel's order
 	tracks bool                   // a rule brings connection tracking into use
+	refers bool                   // a rule refers to an object by its name
 	arena  arena
 }
 
@@ -27,6 +29,13 @@ type nftTable struct {
 	owned  bool
 	chains map[string]*chain
 	sets   map[string]*nftSet
+	objs   map[nftObject]attributes
+}
+
+// An nftObject is what has a name of its own kind: a counter, a limit.
+type nftObject struct {
+	kind uint32
+	name string
 }
 
 type nftChain struct {
@@ -37,9 +46,10 @@ type nftChain struct {
 	priority int32
 	kind     string // "filter", "nat", "route"
 	drops    bool
+	devices  []string // of families netdev and inet, on the ingress or egress hook
 }
 
-var nftFamilies = map[uint8]string{unix.NFPROTO_INET: "inet", unix.NFPROTO_IPV4: "ip", unix.NFPROTO_IPV6: "ip6", unix.NFPROTO_ARP: "arp"}
+var nftFamilies = map[uint8]string{unix.NFPROTO_INET: "inet", unix.NFPROTO_IPV4: "ip", unix.NFPROTO_IPV6: "ip6", unix.NFPROTO_ARP: "arp", unix.NFPROTO_NETDEV: "netdev"}
 
 var errChanged = errors.New("the rules have changed while they were read")
 
@@ -81,6 +91,11 @@ func dumpNftables() (*nftState, error) {
 			return nil, err
 		}
 	}
+	if s.refers {
+		if err := d.all(unix.NFT_MSG_GETOBJ, unix.NFPROTO_UNSPEC, nil, s.object); err != nil {
+			return nil, err
+		}
+	}
 	for _, t := range s.tables {
 		for _, set := range t.sets {
 			if err := s.elements(d, t, set); err != nil {
@@ -96,7 +111,7 @@ func (s *nftState) table(family uint8, a attributes) {
 	flags := a.number(unix.NFTA_TABLE_FLAGS)
 	if nftFamilies[family] != "" && flags&unix.NFT_TABLE_F_DORMANT == 0 {
 		key := tableKey{family, a.text(unix.NFTA_TABLE_NAME)}
-		s.tables[key] = &nftTable{key, flags&ownedFlag != 0, map[string]*chain{}, map[string]*nftSet{}}
+		s.tables[key] = &nftTable{key, flags&ownedFlag != 0, map[string]*chain{}, map[string]*nftSet{}, map[nftObject]attributes{}}
 	}
 }
 
@@ -118,10 +133,40 @@ func (s *nftState) chain(family uint8, a attributes) {
 		c.base = true
 		c.hook = Hook(hook.number(unix.NFTA_HOOK_HOOKNUM))
 		c.priority = int32(hook.number(unix.NFTA_HOOK_PRIORITY))
+		c.onDevices(hook)
 		c.drops = a.has(unix.NFTA_CHAIN_POLICY) && a.number(unix.NFTA_CHAIN_POLICY) == 0
 	}
 	t.chains[name] = c.chain
 	s.chains = append(s.chains, c)
+}
+
+// onDevices has the chain's hook be that of network devices, where it is.
+func (c *nftChain) onDevices(hook attributes) {
+	switch {
+	case c.table.family == unix.NFPROTO_NETDEV && c.hook == 0, c.table.family == unix.NFPROTO_INET && c.hook == inetIngress:
+		c.hook = Ingress
+	case c.table.family == unix.NFPROTO_NETDEV:
+		c.hook = Egress
+	}
+	if name := hook.text(unix.NFTA_HOOK_DEV); name != "" {
+		c.devices = append(c.devices, name)
+	}
+	for list := hook.nested(hookDevices); len(list) > 0; {
+		_, name, rest, ok := list.cut()
+		if !ok {
+			break
+		}
+		list = rest
+		c.devices = append(c.devices, string(bytes.TrimRight(name, "\x00")))
+	}
+}
+
+// object takes those by whose kind packets may be dropped.
+func (s *nftState) object(family uint8, a attributes) {
+	const name, kind, data = 2, 3, 4 // NFTA_OBJ_*
+	if t := s.of(family, a); t != nil {
+		t.objs[nftObject{a.number(kind), a.text(name)}] = s.arena.keep(a.nested(data), quotaBytes, unix.NFTA_QUOTA_FLAGS, unix.NFTA_LIMIT_FLAGS, quotaConsumed)
+	}
 }
 
 // rule takes rules, which come table by table.
@@ -139,7 +184,7 @@ func (s *nftState) rule() func(family uint8, a attributes) {
 			return
 		}
 		r := &nftRule{table: t, attributes: s.arena.keep(a, unix.NFTA_RULE_HANDLE, unix.NFTA_RULE_EXPRESSIONS, unix.NFTA_RULE_USERDATA)}
-		s.tracks = s.tracks || r.tracks()
+		s.tracks, s.refers = s.tracks || r.tracks(), s.refers || r.has(unix.NFTA_RULE_EXPRESSIONS) && r.refers()
 		c.rules = append(c.rules, r)
 	}
 }
@@ -154,7 +199,23 @@ const (
 	dynsetExpressions  = 10
 	bitwiseOperation   = 6
 	objrefType         = 1
+	objrefName         = 2
+	objrefKey          = 3
+	objrefSet          = 4
+	setObjectType      = 15
+	socketRegister     = 2
+	hookDevices        = 4
+	quotaBytes         = 1
+	quotaConsumed      = 4
+	numgenModulus      = 2
+	numgenOffset       = 4
+	hashRegister       = 2
+	hashModulus        = 4
+	hashOffset         = 6
 )
+
+// inetIngress is the number of family inet's ingress hook (NF_INET_INGRESS).
+const inetIngress = 5
 
 func (s *nftState) set(family uint8, a attributes) {
 	t := s.of(family, a)
@@ -165,6 +226,7 @@ func (s *nftState) set(family uint8, a attributes) {
 	set := &nftSet{
 		name: a.text(unix.NFTA_SET_NAME), anonymous: flags&unix.NFT_SET_ANONYMOUS != 0, isMap: flags&unix.NFT_SET_MAP != 0,
 		interval: flags&unix.NFT_SET_INTERVAL != 0, keyLen: int(a.number(unix.NFTA_SET_KEY_LEN)),
+		objects: a.number(setObjectType),
 	}
 	for field := range list(a.nested(unix.NFTA_SET_DESC).get(setDescConcat)) {
 		set.fields = append(set.fields, int(field.number(setFieldLen)))

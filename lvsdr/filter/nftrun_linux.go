@@ -3,6 +3,7 @@ package filter
 import (
 	"cmp"
 	"encoding/binary"
+	"net/netip"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -42,6 +43,16 @@ func (r *nftRule) keys() (all [][]byte) {
 	return all
 }
 
+// refers tells whether the rule names an object.
+func (r *nftRule) refers() bool {
+	for e, rest, ok := r.expressions().cut(); ok; e, rest, ok = rest.cut() {
+		if e.is("objref") {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *nftRule) tracks() bool {
 	for e, rest, ok := r.expressions().cut(); ok; e, rest, ok = rest.cut() {
 		switch string(e.name) {
@@ -75,6 +86,15 @@ type machine struct {
 	rule *nftRule
 	regs [maxKey]cell
 	step step
+	one  oneOf
+}
+
+// oneOf tells of a register that holds a number that the kernel makes for itself
+// (numgen, jhash): one of so many, and any of them.
+type oneOf struct {
+	register    int
+	first, many uint32
+	bigEndian   bool
 }
 
 // maxKey is how many bytes all registers have together, and a set's key at the most.
@@ -83,7 +103,11 @@ const maxKey = 64
 func (r *nftRule) run(f *flow) step {
 	m := machine{flow: f, rule: r, step: step{match: surely}}
 	for e, rest, ok := r.expressions().cut(); ok; e, rest, ok = rest.cut() {
+		one := m.one
 		m.step.match = m.step.match.and(m.do(e))
+		if m.one == one && !e.is("counter") {
+			m.one = oneOf{} // only what comes next is sure to find it still there
+		}
 		if m.step.match.truth == no || len(m.step.ends) > 0 {
 			break
 		}
@@ -136,6 +160,12 @@ func (m *machine) act(e expression) answer {
 		return m.end(rejects)
 	case "queue", "synproxy":
 		return m.end(queues)
+	case "numgen":
+		return m.number(e.number(1), e.number(numgenOffset), e.number(numgenModulus))
+	case "hash":
+		return m.number(e.number(hashRegister), e.number(hashOffset), e.number(hashModulus))
+	case "fwd": // out of another device
+		return m.end(drops)
 	case "nat":
 		return m.nat(e)
 	case "masq":
@@ -146,10 +176,27 @@ func (m *machine) act(e expression) answer {
 		return m.xtMatch(e)
 	case "target":
 		return m.xtTarget(e)
-	case "counter", "last", "log", "dup":
+	case "counter", "last", "log", "dup", "flow_offload":
 		return surely
+	case "socket":
+		return m.blank(e.number(socketRegister), 16, aboutOther).and(unknown)
+	case "osf":
+		if p := m.flow.packet; p.Protocol != tcp || !p.any && p.TCPFlags&SYN == 0 {
+			return never
+		}
+		return m.blank(e.number(1), 16, aboutOther)
+	case "rt":
+		return m.blank(e.number(1), 16, aboutOther)
+	case "xfrm":
+		return never // no packet of IPsec's
 	}
 	return m.unknown()
+}
+
+// number loads one that the kernel makes.
+func (m *machine) number(to, first, many uint32) answer {
+	m.one = oneOf{register(to), first, many, bigEndian}
+	return m.blank(to, 4, aboutOther)
 }
 
 // unknown may have loaded anything anywhere.
@@ -219,7 +266,7 @@ func (m *machine) payload(e expression) answer {
 		if m.flow.packet.arp != nil && e.number(unix.NFTA_PAYLOAD_OFFSET) == arpSender {
 			return m.end(drops) // with another sender; what it was does not go out
 		}
-		return surely // it writes: TTL, DSCP, never what is asked here
+		return m.write(e)
 	}
 	var header bits
 	switch e.number(unix.NFTA_PAYLOAD_BASE) {
@@ -236,6 +283,44 @@ func (m *machine) payload(e expression) answer {
 	}
 	loaded := m.room(e.number(unix.NFTA_PAYLOAD_DREG), n)
 	loaded[copy(loaded, header[min(from, len(header)):]):].fill(cell{doubt: aboutOther})
+	return surely
+}
+
+// write puts a register into a header. Addresses and ports are another destination, or
+// source, from here on, of which connection tracking knows nothing.
+func (m *machine) write(e expression) answer {
+	p := &m.flow.packet
+	from, n := int(e.number(unix.NFTA_PAYLOAD_OFFSET)), int(e.number(unix.NFTA_PAYLOAD_LEN))
+	transport := e.number(unix.NFTA_PAYLOAD_BASE) == unix.NFT_PAYLOAD_TRANSPORT_HEADER
+	if !transport && e.number(unix.NFTA_PAYLOAD_BASE) != unix.NFT_PAYLOAD_NETWORK_HEADER || p.arp != nil || n > maxKey {
+		return surely
+	}
+	data := slices.Clone(m.get(e.number(unix.NFTA_PAYLOAD_SREG), n))
+	if m.step.match.truth != yes {
+		data.fill(cell{doubt: m.step.match.doubt})
+	}
+	p.written = append(slices.Clip(p.written), write{transport, from, data})
+	m.flow.ip, m.flow.body = nil, nil
+	value, ok := data.certain(nil)
+	if !ok {
+		return surely
+	}
+	before := netip.AddrPortFrom(p.Dst, p.DstPort)
+	switch addr, _ := netip.AddrFromSlice(value); {
+	case !transport && p.isSource(from, n):
+		p.Src = addr
+	case !transport && p.isDestination(from, n):
+		p.Dst = addr
+	case transport && n == 2 && from == 0 && p.hasPorts():
+		p.SrcPort = binary.BigEndian.Uint16(value)
+	case transport && n == 2 && from == 2 && p.hasPorts():
+		p.DstPort = binary.BigEndian.Uint16(value)
+	}
+	if before != netip.AddrPortFrom(p.Dst, p.DstPort) {
+		p.stateless, p.Translated = p.stateless || !p.Translated, true
+		r := m.rule.about()
+		m.flow.translated = &r
+	}
 	return surely
 }
 
@@ -292,6 +377,9 @@ func (m *machine) byteorder(e expression) answer {
 		for i := 0; i+size <= len(b); i += size {
 			slices.Reverse(b[i : i+size])
 		}
+		if one := m.one; one.many > 0 && one.register == register(e.number(unix.NFTA_BYTEORDER_SREG)) && size == 4 {
+			m.one = oneOf{register(e.number(unix.NFTA_BYTEORDER_DREG)), one.first, one.many, !one.bigEndian}
+		}
 	}
 	return m.set(e.number(unix.NFTA_BYTEORDER_DREG), b)
 }
@@ -346,6 +434,9 @@ func (m *machine) lookup(e expression) answer {
 	}
 	key := m.get(e.number(unix.NFTA_LOOKUP_SREG), set.keyLen)
 	a, found := set.find(key)
+	if m.one.many > 0 && m.one.register == register(e.number(unix.NFTA_LOOKUP_SREG)) && set.keyLen == 4 {
+		a, found = set.findAny(m.one)
+	}
 	if m.flow.packet.any && !set.anonymous { // other elements may come and go
 		a = answer{maybe, cmp.Or(key.doubts(), aboutOther)}
 	}
@@ -363,10 +454,14 @@ func (m *machine) lookup(e expression) answer {
 				m.decide(f.verdict.code, []byte(f.verdict.chain))
 			}
 		}
-	case a.truth == yes:
+	case a.truth == yes && m.one.many == 0:
 		m.load(to, found[0].value...)
 	case len(found) > 0:
-		m.blank(to, len(found[0].value), a.doubt)
+		m.blank(to, len(found[0].value), a.doubt|aboutOther)
+		for i, c := range m.get(to, len(found[0].value)) { // one of those that it may be
+			c.value = found[0].value[i]
+			m.get(to, i+1)[i] = c
+		}
 	default:
 		m.blank(to, 16, a.doubt)
 	}
@@ -395,25 +490,57 @@ func (m *machine) within(e expression) answer {
 
 // limit: one packet is under every limit, and not over any.
 func (m *machine) limit(e expression) answer {
-	flags := uint16(unix.NFTA_QUOTA_FLAGS)
-	switch {
-	case e.is("limit"):
+	flags := uint16(2) // of connlimit and quota
+	if e.is("limit") {
 		flags = unix.NFTA_LIMIT_FLAGS
-	case e.is("connlimit"):
-		flags = 2
 	}
-	if e.number(flags)&1 != 0 {
+	over := e.number(flags)&1 != 0
+	switch {
+	case e.is("quota") && !m.flow.packet.any && usedUp(e.attributes):
+		return when(over)
+	case over:
 		return never
 	}
 	return m.flow.underRate()
 }
 
-// object is a reference to a named counter and the like; rates of that kind are
-// not looked up.
+// usedUp tells whether a quota has nothing left for a packet: unlike a rate it never
+// recovers by itself.
+func usedUp(quota attributes) bool {
+	all, used := quota.get(quotaBytes), quota.get(quotaConsumed)
+	return len(all) == 8 && len(used) == 8 && binary.BigEndian.Uint64(used) >= binary.BigEndian.Uint64(all)
+}
+
+// namedLimits are the kinds of objects that limit (include/uapi/linux/netfilter/nf_tables.h).
+var namedLimits = map[uint32]string{2: "quota", 4: "limit", 5: "connlimit"}
+
+// object is a reference to a named counter, limit and the like.
 func (m *machine) object(e expression) answer {
-	const quota, limit, connlimit = 2, 4, 5
-	switch e.number(objrefType) {
-	case quota, limit, connlimit:
+	const synproxy = 8
+	kind := e.number(objrefType)
+	if e.has(objrefKey) { // by a map
+		set := m.rule.table.sets[e.text(objrefSet)]
+		if set == nil {
+			return m.unknown()
+		}
+		a, _ := set.find(m.get(e.number(objrefKey), set.keyLen))
+		return a.and(m.ofMap(set))
+	}
+	switch name := namedLimits[kind]; {
+	case name != "":
+		if o, ok := m.rule.table.objs[nftObject{kind, e.text(objrefName)}]; ok {
+			return m.limit(expression{[]byte(name), o})
+		}
+		return unknown
+	case kind == synproxy:
+		return m.end(queues)
+	}
+	return surely
+}
+
+// ofMap is the answer of the objects of a map, whichever it is.
+func (m *machine) ofMap(set *nftSet) answer {
+	if _, limits := namedLimits[set.objects]; limits {
 		return unknown
 	}
 	return surely

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 	"sort"
 )
@@ -17,6 +18,7 @@ type nftSet struct {
 	elements  []element // sorted by their keys
 	paired    bool      // of an interval set of one field: all elements have both ends
 	catchAll  *element  // "*"
+	objects   uint32    // of a map to objects: their kind
 }
 
 // An element has a key, or all between key and end.
@@ -110,6 +112,40 @@ func (s *nftSet) find(key bits) (answer, []element) {
 	}
 	return a, found
 }
+
+// findAny returns the elements of all numbers that it may be, as find does: the answer is
+// yes when each has one.
+func (s *nftSet) findAny(one oneOf) (answer, []element) {
+	if one.many > mostNumbers {
+		return unknown, s.elements[:min(len(s.elements), 1)]
+	}
+	var found []element
+	missed := false
+	for n := range one.many {
+		var data [4]byte
+		if one.bigEndian {
+			binary.BigEndian.PutUint32(data[:], one.first+n)
+		} else {
+			binary.LittleEndian.PutUint32(data[:], one.first+n)
+		}
+		a, of := s.find(known(data[:]...))
+		if a.truth == no {
+			missed = true
+			continue
+		}
+		found = withElement(found, of[0])
+	}
+	switch {
+	case len(found) == 0:
+		return never, nil
+	case missed:
+		return unknown, found
+	}
+	return surely, found
+}
+
+// mostNumbers is how many are looked up.
+const mostNumbers = 1 << 12
 
 // withElement adds one to a verdict that none of the others has.
 func withElement(found []element, e element) []element {

@@ -43,6 +43,8 @@ const (
 	asFlags
 	asRouteType
 	asPacketType
+	asPresence
+	asEtherType
 )
 
 func (r *nftRule) render() string {
@@ -116,6 +118,14 @@ func (w *writer) act(e expression) {
 		w.say("redirect")
 	case "nat":
 		w.say("%s", map[bool]string{true: "snat", false: "dnat"}[e.number(unix.NFTA_NAT_TYPE) == unix.NFT_NAT_SNAT])
+	case "objref":
+		w.object(e)
+	case "log":
+		if prefix := e.text(unix.NFTA_LOG_PREFIX); prefix != "" {
+			w.say("log prefix %q", prefix)
+		} else {
+			w.say("log")
+		}
 	case "limit":
 		over := map[bool]string{true: " over"}[e.number(unix.NFTA_LIMIT_FLAGS)&1 != 0]
 		w.say("limit rate%s", over)
@@ -123,6 +133,19 @@ func (w *writer) act(e expression) {
 		w.say("update @%s", e.text(unix.NFTA_DYNSET_SET_NAME))
 	default:
 		w.say("%s", e.name)
+	}
+}
+
+// object renders the reference to one that has a name.
+func (w *writer) object(e expression) {
+	kind := map[uint32]string{1: "counter", 2: "quota", 3: "ct helper set", 4: "limit", 5: "ct count", 7: "ct timeout set", 8: "synproxy"}[e.number(objrefType)]
+	switch {
+	case kind == "":
+		w.say("objref")
+	case strings.HasPrefix(kind, "ct "):
+		w.say("%s %q", kind, e.text(objrefName))
+	default:
+		w.say("%s name %q", kind, e.text(objrefName))
 	}
 }
 
@@ -178,16 +201,45 @@ func (w *writer) label(e expression) label {
 		if e.number(unix.NFTA_FIB_FLAGS)&unix.NFTA_FIB_F_SADDR != 0 {
 			text = "fib saddr"
 		}
+		for _, with := range []struct {
+			flag uint32
+			word string
+		}{{unix.NFTA_FIB_F_MARK, "mark"}, {unix.NFTA_FIB_F_IIF, "iif"}, {unix.NFTA_FIB_F_OIF, "oif"}} {
+			if e.number(unix.NFTA_FIB_FLAGS)&with.flag != 0 {
+				text += " . " + with.word
+			}
+		}
 		if e.number(unix.NFTA_FIB_RESULT) == 3 {
 			return label{text: text + " type", kind: asRouteType}
 		}
+		if e.number(unix.NFTA_FIB_FLAGS)&unix.NFTA_FIB_F_PRESENT != 0 {
+			return label{text: text + " oif", kind: asPresence}
+		}
 		return label{text: text + " oif"}
+	case "exthdr":
+		return w.option(e)
 	}
 	return label{text: string(e.name)}
 }
 
+// option names one of TCP's.
+func (w *writer) option(e expression) label {
+	name, known := tcpOptions[e.number(unix.NFTA_EXTHDR_TYPE)]
+	switch {
+	case !known || e.number(unix.NFTA_EXTHDR_OP) != unix.NFT_EXTHDR_OP_TCPOPT:
+		return label{text: "exthdr"}
+	case e.number(unix.NFTA_EXTHDR_FLAGS)&unix.NFT_EXTHDR_F_PRESENT != 0:
+		return label{text: "tcp option " + name, kind: asPresence}
+	case e.number(unix.NFTA_EXTHDR_TYPE) == tcpMSS:
+		return label{text: "tcp option " + name + " size", kind: asPort}
+	}
+	return label{text: "tcp option " + name}
+}
+
+var tcpOptions = map[uint32]string{tcpMSS: "maxseg", 3: "window", 4: "sack-perm", 8: "timestamp"}
+
 var metaLabels = map[uint32]label{
-	unix.NFT_META_LEN: {text: "meta length", kind: asNumber}, unix.NFT_META_PROTOCOL: {text: "meta protocol"},
+	unix.NFT_META_LEN: {text: "meta length", kind: asNumber}, unix.NFT_META_PROTOCOL: {text: "meta protocol", kind: asEtherType},
 	unix.NFT_META_MARK: {text: "meta mark", kind: asNumber}, unix.NFT_META_IIF: {text: "iif", kind: asNumber}, unix.NFT_META_OIF: {text: "oif", kind: asNumber},
 	unix.NFT_META_IIFNAME: {text: "iifname", kind: asName}, unix.NFT_META_OIFNAME: {text: "oifname", kind: asName},
 	unix.NFT_META_NFPROTO: {text: "meta nfproto", kind: asFamily}, unix.NFT_META_L4PROTO: {text: "meta l4proto", kind: asProtocol},
@@ -263,7 +315,7 @@ func (w *writer) compare(e expression) {
 // depends notes the protocol that a rule asks for, and tells whether nft leaves
 // that out because the field that is asked for next says it too.
 func (w *writer) depends(l label, data []byte) bool {
-	if len(data) != 1 {
+	if len(data) != 1 && l.kind != asEtherType {
 		return false
 	}
 	loads := func(bases ...uint32) bool {
@@ -275,6 +327,9 @@ func (w *writer) depends(l label, data []byte) bool {
 	case asFamily:
 		w.v6 = data[0] == unix.NFPROTO_IPV6
 		return loads(unix.NFT_PAYLOAD_NETWORK_HEADER, unix.NFT_PAYLOAD_TRANSPORT_HEADER)
+	case asEtherType:
+		w.v6 = etherTypes[string(data)] == "ip6"
+		return loads(unix.NFT_PAYLOAD_NETWORK_HEADER)
 	case asProtocol:
 		w.protocol = data[0]
 		return loads(unix.NFT_PAYLOAD_TRANSPORT_HEADER)
@@ -411,9 +466,17 @@ func (w *writer) value(l label, data []byte) string {
 		return map[bool]string{true: "ipv6", false: "ipv4"}[hostNumber(data) == unix.NFPROTO_IPV6]
 	case asNumber:
 		return number()
+	case asEtherType:
+		if name, ok := etherTypes[string(data)]; ok {
+			return name
+		}
+	case asPresence:
+		return map[bool]string{true: "exists", false: "missing"}[number() != "0"]
 	}
 	return fmt.Sprintf("0x%x", data)
 }
+
+var etherTypes = map[string]string{"\x08\x00": "ip", "\x86\xdd": "ip6", "\x08\x06": "arp"}
 
 var flagNames = map[uint32]string{1: "fin", 2: "syn", 4: "rst", 8: "psh", 16: "ack", 32: "urg"}
 

@@ -122,7 +122,7 @@ func (p *pair) random(r *rand.Rand) []filter.Packet {
 		p.port++
 		one := filter.Packet{
 			Hook: filter.Prerouting, In: "eth0", Src: netip.MustParseAddr("10.10.10.100"), Dst: local[r.IntN(2)], Protocol: 6,
-			SrcPort: p.port, DstPort: []uint16{22, 53, 80, 443}[r.IntN(4)], Length: 40, Local: local,
+			SrcPort: p.port, DstPort: []uint16{22, 53, 80, 443}[r.IntN(4)], Length: 40, Local: local, LocalIn: local[1:2],
 		}
 		switch r.IntN(4) {
 		case 0:
@@ -234,10 +234,15 @@ func nftRules(r *rand.Rand, jumpFrom int, extra string) string {
 		}
 		other := one(r, "", "", "ct state new", "ct state invalid", "ct state established,related", "ct state { new, untracked }", "ct state != invalid", "ct status dnat", `iifname "eth0"`, `iifname "e*"`,
 			"iif lo", `iifname != "lo"`, `iifname { "eth0", "veth*" }`, "meta mark 0x1", "meta mark & 0x2 == 0x2", "meta mark < 3", "meta pkttype host", "counter",
-			"limit rate over 1000000/second burst 1000 packets", "limit rate 1000000/second burst 1000 packets", "meta length < 100")
+			"limit rate over 1000000/second burst 1000 packets", "limit rate 1000000/second burst 1000 packets", "meta length < 100", "fib daddr . iif type local", "fib daddr . iif type != local",
+			"meta iiftype ether", "meta iifgroup != 0", "ct mark 0x0", "ct mark 0x1", "ct direction original")
 		b.WriteString(network + " " + transport + " " + other + " ")
 		actions := []string{
-			"accept", "accept", "drop", "return", "continue", "meta mark set 0x1", "meta mark set meta mark | 0x2", "ct state vmap { new : continue, invalid : drop }",
+			"accept", "accept", "drop", "return", "continue", "meta mark set 0x1", "meta mark set meta mark | 0x2", "ct state vmap { new : continue, invalid : drop }", "ct mark set 0x1",
+			"numgen inc mod 2 vmap { 0 : accept, 1 : accept }",
+		}
+		if transport == "" || strings.HasPrefix(transport, "tcp dport") {
+			actions = append(actions, "tcp dport set 443")
 		}
 		if transport == "" {
 			actions = append(actions, "tcp dport vmap { 80 : accept, 22 : drop, 443 : return }", "meta l4proto vmap { udp : accept, tcp : continue }", "tcp dport vmap { 1-50 : drop, 51-100 : accept }")
@@ -271,7 +276,7 @@ func randomIptables(r *rand.Rand) string {
 		for _, c := range table.chains {
 			fmt.Fprintf(&b, ":%s %s [0:0]\n", c, one(r, "ACCEPT", "ACCEPT", "DROP"))
 			fmt.Fprintf(&rules, "-A %s -p tcp -m tcp --dport 9 -j ACCEPT\n-A %s -p udp -m udp --dport 9 -j ACCEPT\n", c, c)
-			rules.WriteString(iptablesRules(r, c, 0, map[string]string{"raw": "-j CT --notrack", "mangle": "-j MARK --set-xmark 0x1/0xf", "filter": "-j REJECT"}[table.name]))
+			rules.WriteString(iptablesRules(r, c, 0, map[string]string{"raw": "-j CT --notrack", "mangle": one(r, "-j MARK --set-xmark 0x1/0xf", "-j CONNMARK --set-xmark 0x1/0xff", "-j CONNMARK --save-mark", "-j CONNMARK --restore-mark"), "filter": "-j REJECT"}[table.name]))
 		}
 		for i := range 3 {
 			rules.WriteString(iptablesRules(r, fmt.Sprint("c", i), i+1, ""))
@@ -291,7 +296,9 @@ func iptablesRules(r *rand.Rand, chain string, jumpFrom int, extra string) strin
 			" -p tcp -m multiport ! --ports 22,443", " -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN", " -p tcp -m tcp --tcp-flags FIN FIN", " -p tcp -m tcp ! --syn", " -p icmp"))
 		b.WriteString(one(r, "", "", " -m conntrack --ctstate NEW", " -m conntrack --ctstate INVALID,UNTRACKED", " -m state --state RELATED,ESTABLISHED", " -m conntrack ! --ctstate INVALID",
 			" -m addrtype --dst-type LOCAL", " -m addrtype ! --dst-type UNICAST,BROADCAST", " -m mark --mark 0x1/0x3", " -m mark ! --mark 0x1", " -m comment --comment \"-j DROP\"",
-			" -m limit --limit 10000/sec --limit-burst 1000", " -m iprange --src-range 10.10.10.90-10.10.10.101", " -m pkttype --pkt-type unicast", " -m length --length 0:30"))
+			" -m limit --limit 10000/sec --limit-burst 1000", " -m iprange --src-range 10.10.10.90-10.10.10.101", " -m pkttype --pkt-type unicast", " -m length --length 0:30", " -m addrtype --dst-type LOCAL --limit-iface-in", " -m addrtype ! --dst-type LOCAL --limit-iface-in",
+			" -m connmark --mark 0x0", " -m connmark ! --mark 0x1/0x1", " -m dscp ! --dscp 0x00", " -m physdev ! --physdev-is-bridged", " -m conntrack --ctorigdstport 80", " -m conntrack --ctdir ORIGINAL",
+			" -m helper --helper ftp", " -m ttl --ttl-gt 1"))
 		actions := []string{" -j ACCEPT", " -j ACCEPT", " -j DROP", " -j RETURN", ""}
 		if jumpFrom < 3 {
 			n := jumpFrom + r.IntN(3-jumpFrom)

@@ -10,11 +10,19 @@ import (
 
 // A Ruleset is the loaded rules at one moment.
 type Ruleset struct {
-	base  []*baseChain   // in the order of hooks and priorities
-	links map[string]int // the indexes of the interfaces
-	arp   []netip.Addr   // that the rules of nftables' family arp name
+	base  []*baseChain // in the order of hooks and priorities
+	links map[string]link
+	arp   []netip.Addr // that the rules of nftables' family arp name
 	// tracks: a rule, wherever it stands, brings connection tracking into use.
 	tracks bool
+}
+
+// A link is what rules ask of an interface.
+type link struct {
+	index uint32
+	kind  string // "bridge", "vlan"; empty: a device
+	typ   uint16 // ARPHRD_ETHER and the like
+	group uint32
 }
 
 // A baseChain is a chain that the kernel hands packets to.
@@ -24,8 +32,9 @@ type baseChain struct {
 	arp      bool
 	hook     Hook
 	priority int
-	nat      bool // sees the first packet of each tracked connection
-	drops    bool // its policy
+	nat      bool     // sees the first packet of each tracked connection
+	drops    bool     // its policy
+	devices  []string // of the hooks Ingress and Egress
 
 	services, tooBig closing // as they were found
 }
@@ -141,14 +150,22 @@ const conntrackPriority = -200
 // sort puts the base chains in the order in which packets meet them.
 func (r *Ruleset) sort() *Ruleset {
 	slices.SortStableFunc(r.base, func(a, b *baseChain) int {
-		return cmp.Or(cmp.Compare(a.hook, b.hook), cmp.Compare(a.priority, b.priority))
+		return cmp.Or(cmp.Compare(a.hook.turn(), b.hook.turn()), cmp.Compare(a.priority, b.priority))
 	})
 	return r
 }
 
+// turn is when packets come by.
+func (h Hook) turn() int {
+	if h == Ingress {
+		return -1
+	}
+	return int(h)
+}
+
 // Join puts rule sets of one kernel together.
 func Join(sets ...*Ruleset) *Ruleset {
-	all := &Ruleset{links: map[string]int{}}
+	all := &Ruleset{links: map[string]link{}}
 	for _, s := range sets {
 		all.base = append(all.base, s.base...)
 		maps.Copy(all.links, s.links)

@@ -1,6 +1,10 @@
 package filter
 
-import "strings"
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
 
 // Trace works out what the chains of the packet's hook do with it: it must pass
 // every one of them.
@@ -38,6 +42,10 @@ func (b *baseChain) sees(p Packet, before int) bool {
 		return false
 	case b.arp:
 		return b.hook == p.Hook
+	case b.hook == Ingress:
+		return p.Hook == Prerouting && slices.Contains(b.devices, p.In)
+	case b.hook == Egress:
+		return p.Hook == Postrouting && slices.Contains(b.devices, p.Out)
 	case b.hook != p.Hook, p.v6() && !b.v6, !p.v6() && !b.v4:
 		return false
 	case before != 0 && b.priority >= before:
@@ -52,7 +60,7 @@ type flow struct {
 	base       *baseChain
 	untracked  answer // whether a rule has kept it out of connection tracking
 	translated *Rule
-	links      map[string]int
+	links      map[string]link
 	rules      int // held against so far
 
 	ip, body bits // the packet's headers, once they were asked for
@@ -88,7 +96,7 @@ func (f *flow) underRate() answer { return f.orAny(unlimited) }
 // state is what "ct state" tells in the chain that the packet is in.
 func (f *flow) state() (State, bool) {
 	p := f.packet
-	early := (f.base.hook == Prerouting || f.base.hook == Output) && f.base.priority < conntrackPriority
+	early := f.base.hook == Ingress || (f.base.hook == Prerouting || f.base.hook == Output) && f.base.priority < conntrackPriority
 	switch {
 	case f.untracked.truth == yes || p.State == Untracked:
 		return Untracked, true
@@ -122,6 +130,37 @@ func (f *flow) mark(a answer, value uint32, ok bool) {
 	}
 }
 
+// connectionMark is the mark of the packet's connection. A new one has none.
+func (f *flow) connectionMark() (mark uint32, ok bool) {
+	if c := f.packet.connmark; c.set || c.doubt {
+		return c.value, !c.doubt
+	}
+	return 0, f.packet.State == New && !f.packet.any
+}
+
+// setConnectionMark is "ct mark set".
+func (f *flow) setConnectionMark(a answer, value uint32, ok bool) {
+	c := &f.packet.connmark
+	switch {
+	case a.truth == yes && ok:
+		*c = connmark{value: value, set: true}
+	case a.truth != no:
+		c.doubt = true
+	}
+}
+
+// wanted is the destination that the client of a new connection wrote.
+func (f *flow) wanted() (to netip.AddrPort, ok bool) {
+	s, ok := f.state()
+	if !ok || s != New || f.packet.any {
+		return to, false
+	}
+	if to = f.packet.original; !to.IsValid() {
+		to = netip.AddrPortFrom(f.packet.Dst, f.packet.DstPort)
+	}
+	return to, to.IsValid()
+}
+
 // translate is a rule of the table nat: the connection has another destination, or
 // another source, from here on.
 func (f *flow) translate(t translation, r Rule) {
@@ -129,7 +168,10 @@ func (f *flow) translate(t translation, r Rule) {
 	if t.source {
 		return
 	}
-	f.packet.Translated, f.ip, f.body = true, nil, nil
+	if !f.packet.original.IsValid() {
+		f.packet.original = netip.AddrPortFrom(f.packet.Dst, f.packet.DstPort)
+	}
+	f.packet.Translated, f.packet.stateless, f.ip, f.body = true, false, nil, nil
 	if t.local {
 		f.packet.Dst = f.packet.Redirect
 	} else if t.addr.IsValid() {
@@ -150,6 +192,7 @@ type tally struct {
 	// senders it is against.
 	closed bool
 	admits int // ends that are no drop
+	named  int // how many of the chains around are for senders that a rule names
 	// within are the chains that the packet is in.
 	within map[*chain]bool
 }
@@ -201,7 +244,7 @@ func (t *tally) walk(c *chain, d doubt) (goesOn bool, out doubt) {
 // the next rule, away whether it may have left the chain for where this came from.
 func (t *tally) follow(c *chain, i int, s step, d doubt) (stays, away bool, dd doubt) {
 	dd = d | s.match.doubt
-	if s.translates != nil && s.match.truth == yes {
+	if s.translates != nil && s.match.truth == yes && t.named == 0 {
 		t.flow.translate(*s.translates, t.rule(c, i))
 	}
 	stays = len(s.ends) == 0 || s.match.truth == maybe
@@ -229,8 +272,13 @@ func (t *tally) follow(c *chain, i int, s step, d doubt) (stays, away bool, dd d
 // alone, a chain that admits nothing is a ban.
 func (t *tally) jump(to *chain, own, d doubt) (goesOn bool, out doubt) {
 	closed, admits := t.closed, t.admits
+	named := own&aboutNamed != 0
+	if named {
+		t.named++
+		defer func() { t.named-- }()
+	}
 	goesOn, out = t.walk(to, d)
-	if own&aboutNamed != 0 && t.admits == admits {
+	if named && t.admits == admits {
 		t.closed = closed
 	}
 	return goesOn, out

@@ -81,7 +81,8 @@ func (a answer) inverted(inverted bool) answer {
 	return a
 }
 
-// A cell is a byte of which perhaps only some bits are known.
+// A cell is a byte of which perhaps only some bits are known. Those that are not may have
+// one of the values that are possible, for [bits.guess].
 type cell struct {
 	value, known byte
 	doubt        doubt // about the bits not known
@@ -125,6 +126,15 @@ func (b bits) certain(room []byte) ([]byte, bool) {
 		data = append(data, c.value)
 	}
 	return data, true
+}
+
+// guess are the bytes with, for those not known, one of the values that they may have.
+func (b bits) guess() []byte {
+	var data []byte
+	for _, c := range b {
+		data = append(data, c.value)
+	}
+	return data
 }
 
 // doubts are those about all the bytes.
