@@ -151,6 +151,9 @@ func (b *barriers) problems(ctx context.Context) []Problem {
 			p.Fix = b.e.SetUpCommand()
 		} else {
 			p.Fix, p.Advice = f.mend()
+			if why := b.e.deaf(ctx, firewall.KeeperOf(f.rule)); why != "" {
+				p.Fix, p.Advice = "", fmt.Sprintf("%s has loaded the rule: have it admit them. First it has to listen again: %s.", firewall.KeeperOf(f.rule), why)
+			}
 		}
 		all = append(all, p)
 	}
@@ -195,6 +198,26 @@ func (e *Exam) portsMend(ctx context.Context, r filter.Rule, tooBig bool) bool {
 		o, _ := c.Data.(host.Opening)
 		return c.Op == step.Add && c.Gate != nil && o.IsTooBig() == tooBig && (*c.Gate == gate || keeper != "" && c.Gate.Firewall == keeper)
 	})
+}
+
+// deaf tells why a firewall manager cannot be told what to let in, and the way out; empty
+// where it can.
+func (e *Exam) deaf(ctx context.Context, manager string) string {
+	for _, f := range e.Host.Firewalls {
+		if f.Name() != manager {
+			continue
+		}
+		gates, err := f.Gates(ctx)
+		if err != nil {
+			return err.Error()
+		}
+		for _, g := range gates {
+			if g.Refuses != "" {
+				return g.Refuses
+			}
+		}
+	}
+	return ""
 }
 
 // to names what the rule stops: openings, or addresses.

@@ -117,12 +117,12 @@ func closedAtBoot(f boot.Firewall, p *passage, o host.Opening) (closed bool, whe
 	return filter.ParseIptables(command, f.Listing[o.VIP.Is6()]).Trace(pkt).Drops(), ""
 }
 
-// runs tells whether a manager runs here: then it has gates.
+// runs tells whether a manager runs here.
 func (e *Exam) runs(ctx context.Context, manager string) (bool, error) {
 	for _, f := range e.Host.Firewalls {
 		if f.Name() == manager {
 			gates, err := f.Gates(ctx)
-			return len(gates) > 0, err
+			return slices.ContainsFunc(gates, host.Gate.Runs), err
 		}
 	}
 	return false, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/firewall"
 	"github.com/lvsdr/toolkit/lvsdr/host"
+	"github.com/lvsdr/toolkit/lvsdr/linux"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
@@ -96,7 +97,7 @@ func banned(rules *filter.Ruleset, p filter.Packet) bool {
 func (b *bench) apply(s step.Step, want step.State) (n int) {
 	b.Helper()
 	err := b.host.Do(func() error {
-		changes, err := s.Plan(context.Background(), &host.Host{Firewalls: firewall.Local()}, want)
+		changes, err := s.Plan(context.Background(), &host.Host{Firewalls: firewall.Local(linux.OSFiles{})}, want)
 		for _, c := range changes {
 			if err == nil {
 				err = c.Do(context.Background())

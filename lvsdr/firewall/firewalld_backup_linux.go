@@ -15,25 +15,10 @@ import (
 // that is there a backup. What was there before is noted in our services, so that teardown
 // leaves neither behind.
 
-// hadNoFile notes in a service's description that a zone was firewalld's own, without
-// a file in /etc, before the service was put into it.
-func hadNoFile(zone string) string { return "lvsdr:before zone " + zone + ": no file in /etc" }
-
-// hadNoBackup notes that it had one, and no backup of it, which firewalld writes at each
-// change.
-func hadNoBackup(zone string) string { return "lvsdr:before zone " + zone + ": no backup in /etc" }
-
-// notes finds both. firewalld makes blanks of line breaks.
-var notes = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`lvsdr:before zone \S+: no (file|backup) in /etc`)
-})
-
-const firewalldFiles = "/etc/firewalld/"
-
 // removeBackup removes what firewalld keeps of a file that it has changed or removed,
 // where there was none before ours.
 func removeBackup(name string) error {
-	err := os.Remove(firewalldFiles + name + ".xml.old")
+	err := os.Remove(firewalldFolder + name + ".xml.old")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -47,7 +32,7 @@ func (d *firewalldBus) noteFile(zone string, disk *firewalldDisk) error {
 	}
 	var there [2]bool
 	for i, end := range []string{".xml", ".xml.old"} {
-		_, err := os.Lstat(firewalldFiles + "zones/" + zone + end)
+		_, err := os.Lstat(firewalldFolder + "zones/" + zone + end)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -66,7 +51,7 @@ func (d *firewalldBus) noteFile(zone string, disk *firewalldDisk) error {
 // forgetBackup removes the backup that our own last change of the zone has left, where
 // there was none before: it has what was ours.
 func forgetBackup(zone string) error {
-	text, err := os.ReadFile(firewalldFiles + "zones/" + zone + ".xml.old")
+	text, err := os.ReadFile(firewalldFolder + "zones/" + zone + ".xml.old")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -12,40 +12,19 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
 
-// ourService begins the description of every service of ours: no other is touched,
-// whatever it is called.
-const ourService = "Written by lvsdr, which removes it with lvsdr teardown."
-
 // parseService are the openings of a service of ours.
-func parseService(s settings) (all []host.Opening) {
+func parseService(s settings) []host.Opening {
 	if !strings.HasPrefix(s.word("description"), ourService) {
 		return nil
 	}
 	destination, _ := s["destination"].Value().(map[string]string)
-	for _, addr := range destination {
-		vip, err := netip.ParseAddr(addr)
-		if err != nil {
-			continue
-		}
-		var ports []port
-		// firewalld leaves out what there is none of.
-		if have := s["ports"].Value(); have != nil && dbus.Store([]any{have}, &ports) == nil {
-			for _, p := range ports {
-				if o, ok := openingOf(vip, p.Port, p.Protocol); ok {
-					all = append(all, o)
-				}
-			}
-		}
-		for _, protocol := range s.words("protocols") {
-			if o, ok := openingOf(vip, "", protocol); ok {
-				all = append(all, o)
-			}
-		}
+	var ports []port
+	// firewalld leaves out what there is none of.
+	if have := s["ports"].Value(); have != nil && dbus.Store([]any{have}, &ports) != nil {
+		ports = nil
 	}
-	return host.SortOpenings(all)
+	return serviceOpenings(slices.Collect(maps.Values(destination)), ports, s.words("protocols"))
 }
-
-type port struct{ Port, Protocol string }
 
 // service is the service of one VIP's openings.
 func service(openings []host.Opening, notes []string) settings {

@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -24,15 +25,19 @@ import (
 // that is new on disk is not known to the running firewalld before a reload, which
 // would take away what others have opened for now; so in force it is a rich rule,
 // until then.
-type firewalld struct{}
+type firewalld struct{ files host.Files }
 
 func (firewalld) Name() string { return firewalldName }
 
 const permanent = " (permanent)"
 
-// Gates lists the zones by name; none when firewalld does not run here.
-func (firewalld) Gates(ctx context.Context) ([]host.Gate, error) {
+// Gates lists the zones by name. When firewalld does not run here there are none, but for
+// what one that is stopped has of ours on disk.
+func (f firewalld) Gates(ctx context.Context) ([]host.Gate, error) {
 	d, err := dialFirewalld(ctx)
+	if errors.Is(err, errStopped) {
+		return firewalldFiles{f.files}.gates()
+	}
 	if d == nil || err != nil {
 		return nil, err
 	}
@@ -71,8 +76,11 @@ func (firewalld) Gates(ctx context.Context) ([]host.Gate, error) {
 }
 
 // Set brings the zone to the openings, as it is in force or on disk.
-func (firewalld) Set(ctx context.Context, gate string, openings []host.Opening) error {
+func (f firewalld) Set(ctx context.Context, gate string, openings []host.Opening) error {
 	d, err := dialFirewalld(ctx)
+	if errors.Is(err, errStopped) && gate == stoppedGate && len(openings) == 0 {
+		return firewalldFiles{f.files}.close()
+	}
 	if d == nil || err != nil {
 		return err
 	}
@@ -97,8 +105,11 @@ const (
 	firewalldConfig  = firewalldPath + "/config"
 )
 
-// dialFirewalld connects; it is nil when firewalld does not run here: no bus, nobody
-// of its name on it, or none of its rules in this network namespace.
+// errStopped: there is no firewalld, or one that does not run.
+var errStopped = errors.New("it does not run")
+
+// dialFirewalld connects. It is nil when none of firewalld's rules are in this network
+// namespace, and fails with errStopped where there is no bus, or nobody of its name on it.
 func dialFirewalld(ctx context.Context) (*firewalldBus, error) {
 	conn, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
 	if err != nil {
@@ -121,19 +132,25 @@ const firewalldRuns = "/run/systemd/units/invocation:firewalld.service"
 // cannot be told anything. To pass over that one would open the rules that it has loaded,
 // until it loads them anew.
 func unreachable(ctx context.Context, cause error) error {
-	if _, err := os.Lstat(firewalldRuns); err != nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if _, err := os.Lstat(firewalldRuns); err != nil {
+		return errStopped
 	}
 	if rules, err := filter.Load(ctx); err != nil || !keeps(rules, firewalldName) {
 		return err
 	}
-	return fmt.Errorf("it runs, and D-Bus, by which it is told what to let in, does not answer (%w): systemctl restart dbus, or firewall none", cause)
+	return fmt.Errorf("it runs, and D-Bus, by which it is told what to let in, does not answer (%w): systemctl restart dbus.socket dbus.service firewalld.service", cause)
 }
 
 func (d *firewalldBus) here() (bool, error) {
 	var owned bool
 	err := d.conn.BusObject().CallWithContext(d.ctx, "org.freedesktop.DBus.NameHasOwner", 0, firewalldBusName).Store(&owned)
-	if err != nil || !owned {
+	if err == nil && !owned {
+		err = errStopped
+	}
+	if err != nil {
 		return false, err
 	}
 	// firewalld has its name, and for systemd has started, before it has loaded its rules,

@@ -63,6 +63,46 @@ func openingOf(vip netip.Addr, port, protocol string) (o host.Opening, ok bool) 
 	return host.Opening{VIP: vip, Port: p.Number, Protocol: p.Protocol}, err == nil && all == (p.Number == 0)
 }
 
+// ourService begins the description of every service of ours: no other is touched,
+// whatever it is called.
+const ourService = "Written by lvsdr, which removes it with lvsdr teardown."
+
+// hadNoFile notes in a service's description that a zone was firewalld's own, without
+// a file in /etc, before the service was put into it.
+func hadNoFile(zone string) string { return "lvsdr:before zone " + zone + ": no file in /etc" }
+
+// hadNoBackup notes that it had one, and no backup of it, which firewalld writes at each
+// change.
+func hadNoBackup(zone string) string { return "lvsdr:before zone " + zone + ": no backup in /etc" }
+
+// notes finds both. firewalld makes blanks of line breaks.
+var notes = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`lvsdr:before zone \S+: no (file|backup) in /etc`)
+})
+
+type port struct{ Port, Protocol string }
+
+// serviceOpenings are those of a service of ours, with one address of the two.
+func serviceOpenings(destinations []string, ports []port, protocols []string) (all []host.Opening) {
+	for _, addr := range destinations {
+		vip, err := netip.ParseAddr(addr)
+		if err != nil {
+			continue
+		}
+		for _, p := range ports {
+			if o, ok := openingOf(vip, p.Port, p.Protocol); ok {
+				all = append(all, o)
+			}
+		}
+		for _, protocol := range protocols {
+			if o, ok := openingOf(vip, "", protocol); ok {
+				all = append(all, o)
+			}
+		}
+	}
+	return host.SortOpenings(all)
+}
+
 // isOurName tells whether a service may be ours: "lvsdr", and "lvsdr-2" and on for
 // further VIPs.
 func isOurName(name string) bool {

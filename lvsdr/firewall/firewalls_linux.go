@@ -10,10 +10,10 @@ import (
 
 // Local are the packet filters that this host has; each answers for the network
 // namespace of the thread that asks. A firewall manager is one line here, and its
-// name in package cluster; one that does not run here has no gates. "auto" takes all
-// of them.
-func Local() []host.Firewall {
-	local := []host.Firewall{firewalld{}, ufw{run: filter.RunTool}, nftFirewall{}}
+// name in package cluster; one that does not run here has no gates, but for what of
+// lvsdr's is in its files. "auto" takes all of them.
+func Local(files host.Files) []host.Firewall {
+	local := []host.Firewall{firewalld{files}, ufw{run: filter.RunTool}, nftFirewall{}}
 	if hasIptables(filter.Tool, inKernel) {
 		local = append(local, iptables{run: filter.RunTool})
 	}

@@ -46,7 +46,7 @@ func (h *fwHost) apply(s step.Step, want step.State) []step.Change {
 		if want == step.Absent {
 			apply = r.Down
 		}
-		made, err = apply(context.Background(), &host.Host{Firewalls: firewall.Local(), Files: linux.OSFiles{Root: h.root}})
+		made, err = apply(context.Background(), &host.Host{Firewalls: firewall.Local(linux.OSFiles{}), Files: linux.OSFiles{Root: h.root}})
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -320,7 +320,7 @@ func TestNftSetMovesOnlyItsOwn(t *testing.T) {
 	}
 	before := handles()
 	ctx := context.Background()
-	local := firewall.Local()
+	local := firewall.Local(linux.OSFiles{})
 	f := local[slices.IndexFunc(local, func(f host.Firewall) bool { return f.Name() == "nftables" })]
 	const gate = "inet filter input"
 	check := func(want ...string) {
@@ -412,7 +412,7 @@ func TestNftTableOfAnOwner(t *testing.T) {
 	defer release()
 	var err error
 	box.do(func() {
-		_, err = step.RealServerPorts(web("10.10.10.22")).Plan(context.Background(), &host.Host{Firewalls: firewall.Local()}, step.Present)
+		_, err = step.RealServerPorts(web("10.10.10.22")).Plan(context.Background(), &host.Host{Firewalls: firewall.Local(linux.OSFiles{})}, step.Present)
 	})
 	if err == nil || !strings.Contains(err.Error(), "inet mine input: only the process that made the table inet mine") {
 		t.Errorf("error %v", err)
@@ -449,7 +449,7 @@ func TestNotrackBesideFirewalldsTable(t *testing.T) {
 	apply := func(want step.State) (lines []string) {
 		var err error
 		box.do(func() {
-			h := &host.Host{Firewalls: append([]host.Firewall{&zone{}}, firewall.Local()...)}
+			h := &host.Host{Firewalls: append([]host.Firewall{&zone{}}, firewall.Local(linux.OSFiles{})...)}
 			if want == step.Absent {
 				h.Firewalls[0].Set(context.Background(), "", openingsOfWeb)
 			}

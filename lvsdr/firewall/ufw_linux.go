@@ -43,7 +43,7 @@ func (u ufw) Gates(ctx context.Context) ([]host.Gate, error) {
 		return nil, err
 	}
 	return []host.Gate{{
-		Name: ufwGate, Filters: active, Lasts: true, Openings: openings,
+		Name: ufwGate, Filters: active, Stopped: !active, Lasts: true, Openings: openings,
 		// It knows no ports of SCTP, and VRRP from its version 0.36.2 on alone.
 		Unable: []cluster.Protocol{cluster.SCTP, host.VRRPProtocol},
 		// Its own rules let in what routers say (before.rules), and that alone of ICMP

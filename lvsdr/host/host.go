@@ -251,11 +251,17 @@ type Gate struct {
 	Lasts bool
 	// Later: they count only when the firewall loads its rules the next time.
 	Later bool
+	// Stopped: the firewall, a manager, does not run. Its openings stay for when it does,
+	// until teardown.
+	Stopped bool
 	// Unable are protocols that the gate cannot be opened for.
 	Unable []cluster.Protocol
 	// Admits are protocols that need no opening: nothing there can drop them.
 	Admits []cluster.Protocol
 }
+
+// Runs is the opposite of Stopped.
+func (g Gate) Runs() bool { return !g.Stopped }
 
 // A Place names a gate among those of all firewalls of a host.
 type Place struct {

@@ -49,7 +49,7 @@ func here() *host.Host {
 		Routes:     linuxRoutes{},
 		IPVS:       table,
 		Sync:       table,
-		Firewalls:  firewall.Local(),
+		Firewalls:  firewall.Local(OSFiles{}),
 		Observer:   linuxObserver{},
 		Keepalived: checks,
 		VRRP:       vips,

@@ -150,11 +150,11 @@ func (p ports) look(ctx context.Context, h *host.Host, want State) ([]seen, erro
 }
 
 // known fails when the configuration names a firewall that the host has not got, or
-// a manager that does not run: one that runs has gates.
+// a manager that does not run.
 func (p ports) known(all []seen) error {
 	var names []string
 	for _, f := range all {
-		if slices.Contains(cluster.FirewallManagers, f.Name()) && len(f.gates) == 0 {
+		if slices.Contains(cluster.FirewallManagers, f.Name()) && !slices.ContainsFunc(f.gates, host.Gate.Runs) {
 			continue
 		}
 		if p.chooses(f.Name()) {
@@ -180,7 +180,7 @@ func (p ports) letIn(all []seen, runtime bool) map[string]map[host.Opening]bool 
 	let := map[string]map[host.Opening]bool{}
 	for _, f := range all {
 		for _, g := range f.gates {
-			if g.Later || !g.Filters || !slices.Contains(cluster.FirewallManagers, f.Name()) {
+			if g.Later || g.Stopped || !g.Filters || !slices.Contains(cluster.FirewallManagers, f.Name()) {
 				continue
 			}
 			then := g.Openings
@@ -201,11 +201,11 @@ func (p ports) letIn(all []seen, runtime bool) map[string]map[host.Opening]bool 
 
 // edits are those due in the gates of one firewall. One that is not chosen is
 // cleaned of our marks. What outlives a reboot is left alone by a set-up of the
-// running host.
+// running host, and a firewall that does not run by any.
 func (p ports) edits(f seen, want State, let map[string]map[host.Opening]bool, runtime bool) ([]gateEdit, error) {
 	var edits []gateEdit
 	for _, g := range f.gates {
-		if runtime && g.Lasts {
+		if runtime && g.Lasts || g.Stopped && bool(want) && p.chooses(f.Name()) {
 			continue
 		}
 		var wanted []host.Opening
@@ -224,7 +224,7 @@ func (p ports) edits(f seen, want State, let map[string]map[host.Opening]bool, r
 				g.Name, g.Owner, host.JoinOpenings(wanted))
 		}
 		if g.Refuses != "" {
-			return nil, fmt.Errorf("%s: %s", g.Name, g.Refuses)
+			return nil, fmt.Errorf("%s: %s; or set up with firewall none", g.Name, g.Refuses)
 		}
 		edits = append(edits, e)
 	}

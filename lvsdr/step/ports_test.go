@@ -155,6 +155,7 @@ func TestPortsErrors(t *testing.T) {
 	broken := &fakeFirewall{name: "broken", err: fs.ErrPermission}
 	owned := &fakeFirewall{name: "fake", gates: []host.Gate{{Name: "in", Filters: true, Owner: "firewalld", Admits: icmp}}}
 	refusing := &fakeFirewall{name: "fake", gates: []host.Gate{{Name: "disk", Filters: true, Refuses: "it is in lockdown: unlock it", Admits: icmp}}}
+	idle := &fakeFirewall{name: "ufw", gates: []host.Gate{{Name: "in", Stopped: true}}}
 	c := portsConfig(webOpening)
 	tests := []struct {
 		name, firewall string
@@ -164,12 +165,13 @@ func TestPortsErrors(t *testing.T) {
 		says           string
 	}{
 		{"unknown name", "ufw", []host.Firewall{broken}, step.Present, nil, `firewall "ufw": this host has broken`},
+		{"stopped", "ufw", []host.Firewall{idle, broken}, step.Present, nil, `firewall "ufw": this host has broken`},
 		{"unknown name, teardown", "ufw", nil, step.Absent, nil, ""},
 		{"unreadable", "", []host.Firewall{broken}, step.Present, fs.ErrPermission, "broken: "},
 		{"unreadable but not chosen", "none", []host.Firewall{broken}, step.Present, nil, ""},
 		{"unreadable, teardown", "none", []host.Firewall{broken}, step.Absent, fs.ErrPermission, "broken: "},
 		{"owned", "auto", []host.Firewall{owned}, step.Present, nil, "in: only firewalld can change it: let it admit tcp 10.10.10.22:80 and set up with firewall none"},
-		{"refusing", "auto", []host.Firewall{refusing}, step.Present, nil, "disk: it is in lockdown: unlock it"},
+		{"refusing", "auto", []host.Firewall{refusing}, step.Present, nil, "disk: it is in lockdown: unlock it; or set up with firewall none"},
 		{"refusing, nothing to do", "auto", []host.Firewall{refusing}, step.Absent, nil, ""},
 		{"owned but not chosen", "none", []host.Firewall{owned}, step.Present, nil, ""},
 	}
@@ -205,6 +207,7 @@ func TestPortsOfManagers(t *testing.T) {
 		return g
 	}
 	with := func(g host.Gate, o ...host.Opening) host.Gate { g.Openings = o; return g }
+	stopped := host.Gate{Name: "on disk", Lasts: true, Later: true, Stopped: true, Openings: []host.Opening{{VIP: webOpening.VIP, Protocol: cluster.TCP, Port: 53}}}
 	owned := kept("firewalld")
 	owned.Owner = "somebody"
 	sctp := host.Opening{VIP: webOpening.VIP, Protocol: cluster.SCTP, Port: 80}
@@ -240,6 +243,15 @@ func TestPortsOfManagers(t *testing.T) {
 			"remove tcp 10.10.10.22:80 in firewalld public (permanent): accept", "remove tcp 10.10.10.22:80 in firewalld public: accept"}},
 		{"teardown now", "firewalld", []host.Gate{with(zone, webOpening), with(disk, webOpening)}, owned, web, true, step.Absent, []string{
 			"remove tcp 10.10.10.22:80 in firewalld public: accept"}},
+		{"firewalld is stopped", "firewalld", []host.Gate{stopped}, kept(""), web, false, step.Present, []string{
+			"add tcp 10.10.10.22:80 in nftables loaded: accept"}},
+		{"firewalld is stopped, and not chosen", "firewalld", []host.Gate{stopped}, kept("", webOpening), rules, false, step.Present, []string{
+			"remove tcp 10.10.10.22:53 in firewalld on disk: accept"}},
+		{"teardown, firewalld is stopped", "firewalld", []host.Gate{stopped}, kept(""), web, false, step.Absent, []string{
+			"remove tcp 10.10.10.22:53 in firewalld on disk: accept"}},
+		{"teardown now, firewalld is stopped", "firewalld", []host.Gate{stopped}, kept(""), web, true, step.Absent, nil},
+		{"ufw is disabled", "ufw", []host.Gate{{Name: "in", Lasts: true, Stopped: true, Openings: []host.Opening{webOpening}}}, kept(""), web, false, step.Present, []string{
+			"add tcp 10.10.10.22:80 in nftables loaded: accept"}},
 		{"ufw", "ufw", []host.Gate{in}, kept("ufw"), web, false, step.Present, []string{"add tcp 10.10.10.22:80 in ufw in: accept"}},
 		{"ufw now", "ufw", []host.Gate{in}, kept("ufw"), web, true, step.Present, []string{"add tcp 10.10.10.22:80 in nftables loaded: accept"}},
 		{"ufw now, as on disk", "ufw", []host.Gate{with(in, webOpening)}, kept("ufw"), web, true, step.Present, nil},

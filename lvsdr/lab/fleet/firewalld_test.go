@@ -39,6 +39,7 @@ func TestFirewalld(t *testing.T) {
 		if s.kind != fleet.NetworkManager { // the others are on both Debians
 			s.lockedDown()
 			s.busAway()
+			s.withFirewalldStopped()
 		}
 		s.othersService()
 		s.lostAtBoot("firewall-cmd --add-port=80/tcp", "firewalld.service is enabled, and its permanent zone public does not let it in", "firewall-cmd --reload")
@@ -83,7 +84,7 @@ func (s *site) lockedDown() {
 		return
 	}
 	s.run("sed -i '/<user id=\"0\"/d' " + whitelist + "; firewall-cmd --reload")
-	s.refused("lvsdr setup realserver --vip 10.10.10.22", "lockdown-whitelist.xml list <user id=\"0\"/>, run firewall-cmd --reload")
+	s.refused("lvsdr setup realserver --vip 10.10.10.22", "lockdown-whitelist.xml list <user id=\"0\"/>, and run firewall-cmd --reload; or set up with firewall none")
 	s.run(`sed -i 's,</whitelist>,<user id="0"/>&,' ` + whitelist + "; firewall-cmd --reload")
 	s.run("lvsdr setup realserver --vip 10.10.10.22")
 	s.served("after the cure of a lockdown")
@@ -100,9 +101,33 @@ func (s *site) busAway() {
 	s.refused("lvsdr teardown realserver", says)
 	s.refused("lvsdr doctor realserver --passive", says)
 	s.served("with the bus away")
-	s.run("mv /run/dbus/away /run/dbus/system_bus_socket")
+	cure := "systemctl restart dbus.socket dbus.service firewalld.service"
+	s.run(cure + "; firewall-cmd --state; rm /run/dbus/away")
+	s.served("when the bus is back")
 	s.nothingDue("when the bus is back")
-	s.run("lvsdr teardown realserver")
+	s.run("lvsdr teardown realserver; rm /run/dbus/system_bus_socket")
+	// On a host that nobody has set up, it is firewalld's rule that is in the way.
+	s.refused("lvsdr doctor realserver --vip 10.10.10.22 --passive", "First it has to listen again: it runs, and "+says)
+	s.run(cure)
+}
+
+// withFirewalldStopped: a firewalld that does not run keeps what set-up has put on disk, until teardown.
+func (s *site) withFirewalldStopped() {
+	s.Helper()
+	s.run("ip address add fd00:10::31/64 dev eth0 nodad; firewall-cmd --permanent --zone=public --set-target=DROP; firewall-cmd --reload")
+	before := s.snapshot()
+	const two = " realserver --vip 10.10.10.22 --vip fd00:10::22 --port 80 --port 53/udp"
+	due := "lvsdr plan" + two + " | grep 'nothing to do'; "
+	s.run("lvsdr setup" + two + "; systemctl stop firewalld; " + due + "lvsdr setup" + two + "; systemctl start firewalld")
+	s.served("when firewalld is started again")
+	s.run(due + "systemctl stop firewalld")
+	s.run("lvsdr teardown realserver; ! grep -r lvsdr /etc/firewalld; systemctl start firewalld; firewall-cmd --state")
+	s.same(before, s.snapshot())
+	s.run("firewall-cmd --permanent --load-zone-defaults=public; rm -f /etc/firewalld/zones/public.xml.old; firewall-cmd --reload; ip address del fd00:10::31/64 dev eth0")
+	// Without a file of the zone there is none after it.
+	before = s.snapshot()
+	s.run("lvsdr setup realserver --vip 10.10.10.22; systemctl stop firewalld; lvsdr teardown realserver; systemctl start firewalld; firewall-cmd --state")
+	s.same(before, s.snapshot())
 }
 
 // refused fails unless the command ends with an error that says so, and leaves everything as

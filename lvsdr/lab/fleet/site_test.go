@@ -253,8 +253,8 @@ type traffic struct {
 	last             error
 }
 
-// traffic begins them. Each waits for 10 s at the most: where the machine is slow, so is
-// a firewall without its rules, and TCP sends its SYN after 1, 3 and 7 s.
+// traffic begins them. Each waits for a minute at the most: where the machine is busy, a
+// firewall is without its rules for many seconds, and TCP sends its SYN after 1, 3, 7, 15 and 31.
 func (s *site) traffic() *traffic {
 	ctx, cancel := context.WithCancel(s.Context())
 	r := &traffic{s: s, cancel: cancel, done: make(chan struct{})}
@@ -262,7 +262,7 @@ func (s *site) traffic() *traffic {
 		defer close(r.done)
 		for ctx.Err() == nil {
 			start := time.Now()
-			of, stop := context.WithTimeout(s.Context(), 10*time.Second)
+			of, stop := context.WithTimeout(s.Context(), time.Minute)
 			_, err := s.client.Get(of, web)
 			stop()
 			r.requests++
