@@ -12,8 +12,8 @@ import (
 	"github.com/lvsdr/toolkit/lvsdr/filter"
 	"github.com/lvsdr/toolkit/lvsdr/firewall"
 	"github.com/lvsdr/toolkit/lvsdr/host"
-	"github.com/lvsdr/toolkit/lvsdr/linux"
 	"github.com/lvsdr/toolkit/lvsdr/lab"
+	"github.com/lvsdr/toolkit/lvsdr/linux"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lvsdr/toolkit/lvsdr/host"
 	"github.com/lvsdr/toolkit/lvsdr/step"
 )
 
@@ -42,6 +43,13 @@ func (t *tuner) describedRowBits() (uint64, error) {
 	return 0, err
 }
 
+// builtIn tells whether ip_vs is part of the kernel: then no option of modprobe.d(5) counts.
+// Of a module that was loaded the kernel has a state (kernel/module/sysfs.c, initstate).
+func (t *tuner) builtIn() (bool, error) {
+	loaded, err := host.Exists(t.host.Files, "/sys/module/ip_vs/initstate")
+	return !loaded, err
+}
+
 // connTable: the table of connections has 2^conn_tab_bits rows, each a list that every
 // packet walks (ip_vs_conn.c). Kernels with conn_lfactor begin with fewer and end there.
 func connTable(_ context.Context, t *tuner) ([]Note, error) {
@@ -64,8 +72,16 @@ func connTable(_ context.Context, t *tuner) ([]Note, error) {
 	if err != nil || want <= max(rowBits, described) { // connTableOption tells what is described
 		return nil, err
 	}
-	return []Note{{"conn-table", fmt.Sprintf("%d connections in a table of %d rows at most: a packet looks through %d on average; "+
-		"the module's option counts when ip_vs is loaded the next time, at the latest after a reboot", entries, rows, entries/rows), entries, rows,
+	seen := fmt.Sprintf("%d connections in a table of %d rows at most: a packet looks through %d on average; ", entries, rows, entries/rows)
+	builtIn, err := t.builtIn()
+	if err != nil {
+		return nil, err
+	}
+	if builtIn {
+		return []Note{{"conn-table", seen + fmt.Sprintf("ip_vs is built into this kernel, which takes the rows from its command line: "+
+			"add ip_vs.conn_tab_bits=%d there, for the next boot", want), entries, rows, ""}}, nil
+	}
+	return []Note{{"conn-table", seen + "the module's option counts when ip_vs is loaded the next time, at the latest after a reboot", entries, rows,
 		fmt.Sprintf("echo options ip_vs conn_tab_bits=%d > /etc/modprobe.d/zz-ip_vs-conn-table.conf", want)}}, nil // after lvsdr's own: the last counts
 }
 
@@ -79,6 +95,15 @@ func connTableOption(_ context.Context, t *tuner) ([]Note, error) {
 	has, err := t.rowBits()
 	if err != nil || has == want {
 		return nil, err
+	}
+	builtIn, err := t.builtIn()
+	if err != nil {
+		return nil, err
+	}
+	if builtIn {
+		return []Note{{"conn-table-option", fmt.Sprintf("IPVS's table of connections was made with 2^%d rows, and tuning.connTabBits has 2^%d written into %s, "+
+			"which does not count: ip_vs is built into this kernel, which takes the rows from its command line. Add ip_vs.conn_tab_bits=%d there, for the next boot",
+			has, want, step.ModuleOptions, want), 1, 0, ""}}, nil
 	}
 	return []Note{{"conn-table-option", fmt.Sprintf("IPVS's table of connections was made with 2^%d rows, tuning.connTabBits has 2^%d written into %s: "+
 		"that counts when ip_vs is loaded the next time, after a reboot. To load it anew without one ends every connection. "+

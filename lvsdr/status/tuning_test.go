@@ -64,7 +64,8 @@ func told(notes []status.Note) (words []string) {
 // Each note is made above its threshold, with value and command, and not below.
 func TestTuning(t *testing.T) {
 	const table = "mkdir -p /sys/module/ip_vs/parameters\n"
-	rows := func(bits string) string { return table + file("/sys/module/ip_vs/parameters/conn_tab_bits", bits) }
+	builtIn := func(bits string) string { return table + file("/sys/module/ip_vs/parameters/conn_tab_bits", bits) }
+	rows := func(bits string) string { return builtIn(bits) + "\n" + file("/sys/module/ip_vs/initstate", "live") }
 	option := "mkdir -p /etc/modprobe.d\n" + file("/etc/modprobe.d/lvsdr.conf", "# 2^n\noptions ip_vs conn_tab_bits=20")
 	// 2 CPUs, and 10 000 packets in by two interfaces
 	softnet := func(columns string) string {
@@ -83,6 +84,8 @@ func TestTuning(t *testing.T) {
 		{"as many connections as rows", rows("8") + "\nCONNECT 256", usual, nil, 0},
 		{"more connections than rows", rows("8") + "\nCONNECT 300", usual, []string{"conn-table", enlarge}, 300},
 		{"more than the most rows of a table that grows", rows("8") + "\nCONNECT 300", "net/ipv4/vs/conn_lfactor=-4", []string{"conn-table", enlarge}, 300},
+		{"more connections than rows, built in", builtIn("8") + "\nCONNECT 300", usual, []string{"conn-table", ""}, 300},
+		{"other rows than described, built in", builtIn("8") + "\n" + option, usual, []string{"conn-table-option", ""}, 1},
 		{"the described rows", rows("20") + "\n" + option, usual, nil, 0},
 		{"other rows than described", rows("8") + "\n" + option, usual, []string{"conn-table-option", reload}, 1},
 		{"a described module that is not loaded", option, usual, nil, 0},
