@@ -26,7 +26,8 @@ type barrier struct {
 	does     string
 	openings []host.Opening
 	let      []packetMatch
-	byHand   bool // set-up opens what comes for the VIP, which is not what the rule sees
+	advice   string // where no opening helps
+	byHand   bool   // set-up opens what comes for the VIP, which is not what the rule sees
 }
 
 // A packetMatch is what a rule is to let through.
@@ -132,7 +133,7 @@ func (b *barriers) judge(v filter.Verdict, o host.Opening, what string, let ...p
 	return v.Drops()
 }
 
-func (b *barriers) add(r filter.Rule, severity Severity, o host.Opening, does string, let ...packetMatch) {
+func (b *barriers) add(r filter.Rule, severity Severity, o host.Opening, does string, let ...packetMatch) *barrier {
 	i := slices.IndexFunc(b.found, func(f *barrier) bool { return f.rule == r && f.severity == severity && f.does == does })
 	if i < 0 {
 		i = len(b.found)
@@ -141,12 +142,18 @@ func (b *barriers) add(r filter.Rule, severity Severity, o host.Opening, does st
 	b.found[i].openings = append(b.found[i].openings, o)
 	b.found[i].let = append(b.found[i].let, let...)
 	b.found[i].byHand = b.found[i].byHand || !o.IsTooBig() && !slices.Contains(let, inward(o)) && !slices.Contains(let, outward(o))
+	return b.found[i]
 }
 
 func (b *barriers) problems(ctx context.Context) []Problem {
 	var all []Problem
 	for _, f := range b.found {
 		p := Problem{Severity: f.severity, What: fmt.Sprintf("%q %s %s", f.rule, f.does, f.to())}
+		if f.advice != "" {
+			p.Advice = f.advice
+			all = append(all, p)
+			continue
+		}
 		if f.openings[0].Protocol != 0 && !f.byHand && b.e.portsMend(ctx, f.rule, f.openings[0].IsTooBig()) {
 			p.Fix = b.e.SetUpCommand()
 		} else {

@@ -23,10 +23,14 @@ var firewallIn = &Check{
 	Run: func(ctx context.Context, e *Exam) ([]Problem, error) {
 		return e.judgeOpenings(ctx, func(b *barriers, p *passage, o host.Opening) {
 			v := p.receive(p.packet(o, firstPacket))
-			if b.judge(v, o, "new connections to", arriving(o, v.Packet)...) || !p.director || !v.Packet.Translated {
-				return
+			switch {
+			case b.judge(v, o, "new connections to", arriving(o, v.Packet)...):
+			case p.director && v.Packet.Translated:
+				b.add(*v.Translated, Failure, o, "takes past IPVS", inward(o))
+			case p.refused(v.Packet):
+				does := fmt.Sprintf("sends to %s, where the kernel takes nothing from other hosts, new connections to", v.Packet.Dst)
+				b.add(*v.Translated, Failure, o, does).advice = "Have the rule send them to an address of this host that is not loopback's, as REDIRECT does, and the server listen there."
 			}
-			b.add(*v.Translated, Failure, o, "takes past IPVS", inward(o))
 		})
 	},
 }

@@ -73,6 +73,9 @@ func TestFirewallChecks(t *testing.T) {
 			"iptables-legacy -w -I FORWARD 1 -s 10.10.10.99 -p udp --sport 53 -m conntrack --ctstate ESTABLISHED -j ACCEPT"}},
 		{"not back from a container", "realserver", toContainer + "-A FORWARD -d 10.10.10.99/32 -p tcp -j ACCEPT\n-A FORWARD -p udp -j ACCEPT\n", "", "", "", []string{"failure firewall-out " +
 			"iptables-legacy -w -I FORWARD 1 -s 10.10.10.99 -p tcp --sport 80 -m conntrack --ctstate ESTABLISHED -j ACCEPT"}},
+		{"redirected to loopback", "realserver", "*nat\n-A PREROUTING -d 10.10.10.22/32 -p tcp --dport 80 -j DNAT --to-destination 127.0.0.1:8080\n", "", "", "", []string{"failure firewall-in"}},
+		{"redirected to loopback, which is taken", "realserver", "*nat\n-A PREROUTING -d 10.10.10.22/32 -p tcp --dport 80 -j DNAT --to-destination 127.0.0.1:8080\n", "",
+			"sysctl -w net.ipv4.conf.eth0.route_localnet=1", "", nil},
 		{"redirected to a port that is closed", "realserver", "*nat\n-A PREROUTING -d 10.10.10.22/32 -p tcp -j REDIRECT --to-ports 8080\n*filter\n" + dropped + "-A INPUT -p udp -j ACCEPT\n-A INPUT -p tcp --dport 80 -j ACCEPT\n", "", "", "",
 			[]string{"failure firewall-in iptables-legacy -w -I INPUT 1 -d 10.10.10.31 -p tcp --dport 8080 -m conntrack --ctstate DNAT -j ACCEPT"}},
 		{"a container on the director", "director", "*nat\n-A PREROUTING -p tcp -m tcp --dport 80 -m addrtype --dst-type LOCAL -j DNAT --to-destination 172.17.0.2:80\n", "", "", "",

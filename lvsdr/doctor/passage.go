@@ -26,8 +26,9 @@ type passage struct {
 	first    netip.Addr   // of the interface on the LAN
 	routeTo  func(netip.Addr) (host.Route, error)
 
-	tracks bool // vs.conntrack: IPVS leaves its packets to connection tracking
-	strict bool // nf_conntrack_tcp_loose=0: no connection is picked up in its middle
+	localnet bool // route_localnet: the loopback network is taken from other hosts too
+	tracks   bool // vs.conntrack: IPVS leaves its packets to connection tracking
+	strict   bool // nf_conntrack_tcp_loose=0: no connection is picked up in its middle
 }
 
 // ipvsPriority is where IPVS takes a packet off the input hook: NF_IP_PRI_NAT_SRC
@@ -81,6 +82,13 @@ func (e *Exam) newPassage(ctx context.Context, vip netip.Addr) (*passage, error)
 		if !p.first.IsValid() && a.Link == p.in && a.Prefix.Addr().Is4() == vip.Is4() {
 			p.first = a.Prefix.Addr()
 		}
+	}
+	for _, link := range []string{"all", p.in} {
+		on, err := e.sysctlIs("net/ipv4/conf/"+link+"/route_localnet", "1")
+		if err != nil {
+			return nil, err
+		}
+		p.localnet = p.localnet || on
 	}
 	if p.tracks, err = e.sysctlIs("net/ipv4/vs/conntrack", "1"); err != nil {
 		return nil, err
@@ -196,6 +204,12 @@ func (p *passage) replyFrom(v filter.Verdict) (reply filter.Packet, ok bool) {
 		reply.TCPFlags = filter.SYN | filter.ACK
 	}
 	return reply, true
+}
+
+// refused tells whether the kernel drops a packet because a rule has sent it to the loopback
+// network (ip_route_input_slow in net/ipv4/route.c, martian_destination).
+func (p *passage) refused(pkt filter.Packet) bool {
+	return pkt.Translated && pkt.Dst.Is4() && pkt.Dst.IsLoopback() && !p.localnet
 }
 
 // forwarded tells whether a translated packet goes on to another host, such as a

@@ -67,6 +67,13 @@ var containerFaults = []Fault{{
 	Make:   all(handMade(handTable), serving("dev-2", ":8080"), on("dev-2", "iptables-legacy -t nat -A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 8080")),
 	Inject: on("dev-2", "iptables-legacy -A INPUT -p icmp -j ACCEPT; iptables-legacy -A INPUT -m state --state ESTABLISHED -j ACCEPT; iptables-legacy -A INPUT -p tcp --dport 80 -j ACCEPT; iptables-legacy -P INPUT DROP"),
 	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "firewall-in"}),
+}, {
+	Name: "redirected-to-loopback", Catalogue: "R10", Needs: []lab.Feature{lab.IPTables}, Setup: "-",
+	Title:  "a real server sends the port on to 127.0.0.1, where the kernel takes nothing from other hosts",
+	Make:   all(handMade(handTable), serving("dev-2", ":8080"), on("dev-2", "iptables-legacy -t nat -A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 8080")),
+	Inject: on("dev-2", "iptables-legacy -t nat -F PREROUTING; iptables-legacy -t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 127.0.0.1:8080"),
+	Sights: seenOnWire("dr-path", Sight{Host: "dev-2", Code: "firewall-in"}),
+	Heal:   on("dev-2", "iptables-legacy -t nat -F PREROUTING; iptables-legacy -t nat -A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 8080"),
 }}
 
 var containerVariants = []Healthy{{
