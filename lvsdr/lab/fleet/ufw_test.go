@@ -5,6 +5,8 @@ package fleet_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/lvsdr/toolkit/lvsdr/lab/fleet"
 )
 
 // ufw lets the VIP in by its own rule, which is there after its reload, its restart
@@ -36,13 +38,15 @@ func TestUfw(t *testing.T) {
 		s.same(rules, s.run("ufw status numbered"))
 		s.run("ufw reload")
 		s.same(before, s.snapshot())
-		// A ufw that is disabled keeps its rule, until teardown.
-		s.run("lvsdr setup realserver --vip 10.10.10.22; ufw disable; lvsdr setup realserver --vip 10.10.10.22")
-		s.nothingDue("while ufw is disabled")
-		s.run("ufw --force enable")
-		s.served("when ufw is enabled again")
-		s.run("ufw disable; lvsdr teardown realserver; ! ufw show added | grep lvsdr; ufw --force enable")
-		s.same(rules, s.run("ufw status numbered"))
+		if s.kind == fleet.Networkd { // on one Debian today, on the other tomorrow
+			// A ufw that is disabled keeps its rule, until teardown.
+			s.run("lvsdr setup realserver --vip 10.10.10.22; ufw disable; lvsdr setup realserver --vip 10.10.10.22")
+			s.nothingDue("while ufw is disabled")
+			s.run("ufw --force enable")
+			s.served("when ufw is enabled again")
+			s.run("ufw disable; lvsdr teardown realserver; ! ufw show added | grep lvsdr; ufw --force enable")
+			s.same(rules, s.run("ufw status numbered"))
+		}
 		s.lostAtBoot("ufw disable; sed -i s/^ENABLED=.*/ENABLED=yes/ /etc/ufw/ufw.conf",
 			"ufw.service is enabled, and what ufw loads from /etc/ufw does not let it in", "systemctl restart ufw")
 	})
