@@ -2,6 +2,7 @@ package linux
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lvsdr/toolkit/lvsdr/host"
 )
@@ -84,6 +86,13 @@ func TestRunningPID(t *testing.T) {
 	pid := cmd.Process.Pid
 	if err := os.WriteFile(name, []byte(strconv.Itoa(pid)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	// The process has its arguments a moment after Start has seen it begin.
+	for try := 0; try < 1000; try++ {
+		if text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); len(text) > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 	running(pid)
 	in.Close()
