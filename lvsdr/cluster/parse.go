@@ -15,7 +15,8 @@ import (
 // strict: a key that it does not know, a key given twice, a second document, a
 // tag or a merge key is refused, and so is whatever [Config.Validate] refuses for
 // every role. It returns every key and value that cannot be read or, where there is none,
-// every one that is not allowed, each a [*ConfigError] with its place in the file, joined. The name of the file is for these errors only.
+// every one that is not allowed, each a [*ConfigError] with its place in the file,
+// joined. The name of the file is for these errors only.
 func ParseConfig(file string, data []byte) (Config, error) {
 	src := source{file, data}
 	root, err := src.parse()
