@@ -18,17 +18,18 @@ type Manager interface {
 	Enable(ctx context.Context, unit string) error
 	// Start starts a unit and waits until it is active, or fails.
 	Start(ctx context.Context, unit string) error
-	// Stop has a unit stopped without waiting for it; one that is not loaded is
-	// no error.
+	// Stop stops a unit, waits until it has ended, though not for ever, and has its
+	// failure forgotten: "systemctl --failed" names no unit that is gone. One that is not
+	// loaded is no error.
 	Stop(ctx context.Context, unit string) error
 }
 
 // running tells whether there is a systemd to talk to.
 func running(m Manager) bool { return m != nil && m.Running() }
 
-// startPatience bounds the wait for a unit that has to wait itself, as one
-// started in the middle of the boot does.
-const startPatience = 10 * time.Second
+// patience bounds the wait for a unit that has to wait itself, as one started in the
+// middle of the boot does.
+const patience = 10 * time.Second
 
 // Start has systemd take over the unit of a role that set-up has just written:
 // "systemctl status" then tells the truth, and "systemctl stop" and the shutdown
@@ -39,7 +40,7 @@ func Start(ctx context.Context, m Manager, role string) (active bool, err error)
 	if !running(m) {
 		return false, nil
 	}
-	wait, cancel := context.WithTimeout(ctx, startPatience)
+	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err = m.Start(wait, Name(role))
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/coreos/go-systemd/v22/util"
@@ -88,14 +89,27 @@ func (system) Start(ctx context.Context, unit string) error {
 
 func (system) Stop(ctx context.Context, unit string) error {
 	return with(ctx, func(conn *systemd.Conn) error {
-		_, err := conn.StopUnitContext(ctx, unit, "replace", nil)
-		var refused dbus.Error
-		if errors.As(err, &refused) && refused.Name == "org.freedesktop.systemd1.NoSuchUnit" {
+		done := make(chan string, 1)
+		_, err := conn.StopUnitContext(ctx, unit, "replace", done)
+		if noSuchUnit(err) {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("systemctl stop %s: %w", unit, err)
 		}
+		select { // a unit that ends by failing has failed once it has ended
+		case <-done:
+		case <-time.After(patience):
+		case <-ctx.Done():
+		}
+		if err := conn.ResetFailedUnitContext(ctx, unit); err != nil && !noSuchUnit(err) {
+			return fmt.Errorf("systemctl reset-failed %s: %w", unit, err)
+		}
 		return nil
 	})
+}
+
+func noSuchUnit(err error) bool {
+	var refused dbus.Error
+	return errors.As(err, &refused) && refused.Name == "org.freedesktop.systemd1.NoSuchUnit"
 }
