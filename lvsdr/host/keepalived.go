@@ -35,7 +35,8 @@ type Keepalived interface {
 	Held(ctx context.Context) ([]HeldServer, error)
 	// Start starts it, and returns when it looks after the table.
 	Start(ctx context.Context) error
-	// Stop stops it, and returns when it has ended; none there is no error.
+	// Stop stops it, also one that was killed and that systemd is about to start again,
+	// and returns when it has ended; none there is no error.
 	Stop(ctx context.Context) error
 }
 
@@ -67,8 +68,8 @@ type VRRP interface {
 	Start(ctx context.Context) error
 	// Reload has it read its configuration anew. It stays what it is, master or backup.
 	Reload(ctx context.Context) error
-	// Stop stops it, and returns when it has ended and the VIPs are given up; none there
-	// is no error.
+	// Stop stops it, also one that was killed and that systemd is about to start again,
+	// and returns when it has ended and the VIPs are given up; none there is no error.
 	Stop(ctx context.Context) error
 	// Quiet has the host leave unanswered what comes over TCP to these addresses and
 	// ports, its own or not, and IPVS does not take: a reset would end a connection that

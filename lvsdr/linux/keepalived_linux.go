@@ -134,6 +134,16 @@ func (k keepalived) Running(context.Context) (bool, error) {
 	return pid != 0, err
 }
 
+// comesAgain tells whether systemd has it, or starts it again in a moment: one that was
+// killed has no process for RestartSec.
+func (k keepalived) comesAgain(ctx context.Context) bool {
+	if _, err := os.Stat("/run/systemd/transient/" + k.unit); err != nil || !systemdHere() {
+		return false
+	}
+	state, err := exec.CommandContext(ctx, "systemctl", "show", "--property=ActiveState", k.unit).Output()
+	return err == nil && slices.Contains([]string{"active", "activating"}, strings.TrimSpace(strings.TrimPrefix(string(state), "ActiveState=")))
+}
+
 // Reload is a signal (keepalived(8)).
 func (v vrrp) Reload(context.Context) error {
 	pid, err := runningPID(v.pid, v.conf)
@@ -207,10 +217,13 @@ func (k keepalived) startUnit(ctx context.Context, path string) error {
 	}, k.command(path, "--dont-fork")...)
 	for {
 		err := run(ctx, nil, "systemd-run", args...)
-		// The one that was just stopped may not be forgotten yet.
 		if err == nil || !strings.Contains(err.Error(), "already") {
 			return err
 		}
+		if k.comesAgain(ctx) {
+			return run(ctx, nil, "systemctl", "restart", k.unit)
+		}
+		// The one that was just stopped is not forgotten yet.
 		select {
 		case <-ctx.Done():
 			return err
@@ -226,10 +239,14 @@ func (k keepalived) Stop(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, keepalivedPatience)
 	defer cancel()
-	if pid != 0 {
-		if err := k.stop(ctx, pid); err != nil {
-			return err
-		}
+	switch {
+	case pid != 0:
+		err = k.stop(ctx, pid)
+	case k.comesAgain(ctx):
+		err = run(ctx, nil, "systemctl", "stop", k.unit)
+	}
+	if err != nil {
+		return err
 	}
 	for _, name := range []string{k.pid, k.child} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {

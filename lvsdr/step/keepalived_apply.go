@@ -40,7 +40,7 @@ func (s *watched) Apply(ctx context.Context, h *host.Host, changes []Change) (in
 		done, err = s.services.Apply(ctx, h, changes[at:])
 		return at + done, err
 	}
-	if now.running {
+	if now.running || asked(removeConf) && h.Keepalived != nil { // one that was killed comes again
 		if err := h.Keepalived.Stop(ctx); err != nil {
 			return 0, err
 		}

@@ -148,7 +148,7 @@ func (v *vipView) ends(want State, now vrrpNow) []Change {
 }
 
 func (v *vipView) endVRRP(ctx context.Context, now vrrpNow) error {
-	if now.running {
+	if v.host.VRRP != nil { // one that was killed comes again
 		if err := v.host.VRRP.Stop(ctx); err != nil {
 			return err
 		}

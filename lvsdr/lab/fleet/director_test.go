@@ -56,16 +56,26 @@ func TestDirector(t *testing.T) {
 		s.balances("after a power cycle, engine " + c.engine)
 		s.run("lvsdr doctor director && systemctl is-active lvsdr-director lvsdr-verify.timer")
 		if c.engine == "keepalived" {
-			s.run("pgrep -f keepalived")
+			s.run("pgrep -x lvsdr-keepalive")
+			s.run(keepalivedKilled)
+			s.run("lvsdr setup director " + flags + " && pgrep -x lvsdr-keepalive")
+			s.balances("set up while keepalived was killed")
+			s.run(keepalivedKilled)
 		}
 		s.run("lvsdr teardown director")
 		if c.engine == "keepalived" {
+			s.run("! pgrep -x lvsdr-keepalive && systemctl show -P ActiveState lvsdr-keepalived | grep -x inactive && rm -r /run/systemd/system/lvsdr-keepalived.service.d && systemctl daemon-reload")
 			s.run("rm -r /etc/apt/sources.list*; mv /srv/deb/sources/* /etc/apt/")
 		}
 		s.same(before, s.traces())
 		s.took("doctor and teardown")
 	}
 }
+
+// keepalivedKilled kills it, and has systemd not start it again at once, as it would.
+const keepalivedKilled = `mkdir -p /run/systemd/system/lvsdr-keepalived.service.d
+printf '[Service]\nRestartSec=10min\n' >/run/systemd/system/lvsdr-keepalived.service.d/late.conf; systemctl daemon-reload
+pkill -9 -x lvsdr-keepalive; for try in $(seq 300); do systemctl show -P SubState lvsdr-keepalived | grep auto-restart && exit; sleep 0.1; done; exit 1`
 
 // keepalivedTaken makes a package of the keepalived that is installed, removes that and
 // leaves apt no other source than a repository of the package, whose list is not fetched.
