@@ -58,7 +58,7 @@ func TestTwoDirectors(t *testing.T) {
 	})
 	must(t, p.server.WaitUp(t.Context()))
 	for _, s := range p.both() {
-		s.run("lvsdr doctor director && systemctl is-active lvsdr-director lvsdr-vrrp")
+		s.run("lvsdr doctor director && systemctl is-active lvsdr-director && systemctl is-active lvsdr-vrrp")
 	}
 	p.took("doctor on both")
 }

@@ -90,24 +90,24 @@ func (s *site) lockedDown() {
 	s.run(`sed -i 's,</whitelist>,<user id="0"/>&,' ` + whitelist + "; firewall-cmd --reload")
 	s.run("lvsdr setup realserver --vip 10.10.10.22")
 	s.served("after the cure of a lockdown")
-	s.run("lvsdr teardown realserver; firewall-cmd --lockdown-off")
+	s.run("lvsdr teardown realserver && firewall-cmd --lockdown-off")
 }
 
 // busAway: where firewalld runs and the bus does not answer, set-up and teardown say so
 // before anything is touched, and the doctor does not call the host healthy.
 func (s *site) busAway() {
 	s.Helper()
-	s.run("lvsdr setup realserver --vip 10.10.10.22; mv /run/dbus/system_bus_socket /run/dbus/away")
+	s.run("lvsdr setup realserver --vip 10.10.10.22 && mv /run/dbus/system_bus_socket /run/dbus/away")
 	const says = "D-Bus, by which it is told what to let in, does not answer"
 	s.refused("lvsdr setup realserver --vip 10.10.10.22 --port 81", says)
 	s.refused("lvsdr teardown realserver", says)
 	s.refused("lvsdr doctor realserver --passive", says)
 	s.served("with the bus away")
 	cure := "systemctl restart dbus.socket dbus.service firewalld.service"
-	s.run(cure + "; firewall-cmd --state; rm /run/dbus/away")
+	s.run(cure + " && firewall-cmd --state && rm /run/dbus/away")
 	s.served("when the bus is back")
 	s.nothingDue("when the bus is back")
-	s.run("lvsdr teardown realserver; rm /run/dbus/system_bus_socket")
+	s.run("lvsdr teardown realserver && rm /run/dbus/system_bus_socket")
 	// On a host that nobody has set up, it is firewalld's rule that is in the way.
 	s.refused("lvsdr doctor realserver --vip 10.10.10.22 --passive", "First it has to listen again: it runs, and "+says)
 	s.run(cure)
@@ -119,16 +119,16 @@ func (s *site) withFirewalldStopped() {
 	s.run("ip address add fd00:10::31/64 dev eth0 nodad; firewall-cmd --permanent --zone=public --set-target=DROP; firewall-cmd --reload")
 	before := s.snapshot()
 	const two = " realserver --vip 10.10.10.22 --vip fd00:10::22 --port 80 --port 53/udp"
-	due := "lvsdr plan" + two + " | grep 'nothing to do'; "
-	s.run("lvsdr setup" + two + "; systemctl stop firewalld; " + due + "lvsdr setup" + two + "; systemctl start firewalld")
+	due := "lvsdr plan" + two + " | grep 'nothing to do' && "
+	s.run("lvsdr setup" + two + " && systemctl stop firewalld && " + due + "lvsdr setup" + two + " && systemctl start firewalld")
 	s.served("when firewalld is started again")
 	s.run(due + "systemctl stop firewalld")
-	s.run("lvsdr teardown realserver; ! grep -r lvsdr /etc/firewalld; systemctl start firewalld; firewall-cmd --state")
+	s.run("lvsdr teardown realserver && ! grep -r lvsdr /etc/firewalld && systemctl start firewalld && firewall-cmd --state")
 	s.same(before, s.snapshot())
 	s.run("firewall-cmd --permanent --load-zone-defaults=public; rm -f /etc/firewalld/zones/public.xml.old; firewall-cmd --reload; ip address del fd00:10::31/64 dev eth0")
 	// Without a file of the zone there is none after it.
 	before = s.snapshot()
-	s.run("lvsdr setup realserver --vip 10.10.10.22; systemctl stop firewalld; lvsdr teardown realserver; systemctl start firewalld; firewall-cmd --state")
+	s.run("lvsdr setup realserver --vip 10.10.10.22 && systemctl stop firewalld && lvsdr teardown realserver && systemctl start firewalld && firewall-cmd --state")
 	s.same(before, s.snapshot())
 }
 

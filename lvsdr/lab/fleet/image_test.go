@@ -30,7 +30,7 @@ func TestImage(t *testing.T) {
 	s.served("at the first boot")
 	s.silent()
 	s.nothingDue("at the first boot")
-	s.run("lvsdr doctor realserver && systemctl is-active lvsdr-realserver lvsdr-verify.timer && lvsdr teardown realserver")
+	s.run("lvsdr doctor realserver && systemctl is-active lvsdr-realserver && systemctl is-active lvsdr-verify.timer && lvsdr teardown realserver")
 	s.unserved("after teardown")
 	s.same(before, s.snapshot())
 }

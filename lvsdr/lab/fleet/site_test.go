@@ -124,10 +124,10 @@ func (s *site) on() {
 	must(s.T, s.client.Director(s.Context(), vip, s.server))
 }
 
-// run runs a line of shell on the server, which must succeed.
+// run runs lines of shell on the server, each of which must succeed.
 func (s *site) run(line string) string {
 	s.Helper()
-	out, err := s.server.Run(s.Context(), "sh", "-c", line)
+	out, err := s.server.Run(s.Context(), "sh", "-ec", line)
 	must(s.T, err)
 	return out
 }
@@ -164,9 +164,9 @@ func (s *site) state() string {
 func (s *site) snapshot() string {
 	s.Helper()
 	return s.run(`{ ip -o address | sed 's/ valid_lft.*//'; ip rule; ip route show table all; } | grep -v fe80: # it comes late
-for key in ip_forward conf/all conf/default conf/lo conf/eth0; do grep -rH . /proc/sys/net/ipv4/$key; done
+for key in ip_forward conf/all conf/default conf/lo conf/eth0; do grep -rH . /proc/sys/net/ipv4/$key || :; done
 nft list ruleset | sed 's/counter packets [0-9]* bytes [0-9]*/counter/'
-systemctl list-unit-files --no-legend; systemctl list-units --all --no-legend 'lvsdr*'; ls /run/lvsdr 2>&1
+systemctl list-unit-files --no-legend; systemctl list-units --all --no-legend 'lvsdr*'; ls /run/lvsdr 2>&1 || :
 find /etc \( -type f -exec sha256sum {} + \) -o \( -type l -printf '%p -> %l\n' \) | sort`)
 }
 

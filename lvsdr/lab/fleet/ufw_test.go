@@ -40,11 +40,11 @@ func TestUfw(t *testing.T) {
 		s.same(before, s.snapshot())
 		if s.kind == fleet.Networkd { // on one Debian today, on the other tomorrow
 			// A ufw that is disabled keeps its rule, until teardown.
-			s.run("lvsdr setup realserver --vip 10.10.10.22; ufw disable; lvsdr setup realserver --vip 10.10.10.22")
+			s.run("lvsdr setup realserver --vip 10.10.10.22 && ufw disable && lvsdr setup realserver --vip 10.10.10.22")
 			s.nothingDue("while ufw is disabled")
 			s.run("ufw --force enable")
 			s.served("when ufw is enabled again")
-			s.run("ufw disable; lvsdr teardown realserver; ! ufw show added | grep lvsdr; ufw --force enable")
+			s.run("ufw disable && lvsdr teardown realserver && ! ufw show added | grep lvsdr && ufw --force enable")
 			s.same(rules, s.run("ufw status numbered"))
 		}
 		s.lostAtBoot("ufw disable; sed -i s/^ENABLED=.*/ENABLED=yes/ /etc/ufw/ufw.conf",
